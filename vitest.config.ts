@@ -1,0 +1,20 @@
+/**
+ * One vitest project for the whole repository: worker threads without isolation, which is several times faster
+ * than a project per package and needs tests free of global state. Packages resolve to their sources through the
+ * `@bitloom/source` export condition, so tests need no build.
+ */
+import { defineConfig } from 'vitest/config';
+
+const conditions = ['@bitloom/source', 'module', 'node', 'import', 'default'];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    pool: 'threads',
+    isolate: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
