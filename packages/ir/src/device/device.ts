@@ -1,0 +1,160 @@
+/**
+ * The device description: a card as data. Everything the compiler plans with and the simulator times with
+ * stands here, with its source; nothing about a card is written in code.
+ */
+
+/** A matrix mode computes `m x n x k` multiply-accumulates per cycle (rows, outputs, inner length). */
+export interface MatrixMode {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Cycles from issue to the first result, paid once per instruction. */
+  readonly startupCycles: number;
+}
+
+export interface MatrixEngine {
+  /** Matrix x matrix. */
+  readonly mm: MatrixMode;
+  /** Matrix x vector. */
+  readonly mv: MatrixMode;
+  /** DSP blocks of the engine and products of two INT8 values each DSP makes per cycle. */
+  readonly dsp: { readonly kind: 'DSP48E2' | 'DSP58'; readonly count: number; readonly productsPerDsp: number };
+  /** Weight code widths the expander accepts. */
+  readonly weightBits: readonly number[];
+}
+
+export interface VectorEngine {
+  /** Elements per cycle and pass. */
+  readonly lanes: number;
+  readonly startupCycles: number;
+}
+
+/** An on-chip buffer, seen by instructions as an address space. */
+export interface BufferDecl {
+  readonly space: BufferSpace;
+  readonly bytes: number;
+  /** Ports usable at the same time and bytes one port moves per cycle. */
+  readonly ports: number;
+  readonly bytesPerCyclePerPort: number;
+}
+
+export type BufferSpace = 'weights' | 'stream' | 'data' | 'accumulator' | 'index';
+export type MemorySpace = 'hbm' | 'ddr';
+
+/** DRAM timing in nanoseconds, and its geometry. */
+export interface DramTiming {
+  /** Bytes of one burst on a channel: the smallest transfer. */
+  readonly burstBytes: number;
+  /** Bytes of an open row on a channel. */
+  readonly rowBytes: number;
+  readonly rowToColumnNs: number;
+  readonly columnLatencyNs: number;
+  readonly prechargeNs: number;
+  readonly refreshIntervalNs: number;
+  readonly refreshNs: number;
+  /** Controller and interconnect latency per transfer. */
+  readonly controllerNs: number;
+}
+
+export interface MemoryDecl {
+  readonly space: MemorySpace;
+  /** Standard, e.g. `HBM2`, `HBM2E`, `DDR4-2400`. */
+  readonly kind: string;
+  readonly channels: number;
+  readonly bytesPerChannel: number;
+  readonly bytesPerSecondPerChannel: number;
+  /** Address bits that choose the channel of a striped address: consecutive runs of this many bytes. */
+  readonly interleaveBytes: number;
+  readonly timing: DramTiming;
+  /** Share of a channel's peak reached on a stream beyond what `timing` explains; 1 where nothing is known. */
+  readonly efficiency: number;
+}
+
+export interface DispatcherDecl {
+  /** Entries of each unit's queue. */
+  readonly queueDepth: number;
+  /** Cycles to decode and push one instruction. */
+  readonly cyclesPerInstruction: number;
+  /** Cycles per arithmetic operation of a quasi-affine field. */
+  readonly cyclesPerOperation: number;
+  /** Cycles per loop iteration. */
+  readonly cyclesPerIteration: number;
+  /** Deepest nesting of counted loops. */
+  readonly loopDepth: number;
+}
+
+export interface TokenDecl {
+  /** Width of each counter; more waiting tokens than it holds is an error of the program. */
+  readonly counterBits: number;
+  /** Tokens present at reset, by `from>to`. */
+  readonly initialCredits: Readonly<Record<string, number>>;
+  readonly overflow: 'error';
+}
+
+/** Picojoules per event, and watts at rest, with where they come from. */
+export interface EnergyTable {
+  readonly source: string;
+  readonly macPicojoules: number;
+  readonly vectorElementPicojoules: number;
+  /** Per byte and space. */
+  readonly bytePicojoules: Readonly<Record<string, number>>;
+  readonly staticWatts: number;
+}
+
+export interface ResourceBudget {
+  readonly dsp: number;
+  readonly bram: number;
+  readonly uram: number;
+  readonly lut: number;
+}
+
+/**
+ * Parameters that stand outside of the machine's own arithmetic. `timeDivisor` divides the cycles of compute
+ * instructions (1 = off); only a card that reproduces a published script uses another value.
+ */
+export interface CalibrationDecl {
+  readonly timeDivisor: number;
+  /** Names of the fields of this device that were fitted to a published figure, with the row they were fitted on. */
+  readonly fitted: readonly { readonly field: string; readonly on: string }[];
+}
+
+export interface Device {
+  readonly kind: 'device';
+  readonly name: string;
+  readonly title: string;
+  /** Where the figures come from. */
+  readonly source: string;
+  readonly clockHz: number;
+  /** Cores that programs address; SLRs lumped into one core are named in `lumpedSlrs`. */
+  readonly cores: number;
+  readonly lumpedSlrs: number;
+  readonly matrix: MatrixEngine;
+  readonly vector: VectorEngine;
+  readonly buffers: readonly BufferDecl[];
+  readonly memories: readonly MemoryDecl[];
+  readonly dispatcher: DispatcherDecl;
+  readonly tokens: TokenDecl;
+  /** Numerics schemes the card computes, as `linear/kvCache/specialFunctions`. */
+  readonly numerics: readonly string[];
+  readonly energy: EnergyTable;
+  readonly resources: ResourceBudget;
+  readonly calibration: CalibrationDecl;
+}
+
+/** What a device lists for a numerics record that it supports. */
+export function numericsKey(numerics: { linear: string; kvCache: string; specialFunctions: string }): string {
+  return `${numerics.linear}/${numerics.kvCache}/${numerics.specialFunctions}`;
+}
+
+export function findBuffer(device: Device, space: string): BufferDecl | undefined {
+  return device.buffers.find((buffer) => buffer.space === space);
+}
+
+export function findMemory(device: Device, space: string): MemoryDecl | undefined {
+  return device.memories.find((memory) => memory.space === space);
+}
+
+/** Peak bytes per second over all channels. */
+export function peakBytesPerSecond(memory: MemoryDecl): number {
+  return memory.channels * memory.bytesPerSecondPerChannel;
+}

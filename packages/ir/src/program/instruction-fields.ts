@@ -1,0 +1,136 @@
+/**
+ * How the instruction table is written: kinds of fields, their widths and meaning. Encoder, decoder,
+ * disassembler, validator and the instruction reference are derived from these records.
+ */
+import type { Expression } from '../expression.js';
+import type { Device } from '../device/device.js';
+
+/** In-order queues of a core, by index in the wait and release masks. */
+export const QUEUES = ['load', 'fetch', 'store', 'matrix', 'vector', 'system', 'exchange', 'reserved'] as const;
+export type QueueName = (typeof QUEUES)[number];
+
+/** Address spaces, by their code in an encoded address. */
+export const SPACES = [
+  'hbm', 'ddr', 'weights', 'stream', 'data', 'accumulator', 'index', 'instruction', 'peer-core', 'peer-card', 'host',
+] as const;
+export type SpaceName = (typeof SPACES)[number];
+
+/** The channel code of an address that is spread over all channels of its memory. */
+export const STRIPED = 255;
+
+/**
+ * An address: space, channel (or {@link STRIPED}), base register of the slot's descriptor table (0 = none),
+ * and a byte offset. `page` sends it through the page table of that register.
+ */
+export interface Address {
+  readonly space: SpaceName;
+  readonly channel: number;
+  readonly register: number;
+  readonly page: boolean;
+  readonly offset: Expression;
+}
+
+export type FieldValue = Expression | Address;
+
+export type FieldKind = 'uint' | 'int' | 'float32' | 'enum' | 'address';
+
+export interface FieldSpec {
+  readonly name: string;
+  readonly kind: FieldKind;
+  /** Width in the encoding; an address has 64 (space 4, channel 8, register 7, page 1, offset 44). */
+  readonly bits: number;
+  /** Whether the field may hold an expression of length symbols and loop variables. */
+  readonly dynamic: boolean;
+  /** Names of an enumeration, by code. */
+  readonly values?: readonly string[];
+  readonly unit?: string;
+  readonly doc: string;
+}
+
+/** A byte range that an instruction reads or writes, as bounds of its strided access. */
+export interface Access {
+  readonly space: SpaceName;
+  /** First byte and one past the last byte. Empty when they are equal. */
+  readonly start: number;
+  readonly end: number;
+  readonly write: boolean;
+  /** Bytes really moved (without the gaps of strides). */
+  readonly bytes: number;
+}
+
+/** An instruction with every field a number: addresses as (space, absolute byte offset, channel). */
+export interface ResolvedFields {
+  /** Value of a number field, 0 when absent. Enumerations give their code. */
+  number(name: string): number;
+  /** Byte offset of an address field with its base register added. */
+  offset(name: string): number;
+  space(name: string): SpaceName;
+  channel(name: string): number;
+}
+
+/** Cycles of an instruction on a device. */
+export interface InstructionTiming {
+  /** Cycles the unit is taken before it can start the next instruction. */
+  readonly initiationInterval: number;
+  /** Cycles from start until results are visible and tokens are released. */
+  readonly latency: number;
+}
+
+/** Work an instruction does, for energy and roofline. */
+export interface InstructionWork {
+  readonly macs: number;
+  readonly vectorElements: number;
+}
+
+export interface InstructionSpec {
+  readonly name: string;
+  readonly opcode: number;
+  readonly doc: string;
+  /** Queues that may execute it. */
+  readonly queues: readonly QueueName[];
+  readonly fields: readonly FieldSpec[];
+  /** Name of the function in `kernels/reference`, or of the dispatcher action, that defines the result. */
+  readonly reference: string;
+  readonly accesses: (fields: ResolvedFields) => readonly Access[];
+  readonly timing: (fields: ResolvedFields, device: Device) => InstructionTiming;
+  readonly work: (fields: ResolvedFields) => InstructionWork;
+}
+
+/** Helpers for the table. */
+export function uint(name: string, bits: number, doc: string, options: { dynamic?: boolean; unit?: string } = {}): FieldSpec {
+  const { dynamic = false, unit } = options;
+  return { name, kind: 'uint', bits, dynamic, doc, ...(unit === undefined ? {} : { unit }) };
+}
+
+export function address(name: string, doc: string): FieldSpec {
+  return { name, kind: 'address', bits: 64, dynamic: true, doc };
+}
+
+export function enumeration(name: string, bits: number, values: readonly string[], doc: string): FieldSpec {
+  return { name, kind: 'enum', bits, dynamic: false, values, doc };
+}
+
+/** An operand with two strides: address `x`, byte strides `xBatch` and `xRow`. */
+export function stridedOperand(name: string, doc: string): readonly FieldSpec[] {
+  return [
+    address(name, doc),
+    uint(`${name}Batch`, 40, `stride of ${name} from batch to batch`, { dynamic: true, unit: 'bytes' }),
+    uint(`${name}Row`, 32, `stride of ${name} from row to row`, { dynamic: true, unit: 'bytes' }),
+  ];
+}
+
+/** Range of a strided operand of `batch` x `rows` runs of `run` bytes. */
+export function stridedAccess(
+  fields: ResolvedFields,
+  name: string,
+  shape: { batch: number; rows: number; run: number },
+  write: boolean,
+): Access {
+  const start = fields.offset(name);
+  const empty = shape.batch <= 0 || shape.rows <= 0 || shape.run <= 0;
+  const end = empty
+    ? start
+    : start + (shape.batch - 1) * fields.number(`${name}Batch`) + (shape.rows - 1) * fields.number(`${name}Row`) + shape.run;
+  const bytes = empty ? 0 : shape.batch * shape.rows * shape.run;
+  return { space: fields.space(name), start, end, write, bytes };
+}

@@ -1,0 +1,366 @@
+/**
+ * The instruction set as one declarative table. Encoder, decoder, disassembler, validator, hazard checker,
+ * timing and docs/instructions.md are derived from it. A new instruction is one entry here, one reference
+ * function in `kernels` and its tests.
+ */
+import { BitloomError } from '../error.js';
+import {
+  type Access, address, enumeration, type FieldSpec, type InstructionSpec, type ResolvedFields,
+  stridedAccess, stridedOperand, uint,
+} from './instruction-fields.js';
+import {
+  controlTiming, convTiming, convWork, matrixShape, matrixWork, mmTiming, mvTiming, noWork, poolTiming,
+  poolWork, transferTiming, vectorTiming, vectorWork,
+} from './timing.js';
+import { VECTOR_FUNCTION_NAMES, VECTOR_FUNCTIONS } from './vector-functions.js';
+
+/** Version of the instruction encoding; a program names the one it was written for. */
+export const INSTRUCTION_SET_VERSION = '1.0';
+
+/** What a transfer carries, for the report's byte counts. */
+export const TRANSFER_KINDS = ['weights', 'kv', 'activations', 'other'] as const;
+export type TransferKind = (typeof TRANSFER_KINDS)[number];
+
+/** Operand layouts of the matrix engine. */
+export const MATRIX_MODES = ['weights', 'keys', 'values'] as const;
+export type MatrixModeName = (typeof MATRIX_MODES)[number];
+
+const NO_ACCESS = (): readonly Access[] => [];
+
+const TRANSFER_FIELDS: readonly FieldSpec[] = [
+  address('dst', 'first byte written'),
+  address('src', 'first byte read'),
+  uint('length', 32, 'length of a run', { dynamic: true, unit: 'bytes' }),
+  uint('count1', 24, 'runs of the inner level', { dynamic: true }),
+  uint('srcStride1', 40, 'source stride of the inner level', { dynamic: true, unit: 'bytes' }),
+  uint('dstStride1', 40, 'destination stride of the inner level', { dynamic: true, unit: 'bytes' }),
+  uint('count2', 24, 'repeats of the inner level', { dynamic: true }),
+  uint('srcStride2', 40, 'source stride of the outer level', { dynamic: true, unit: 'bytes' }),
+  uint('dstStride2', 40, 'destination stride of the outer level', { dynamic: true, unit: 'bytes' }),
+  enumeration('kind', 4, TRANSFER_KINDS, 'what the bytes are, for the report'),
+];
+
+function transferSide(f: ResolvedFields, side: 'src' | 'dst', write: boolean): Access {
+  const [length, count1, count2] = [f.number('length'), f.number('count1'), f.number('count2')];
+  const start = f.offset(side);
+  const bytes = length * count1 * count2;
+  const end = bytes <= 0
+    ? start
+    : start + (count2 - 1) * f.number(`${side}Stride2`) + (count1 - 1) * f.number(`${side}Stride1`) + length;
+  return { space: f.space(side), start, end, write, bytes: Math.max(0, bytes) };
+}
+
+function loadAccesses(f: ResolvedFields): readonly Access[] {
+  const write = transferSide(f, 'dst', true);
+  const read = transferSide(f, 'src', false);
+  if (f.number('gather') === 0) return [read, write];
+  // A gathered source starts at any row of the table: its span is `tableBytes` from the base.
+  const span = { ...read, end: read.bytes === 0 ? read.start : read.start + f.number('tableBytes') };
+  const start = f.offset('indices');
+  const list: Access = {
+    space: f.space('indices'), start, end: start + 4 * f.number('count1'), write: false, bytes: 4 * f.number('count1'),
+  };
+  return [span, list, write];
+}
+
+const MATRIX_FIELDS: readonly FieldSpec[] = [
+  enumeration('mode', 4, MATRIX_MODES, 'weights: b is rows16 group-scaled; keys: b is int8 rows [n, k]; values: b is int8 [k, n]'),
+  uint('bits', 4, 'container width of the codes of b: 4 or 8'),
+  uint('group', 16, 'inner elements that share a scale (mode weights)'),
+  uint('batch', 16, 'independent products', { dynamic: true }),
+  uint('bShare', 16, 'batches that share one b: b of batch i is floor(i / bShare); grouped queries'),
+  uint('m', 24, 'rows of a', { dynamic: true }),
+  uint('n', 24, 'outputs per row', { dynamic: true }),
+  uint('k', 24, 'inner length', { dynamic: true }),
+  ...stridedOperand('a', 'int8 codes [m, k]'),
+  ...stridedOperand('aScale', 'float32 scale of each row of a'),
+  ...stridedOperand('b', 'second operand'),
+  ...stridedOperand('bScale', 'float32 scale of each row of b (mode keys)'),
+  address('acc', 'int32 accumulators [batch, m, n] (mode values)'),
+  ...stridedOperand('out', 'float32 [m, n]'),
+  uint('continue', 16, '1: go on from the accumulators; 0: start at zero', { dynamic: true }),
+  uint('finish', 16, '1: scale by the row scale and write the result; 0: keep the accumulators', { dynamic: true }),
+];
+
+/** Bytes of `rows` rows (whole blocks of 16) of a rows16 tile: codes of each group, then 16 fp16 scales. */
+export function rows16Bytes(bits: number, group: number, k: number, rows: number): number {
+  const step = bits === 4 ? 8 : 4;
+  const groups = Math.ceil(k / group);
+  const lastLength = k - (groups - 1) * group;
+  const padded = (length: number): number => Math.ceil(length / step) * step;
+  const codes = ((groups - 1) * padded(group) + padded(lastLength)) * 16 * (bits === 4 ? 0.5 : 1);
+  return Math.ceil(rows / 16) * (codes + groups * 32);
+}
+
+function matrixAccesses(f: ResolvedFields): readonly Access[] {
+  const batch = f.number('batch');
+  const { m, n, k } = matrixShape(f);
+  if (batch === 0 || m === 0) return [];
+  const mode = MATRIX_MODES[f.number('mode')] ?? 'weights';
+  const isLast = f.number('finish') !== 0;
+  const isContinued = f.number('continue') !== 0;
+  const out: Access[] = [stridedAccess(f, 'a', { batch, rows: m, run: k }, false)];
+  if (isLast || mode === 'keys') out.push(stridedAccess(f, 'aScale', { batch, rows: m, run: 4 }, false));
+  const bBatches = Math.ceil(batch / Math.max(1, f.number('bShare')));
+  if (mode === 'weights') {
+    const start = f.offset('b');
+    const bytes = rows16Bytes(f.number('bits'), f.number('group'), k, n);
+    out.push({ space: f.space('b'), start, end: start + bytes, write: false, bytes });
+  } else {
+    const [rows, run] = mode === 'keys' ? [n, k] : [k, n];
+    out.push(stridedAccess(f, 'b', { batch: bBatches, rows, run }, false));
+  }
+  if (mode === 'keys') out.push(stridedAccess(f, 'bScale', { batch: bBatches, rows: 1, run: 4 * n }, false));
+  if (mode === 'values') {
+    const start = f.offset('acc');
+    const bytes = batch * m * n * 4;
+    const range = { space: f.space('acc'), start, end: start + bytes, bytes };
+    if (isContinued) out.push({ ...range, write: false });
+    out.push({ ...range, write: true });
+    if (isLast) out.push(stridedAccess(f, 'out', { batch, rows: m, run: 4 * n }, true));
+  } else {
+    if (isContinued) out.push(stridedAccess(f, 'out', { batch, rows: m, run: 4 * n }, false));
+    out.push(stridedAccess(f, 'out', { batch, rows: m, run: 4 * n }, true));
+  }
+  return out;
+}
+
+const WINDOW_FIELDS: readonly FieldSpec[] = [
+  uint('height', 16, 'input rows', { dynamic: true }),
+  uint('width', 16, 'input columns', { dynamic: true }),
+  uint('channels', 16, 'input channels'),
+  uint('outHeight', 16, 'output rows', { dynamic: true }),
+  uint('outWidth', 16, 'output columns', { dynamic: true }),
+  uint('kernelHeight', 8, 'window rows'),
+  uint('kernelWidth', 8, 'window columns'),
+  uint('strideHeight', 8, 'window step in rows'),
+  uint('strideWidth', 8, 'window step in columns'),
+  uint('padTop', 8, 'rows of padding before the first'),
+  uint('padLeft', 8, 'columns of padding before the first'),
+  uint('dilationHeight', 8, 'step between window rows'),
+  uint('dilationWidth', 8, 'step between window columns'),
+];
+
+function plainRange(f: ResolvedFields, name: string, bytes: number, write: boolean): Access {
+  const start = f.offset(name);
+  return { space: f.space(name), start, end: start + bytes, write, bytes };
+}
+
+function convAccesses(f: ResolvedFields): readonly Access[] {
+  const perFilter = (f.number('channels') / Math.max(1, f.number('groups'))) * f.number('kernelHeight') * f.number('kernelWidth');
+  const outputs = f.number('outHeight') * f.number('outWidth') * f.number('filters');
+  return [
+    plainRange(f, 'input', f.number('height') * f.number('width') * f.number('channels'), false),
+    plainRange(f, 'weights', f.number('filters') * perFilter, false),
+    plainRange(f, 'scale', f.number('filters') * 4, false),
+    plainRange(f, 'out', outputs * 4, true),
+  ];
+}
+
+function poolAccesses(f: ResolvedFields): readonly Access[] {
+  return [
+    plainRange(f, 'input', f.number('height') * f.number('width') * f.number('channels'), false),
+    plainRange(f, 'out', f.number('outHeight') * f.number('outWidth') * f.number('channels'), true),
+  ];
+}
+
+function vectorAccesses(f: ResolvedFields): readonly Access[] {
+  const fn = VECTOR_FUNCTIONS[f.number('function')];
+  const [batch, rows, cols] = [f.number('batch'), f.number('rows'), f.number('cols')];
+  if (fn === undefined || batch === 0 || rows === 0) return [];
+  const isDequantize = fn.name === 'dequantize';
+  const out: Access[] = [];
+  for (const source of fn.sources) {
+    let run = cols * source.elementBytes;
+    if (isDequantize && source.operand === 'src0') run = Math.ceil((cols * f.number('immediate')) / 8);
+    if (isDequantize && source.operand === 'src1') run = Math.ceil(cols / f.number('layout')) * 2;
+    out.push(stridedAccess(f, source.operand, { batch, rows, run }, false));
+  }
+  const written = Math.max(cols, fn.dstBytes === 1 ? f.number('padTo') : 0);
+  out.push(stridedAccess(f, 'dst', { batch, rows, run: written * fn.dstBytes }, true));
+  if (fn.writesScale) out.push(stridedAccess(f, 'scale', { batch, rows, run: 4 }, true));
+  // The softmax kernel uses its source rows as scratch.
+  if (fn.name === 'softmaxQuantize') out.push(stridedAccess(f, 'src0', { batch, rows, run: cols * 4 }, true));
+  return out;
+}
+
+const TABLE: readonly InstructionSpec[] = [
+  {
+    name: 'LD',
+    opcode: 1,
+    doc: 'Memory to buffer: runs of `length` bytes at two levels of strides. With gather, run i of the inner level starts at src + indices[i] * srcStride1.',
+    queues: ['load', 'fetch'],
+    fields: [
+      ...TRANSFER_FIELDS,
+      uint('gather', 1, '1: the inner level is indexed'),
+      address('indices', 'int32 row numbers (gather)'),
+      uint('tableBytes', 44, 'span of the gathered table', { unit: 'bytes' }),
+    ],
+    reference: 'copy bytes',
+    accesses: loadAccesses,
+    timing: transferTiming,
+    work: noWork,
+  },
+  {
+    name: 'ST',
+    opcode: 2,
+    doc: 'Buffer to memory: runs of `length` bytes at two levels of strides.',
+    queues: ['store'],
+    fields: TRANSFER_FIELDS,
+    reference: 'copy bytes',
+    accesses: (f) => [transferSide(f, 'src', false), transferSide(f, 'dst', true)],
+    timing: transferTiming,
+    work: noWork,
+  },
+  {
+    name: 'MM',
+    opcode: 3,
+    doc: 'Matrix x matrix on the DSP chains: out[m, n] = sum_k a[m, k] * b[n, k] in integers per group, scaled in float32.',
+    queues: ['matrix'],
+    fields: MATRIX_FIELDS,
+    reference: 'gemmGroups, attentionScores, attentionMix by mode',
+    accesses: matrixAccesses,
+    timing: mmTiming,
+    work: matrixWork,
+  },
+  {
+    name: 'MV',
+    opcode: 4,
+    doc: 'Matrix x vector: as MM with the parallelism for few rows.',
+    queues: ['matrix'],
+    fields: MATRIX_FIELDS,
+    reference: 'gemmGroups, attentionScores, attentionMix by mode',
+    accesses: matrixAccesses,
+    timing: mvTiming,
+    work: matrixWork,
+  },
+  {
+    name: 'CONV',
+    opcode: 5,
+    doc: 'Convolution of int8 NHWC pixels with int8 filters; int32 sums times one float32 per filter.',
+    queues: ['matrix'],
+    fields: [
+      ...WINDOW_FIELDS,
+      uint('filters', 16, 'output channels'),
+      uint('groups', 16, 'channel groups'),
+      address('input', 'int8 [height, width, channels]'),
+      address('weights', 'int8 [filters, kernelHeight, kernelWidth, channels / groups]'),
+      address('scale', 'float32 [filters]'),
+      address('out', 'float32 [outHeight, outWidth, filters]'),
+    ],
+    reference: 'convolution',
+    accesses: convAccesses,
+    timing: convTiming,
+    work: convWork,
+  },
+  {
+    name: 'POOL',
+    opcode: 6,
+    doc: 'Pooling of int8 NHWC pixels: maximum, or mean rounded to nearest even over the pixels inside the image.',
+    queues: ['vector'],
+    fields: [
+      ...WINDOW_FIELDS,
+      enumeration('function', 4, ['max', 'mean'], 'how a window becomes one pixel'),
+      address('input', 'int8 [height, width, channels]'),
+      address('out', 'int8 [outHeight, outWidth, channels]'),
+    ],
+    reference: 'pooling',
+    accesses: poolAccesses,
+    timing: poolTiming,
+    work: poolWork,
+  },
+  {
+    name: 'VEC',
+    opcode: 7,
+    doc: 'Special-function unit over batch x rows x cols; the function table says which operands are read.',
+    queues: ['vector'],
+    fields: [
+      enumeration('function', 8, VECTOR_FUNCTION_NAMES, 'see the table of vector functions'),
+      uint('batch', 16, 'outer count', { dynamic: true }),
+      uint('rows', 24, 'rows', { dynamic: true }),
+      uint('cols', 24, 'elements of a row', { dynamic: true }),
+      ...stridedOperand('src0', 'first source'),
+      ...stridedOperand('src1', 'second source'),
+      ...stridedOperand('src2', 'third source'),
+      ...stridedOperand('dst', 'result'),
+      ...stridedOperand('scale', 'float32 scale of each row'),
+      uint('padTo', 24, 'columns written, zero beyond cols', { dynamic: true }),
+      uint('valid0', 24, 'valid columns of row 0 (softmax)', { dynamic: true }),
+      uint('validStep', 8, 'more valid columns from row to row (softmax)'),
+      uint('share', 16, 'batches that share one src1', {}),
+      uint('layout', 16, 'pair layout of rope; group length of dequantize'),
+      { name: 'immediate', kind: 'float32', bits: 32, dynamic: false, doc: 'epsilon, score scale or code bits' },
+    ],
+    reference: 'see the table of vector functions',
+    accesses: vectorAccesses,
+    timing: vectorTiming,
+    work: vectorWork,
+  },
+  {
+    name: 'SYNC',
+    opcode: 8,
+    doc: 'Does nothing but wait for and release tokens on its queue; `count` tokens are released to each queue of the mask.',
+    queues: ['load', 'fetch', 'store', 'matrix', 'vector', 'exchange'],
+    fields: [uint('count', 8, 'tokens waited for and released per masked queue (1 when absent or 0)')],
+    reference: 'none',
+    accesses: NO_ACCESS,
+    timing: controlTiming,
+    work: noWork,
+  },
+  {
+    name: 'LOOP',
+    opcode: 16,
+    doc: 'Dispatcher: repeats the instructions up to the matching END `trips` times (zero included); loop variable `variable` counts from 0.',
+    queues: ['system'],
+    fields: [uint('variable', 4, 'index of the loop variable: i0, i1, ...'), uint('trips', 24, 'iterations', { dynamic: true })],
+    reference: 'dispatcher',
+    accesses: NO_ACCESS,
+    timing: controlTiming,
+    work: noWork,
+  },
+  { name: 'END', opcode: 17, doc: 'Dispatcher: end of the innermost loop.', queues: ['system'], fields: [], reference: 'dispatcher', accesses: NO_ACCESS, timing: controlTiming, work: noWork },
+  {
+    name: 'FRAME',
+    opcode: 18,
+    doc: 'Dispatcher: a frame begins here; token counters hold the declared entry values and accumulators are dead.',
+    queues: ['system'],
+    fields: [uint('frame', 16, 'index in the frame table')],
+    reference: 'dispatcher',
+    accesses: NO_ACCESS,
+    timing: controlTiming,
+    work: noWork,
+  },
+  { name: 'BARRIER', opcode: 19, doc: 'Dispatcher: waits until every queue of the core is empty and idle.', queues: ['system'], fields: [], reference: 'dispatcher', accesses: NO_ACCESS, timing: controlTiming, work: noWork },
+  {
+    name: 'BASE',
+    opcode: 20,
+    doc: 'Dispatcher: sets a base register of the current slot.',
+    queues: ['system'],
+    fields: [uint('register', 7, 'base register'), uint('value', 44, 'byte offset', { dynamic: true, unit: 'bytes' })],
+    reference: 'dispatcher',
+    accesses: NO_ACCESS,
+    timing: controlTiming,
+    work: noWork,
+  },
+  { name: 'HALT', opcode: 21, doc: 'Dispatcher: the entry ends when all queues are empty.', queues: ['system'], fields: [], reference: 'dispatcher', accesses: NO_ACCESS, timing: controlTiming, work: noWork },
+];
+
+/** Every instruction by name. */
+export const INSTRUCTION_SET: ReadonlyMap<string, InstructionSpec> = new Map(TABLE.map((spec) => [spec.name, spec]));
+
+/** Every instruction by opcode. */
+export const INSTRUCTION_BY_OPCODE: ReadonlyMap<number, InstructionSpec> = new Map(TABLE.map((spec) => [spec.opcode, spec]));
+
+/** @throws BitloomError `instruction-unknown` */
+export function instructionSpec(name: string): InstructionSpec {
+  const spec = INSTRUCTION_SET.get(name);
+  if (spec === undefined) {
+    throw new BitloomError({
+      code: 'instruction-unknown',
+      message: `no instruction is named '${name}'`,
+      expected: [...INSTRUCTION_SET.keys()].join(', '),
+      got: name,
+    });
+  }
+  return spec;
+}

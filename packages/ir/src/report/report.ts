@@ -1,0 +1,107 @@
+/**
+ * The report artefact: what a run on a card cost. Times in seconds, cycles as integers of the card's clock,
+ * bytes and joules. All figures come from the simulated card.
+ */
+
+export interface StallCycles {
+  readonly token: number;
+  readonly memory: number;
+  readonly bufferPort: number;
+  readonly dispatch: number;
+  readonly barrier: number;
+}
+
+/** busy + all stalls + idle = total, for each unit. */
+export interface UnitReport {
+  readonly name: string;
+  readonly core: number;
+  readonly busy: number;
+  readonly idle: number;
+  readonly stall: StallCycles;
+  readonly total: number;
+}
+
+export interface MemoryBytes {
+  readonly weights: number;
+  readonly kv: number;
+  readonly activations: number;
+  readonly instructions: number;
+  readonly other: number;
+  readonly total: number;
+}
+
+/** `utilization` = bytes.total / (peakBytesPerSecond x seconds of the phase). */
+export interface MemoryReport {
+  readonly name: string;
+  readonly kind: string;
+  readonly bytes: MemoryBytes;
+  readonly peakBytesPerSecond: number;
+  readonly utilization: number;
+}
+
+export interface EnergySplit {
+  readonly matrix: number;
+  readonly vector: number;
+  readonly buffers: number;
+  readonly memories: number;
+  readonly static: number;
+}
+
+/** Cost attributed to one layer or one op, in busy cycles by unit. */
+export interface CostRow {
+  readonly name: string;
+  readonly layer: number;
+  readonly cycles: Readonly<Record<string, number>>;
+  readonly macs: number;
+  readonly memoryBytes: number;
+}
+
+export interface PhaseReport {
+  readonly name: 'prefill' | 'decode' | 'total';
+  readonly seconds: number;
+  readonly cycles: number;
+  readonly tokens: number;
+  readonly joules: number;
+  readonly energy: EnergySplit;
+  readonly macs: number;
+  readonly instructions: number;
+  readonly units: readonly UnitReport[];
+  readonly memories: readonly MemoryReport[];
+  readonly layers: readonly CostRow[];
+  readonly ops: readonly CostRow[];
+}
+
+export interface InstructionBytes {
+  readonly total: number;
+  readonly unbucketed: number;
+  readonly bucketed: number;
+  readonly resolved: number;
+}
+
+export interface ReportTotals {
+  readonly prefillSeconds: number;
+  readonly decodeSeconds: number;
+  /** Decode steps / decodeSeconds; 0 when there was none. */
+  readonly decodeTokensPerSecond: number;
+  readonly joules: number;
+  /** Of the decode phase only. */
+  readonly joulesPerToken: number;
+  readonly instructionBytes: InstructionBytes;
+}
+
+export interface Report {
+  readonly kind: 'report';
+  readonly model: string;
+  readonly device: string;
+  readonly scheme: string;
+  readonly clockHz: number;
+  readonly prefillTokens: number;
+  readonly decodeTokens: number;
+  /** Whether the run moved real bytes (function) or only counted (time). */
+  readonly mode: 'time' | 'both';
+  readonly totals: ReportTotals;
+  readonly phases: readonly PhaseReport[];
+  readonly units: readonly UnitReport[];
+  readonly memories: readonly MemoryReport[];
+  readonly notes: readonly string[];
+}
