@@ -12,6 +12,7 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    reporters: ['default', './test/support/count-reporter.ts'],
     pool: 'threads',
     isolate: false,
     testTimeout: 60_000,
