@@ -1,1 +1,2 @@
-export {};
+/** `@bitloom/wasm`: a small WebAssembly encoder and a disassembler. It knows nothing of tensors. */
+export * from './host.js';
