@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { transformWithOxc } from 'vite';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { promisedOutput, snippetsOf } from './support/snippets.js';
 import { fromRoot, readWorkspaces, type Workspace } from './support/workspace.js';
 
@@ -77,6 +77,22 @@ function closure(name: string, into = new Set<string>()): Set<string> {
   return into;
 }
 
+/** The lockfile key that Node's look-up finds for `name` from the package at `from`, walking up `node_modules`. */
+function lookUp(locked: Record<string, LockEntry>, name: string, from: string): string | undefined {
+  for (let base = from; ; ) {
+    const key = base === '' ? `node_modules/${name}` : `${base}/node_modules/${name}`;
+    if (locked[key] !== undefined) return key;
+    if (base === '') return undefined;
+    base = base.slice(0, Math.max(0, base.lastIndexOf('/node_modules/')));
+  }
+}
+
+/** Where a lockfile entry stands once workspaces are installed packages: `apps/cli/…` is `node_modules/bitloom/…`. */
+function installedPath(key: string): string {
+  const owner = workspaces.find(({ folder }) => key.startsWith(`${folder}/`));
+  return owner === undefined ? key : `node_modules/${owner.manifest.name}${key.slice(owner.folder.length)}`;
+}
+
 /**
  * A lockfile for an empty project that installs the given tarballs: our own packages from their files, everything
  * else exactly as the repository's lockfile has it.
@@ -100,19 +116,19 @@ function lockfileFor(names: ReadonlySet<string>): { dependencies: Record<string,
       bin: workspace.manifest.bin,
     };
   }
-  /** Copies the locked entry that `from` resolves `name` to, then what that entry needs. */
+  /** Copies the locked entry that the package at `from` loads as `name`, then what that entry needs. */
   const copy = (name: string, from: string, optional: boolean): void => {
     if (byName.has(name)) return;
-    const candidates = [`${from}/node_modules/${name}`, `node_modules/${name}`];
-    const key = candidates.find((candidate) => rootLock.packages[candidate] !== undefined);
+    const key = lookUp(rootLock.packages, name, from);
     if (key === undefined) {
       if (optional) return;
       throw new Error(`${name}, which ${from} needs, is not in package-lock.json`);
     }
-    if (packages[key] !== undefined) return;
+    const target = installedPath(key);
+    if (packages[target] !== undefined) return;
     const entry = rootLock.packages[key];
     const file = `${name.split('/').at(-1)}-${entry.version}.tgz`;
-    packages[key] = { ...entry, resolved: new URL(`${name}/-/${file}`, registry).href };
+    packages[target] = { ...entry, resolved: new URL(`${name}/-/${file}`, registry).href };
     for (const dependency of Object.keys(entry.dependencies ?? {})) copy(dependency, key, false);
     for (const dependency of Object.keys(entry.optionalDependencies ?? {})) copy(dependency, key, true);
   };
@@ -168,10 +184,10 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-describe.each(workspaces.map((workspace) => [workspace.manifest.name, workspace] as const))(
+describe.concurrent.each(workspaces.map((workspace) => [workspace.manifest.name, workspace] as const))(
   '%s',
   (name, { folder, manifest }: Workspace) => {
-    test('packs sources, bundle, declarations, README and licence, and nothing else', () => {
+    test('packs sources, bundle, declarations, README and licence, and nothing else', ({ expect }) => {
       const files = packed.get(name)?.files.map(({ path }) => path) ?? [];
       expect(files).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE']));
       for (const target of Object.values(manifest.exports)) {
@@ -184,7 +200,7 @@ describe.each(workspaces.map((workspace) => [workspace.manifest.name, workspace]
       expect(files.filter((path) => /\.test\.|\.tsbuildinfo$/.test(path))).toEqual([]);
     });
 
-    test('installs in an empty folder and runs', { timeout: 180_000 }, async () => {
+    test('installs in an empty folder and runs', { timeout: 180_000 }, async ({ expect }) => {
       const home = await install(name);
       if (manifest.bin !== undefined) {
         for (const command of Object.keys(manifest.bin)) {
