@@ -1,0 +1,83 @@
+/**
+ * Rounding to integers, by name. The name is recorded in artefacts; nothing rounds without one. Stochastic rounding
+ * is not here: it needs a generator as an argument.
+ */
+import { BitloomError } from '@bitloom/ir';
+
+/**
+ * The rule for a value between two integers: nearest with ties to even or away from zero, towards zero, towards
+ * −inf or +inf, or to the odd neighbour (which keeps a later rounding exact).
+ */
+export type RoundingMode =
+  | 'nearest-even'
+  | 'nearest-away'
+  | 'toward-zero'
+  | 'toward-negative'
+  | 'toward-positive'
+  | 'to-odd';
+
+/**
+ * Whether a magnitude goes up to the next integer, given its integer part's lowest bit, the dropped part compared
+ * with one half (−1 less, 0 equal, 1 more) and the sign. Only asked when the dropped part is not zero.
+ */
+type RoundUp = (odd: boolean, versusHalf: number, negative: boolean) => boolean;
+
+const ROUND_UP: Readonly<Record<RoundingMode, RoundUp>> = {
+  'nearest-even': (odd, versusHalf) => versusHalf > 0 || (versusHalf === 0 && odd),
+  'nearest-away': (_odd, versusHalf) => versusHalf >= 0,
+  'toward-zero': () => false,
+  'toward-negative': (_odd, _versusHalf, negative) => negative,
+  'toward-positive': (_odd, _versusHalf, negative) => !negative,
+  'to-odd': (odd) => !odd,
+};
+
+/** Names of all rounding modes. */
+export const ROUNDING_MODES: readonly RoundingMode[] = [
+  'nearest-even',
+  'nearest-away',
+  'toward-zero',
+  'toward-negative',
+  'toward-positive',
+  'to-odd',
+];
+
+function rule(mode: RoundingMode): RoundUp {
+  if (!Object.hasOwn(ROUND_UP, mode)) {
+    throw new BitloomError({
+      code: 'format-rounding-unknown',
+      message: 'there is no rounding mode of this name',
+      expected: ROUNDING_MODES.join(', '),
+      got: String(mode),
+    });
+  }
+  return ROUND_UP[mode];
+}
+
+/**
+ * The integer that `mode` chooses for `value`; NaN and infinities stay. A result of zero keeps the sign of `value`.
+ *
+ * @throws BitloomError `format-rounding-unknown`.
+ */
+export function roundToInteger(value: number, mode: RoundingMode): number {
+  const roundUp = rule(mode);
+  const magnitude = Math.abs(value);
+  const floor = Math.floor(magnitude);
+  const rest = magnitude - floor;
+  if (!(rest > 0)) return value;
+  const negative = value < 0;
+  const rounded = roundUp(floor % 2 === 1, rest - 0.5, negative) ? floor + 1 : floor;
+  return negative ? -rounded : rounded;
+}
+
+/**
+ * `magnitude` (a non-negative integer below 2^31) shifted right by `shift` (0 to 30) bits, rounded by `mode`.
+ *
+ * @throws BitloomError `format-rounding-unknown`.
+ */
+export function roundShift(magnitude: number, shift: number, mode: RoundingMode, negative: boolean): number {
+  const roundUp = rule(mode);
+  const quotient = magnitude >>> shift;
+  const rest = magnitude - quotient * 2 ** shift;
+  if (rest === 0) return quotient;
+  return roundUp((quotient & 1) === 1, rest * 2 - 2 ** shift, negative) ? quotient + 1 : quotient;
+}
