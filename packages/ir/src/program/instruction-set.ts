@@ -5,7 +5,7 @@
  */
 import { BitloomError } from '../error.js';
 import {
-  type Access, address, enumeration, type FieldSpec, type InstructionSpec, type ResolvedFields,
+  type Access, address, enumeration, type FieldSpec, type InstructionSpec, levelledAccess, type ResolvedFields,
   stridedAccess, stridedOperand, uint,
 } from './instruction-fields.js';
 import {
@@ -41,13 +41,11 @@ const TRANSFER_FIELDS: readonly FieldSpec[] = [
 ];
 
 function transferSide(f: ResolvedFields, side: 'src' | 'dst', write: boolean): Access {
-  const [length, count1, count2] = [f.number('length'), f.number('count1'), f.number('count2')];
-  const start = f.offset(side);
-  const bytes = length * count1 * count2;
-  const end = bytes <= 0
-    ? start
-    : start + (count2 - 1) * f.number(`${side}Stride2`) + (count1 - 1) * f.number(`${side}Stride1`) + length;
-  return { space: f.space(side), start, end, write, bytes: Math.max(0, bytes) };
+  const levels = [
+    { count: f.number('count1'), stride: f.number(`${side}Stride1`) },
+    { count: f.number('count2'), stride: f.number(`${side}Stride2`) },
+  ];
+  return levelledAccess(f, side, f.number('length'), levels, write);
 }
 
 function loadAccesses(f: ResolvedFields): readonly Access[] {
@@ -55,12 +53,15 @@ function loadAccesses(f: ResolvedFields): readonly Access[] {
   const read = transferSide(f, 'src', false);
   if (f.number('gather') === 0) return [read, write];
   // A gathered source starts at any row of the table: its span is `tableBytes` from the base.
-  const span = { ...read, end: read.bytes === 0 ? read.start : read.start + f.number('tableBytes') };
-  const start = f.offset('indices');
-  const list: Access = {
-    space: f.space('indices'), start, end: start + 4 * f.number('count1'), write: false, bytes: 4 * f.number('count1'),
+  const span: Access = {
+    operand: 'src',
+    space: read.space,
+    start: read.start,
+    end: read.bytes === 0 ? read.start : read.start + f.number('tableBytes'),
+    write: false,
+    bytes: read.bytes,
   };
-  return [span, list, write];
+  return [span, plainRange(f, 'indices', 4 * f.number('count1'), false), write];
 }
 
 const MATRIX_FIELDS: readonly FieldSpec[] = [
@@ -103,20 +104,16 @@ function matrixAccesses(f: ResolvedFields): readonly Access[] {
   if (isLast || mode === 'keys') out.push(stridedAccess(f, 'aScale', { batch, rows: m, run: 4 }, false));
   const bBatches = Math.ceil(batch / Math.max(1, f.number('bShare')));
   if (mode === 'weights') {
-    const start = f.offset('b');
-    const bytes = rows16Bytes(f.number('bits'), f.number('group'), k, n);
-    out.push({ space: f.space('b'), start, end: start + bytes, write: false, bytes });
+    out.push(plainRange(f, 'b', rows16Bytes(f.number('bits'), f.number('group'), k, n), false));
   } else {
     const [rows, run] = mode === 'keys' ? [n, k] : [k, n];
     out.push(stridedAccess(f, 'b', { batch: bBatches, rows, run }, false));
   }
   if (mode === 'keys') out.push(stridedAccess(f, 'bScale', { batch: bBatches, rows: 1, run: 4 * n }, false));
   if (mode === 'values') {
-    const start = f.offset('acc');
     const bytes = batch * m * n * 4;
-    const range = { space: f.space('acc'), start, end: start + bytes, bytes };
-    if (isContinued) out.push({ ...range, write: false });
-    out.push({ ...range, write: true });
+    if (isContinued) out.push(plainRange(f, 'acc', bytes, false));
+    out.push(plainRange(f, 'acc', bytes, true));
     if (isLast) out.push(stridedAccess(f, 'out', { batch, rows: m, run: 4 * n }, true));
   } else {
     if (isContinued) out.push(stridedAccess(f, 'out', { batch, rows: m, run: 4 * n }, false));
@@ -143,7 +140,7 @@ const WINDOW_FIELDS: readonly FieldSpec[] = [
 
 function plainRange(f: ResolvedFields, name: string, bytes: number, write: boolean): Access {
   const start = f.offset(name);
-  return { space: f.space(name), start, end: start + bytes, write, bytes };
+  return { operand: name, space: f.space(name), start, end: start + bytes, write, bytes };
 }
 
 function convAccesses(f: ResolvedFields): readonly Access[] {
@@ -174,7 +171,8 @@ function vectorAccesses(f: ResolvedFields): readonly Access[] {
     let run = cols * source.elementBytes;
     if (isDequantize && source.operand === 'src0') run = Math.ceil((cols * f.number('immediate')) / 8);
     if (isDequantize && source.operand === 'src1') run = Math.ceil(cols / f.number('layout')) * 2;
-    out.push(stridedAccess(f, source.operand, { batch, rows, run }, false));
+    const share = source.operand === 'src1' ? Math.max(1, f.number('share')) : 1;
+    out.push(stridedAccess(f, source.operand, { batch: Math.ceil(batch / share), rows, run }, false));
   }
   const written = Math.max(cols, fn.dstBytes === 1 ? f.number('padTo') : 0);
   out.push(stridedAccess(f, 'dst', { batch, rows, run: written * fn.dstBytes }, true));

@@ -1,0 +1,126 @@
+/**
+ * `compile`: graph x device -> program. Plans each entry (tokens per chunk, heads per block), places constants
+ * and state, emits instructions and inserts tokens. It executes nothing.
+ */
+import {
+  BitloomError, type Device, findFunction, type GraphFunction, INSTRUCTION_SET_VERSION, isShapeOnly, type Model,
+  numericsKey, type Program, type ProgramEntry, type Provenance,
+} from '@bitloom/ir';
+import type { EntryPlan } from './emitter.js';
+import { buildEntry, type EntryContext } from './entry.js';
+import { MemoryImage, REGISTERS } from './image.js';
+
+export interface CompileOptions {
+  /** Entries to compile; default: those of `prefill` and `decode` that the model has. */
+  readonly entries?: readonly string[];
+  /** Longest context the memory image has room for; default: the model's, at most 4096. */
+  readonly capacity?: number;
+  /** Identities that the program records; compute them with the hash functions of `ir`. */
+  readonly modelHash?: string;
+  readonly deviceHash?: string;
+  /** Most tokens per chunk that the planner tries; default 128. */
+  readonly maxChunk?: number;
+}
+
+const DEFAULT_CAPACITY = 4096;
+const DEFAULT_CHUNK = 128;
+
+/**
+ * Compiles a model for a device.
+ * @throws BitloomError `compiler-numerics-unsupported` (the card lacks the model's numerics),
+ *   `compiler-op-unsupported`, `compiler-does-not-fit` (which buffer, by how much), `compiler-capacity`.
+ */
+export function compile(model: Model, device: Device, options: CompileOptions = {}): Program {
+  const key = numericsKey(model.numerics);
+  if (!device.numerics.includes(key)) {
+    throw new BitloomError({
+      code: 'compiler-numerics-unsupported',
+      message: `the card '${device.name}' does not compute the numerics of scheme '${model.numerics.scheme}'`,
+      where: `device '${device.name}'`,
+      expected: device.numerics.join(', '),
+      got: key,
+      hint: 'choose a scheme such as W8A8 or W4A8, or run on the host (--device host)',
+    });
+  }
+  const capacity = chooseCapacity(model, options.capacity);
+  const names = options.entries ?? ['prefill', 'decode'].filter((name) => findFunction(model, name) !== undefined);
+  const image = new MemoryImage(model, device, capacity);
+  const provenance: Provenance[] = [{ node: 'entry', op: 'system', layer: -1, tile: '' }];
+  const ctx: EntryContext = { model, device, image, capacity, provenance, provenanceIndex: new Map() };
+  const notes: string[] = [];
+  const entries = names.map((name) => {
+    const fn = findFunction(model, name);
+    if (fn === undefined) {
+      throw new BitloomError({
+        code: 'compiler-entry-unknown',
+        message: `the model has no entry '${name}'`,
+        where: `model '${model.name}'`,
+        expected: model.functions.map((f) => f.name).join(', '),
+        got: name,
+      });
+    }
+    return planEntry(ctx, fn, options.maxChunk ?? DEFAULT_CHUNK, notes);
+  });
+  return {
+    kind: 'program',
+    name: `${model.name} on ${device.name}`,
+    instructionSet: INSTRUCTION_SET_VERSION,
+    modelHash: options.modelHash ?? '',
+    shapeOnly: isShapeOnly(model),
+    device: device.name,
+    deviceHash: options.deviceHash ?? '',
+    numerics: model.numerics,
+    slots: 1,
+    capacity,
+    registers: REGISTERS.map((register) => ({ ...register })),
+    regions: image.regions,
+    entries,
+    provenance,
+    notes: [...new Set([...image.notes, ...notes])],
+  };
+}
+
+function chooseCapacity(model: Model, asked: number | undefined): number {
+  const longest = model.symbols.find((s) => s.name === 'past');
+  const max = longest === undefined ? DEFAULT_CAPACITY : longest.max + 1;
+  const capacity = asked ?? Math.min(max, DEFAULT_CAPACITY);
+  if (!Number.isSafeInteger(capacity) || capacity < 1 || capacity > max) {
+    throw new BitloomError({
+      code: 'compiler-capacity',
+      message: 'the context length is out of range',
+      expected: `1 to ${max}`,
+      got: String(capacity),
+    });
+  }
+  return capacity;
+}
+
+/** Plans in order of preference: the largest chunk, and for it the most key heads per block. */
+function* plans(name: string, isSingle: boolean, kvHeads: number, maxChunk: number): Generator<EntryPlan> {
+  let chunk = isSingle ? 1 : maxChunk;
+  while (chunk >= 1) {
+    for (let headBlock = kvHeads; headBlock >= 1; headBlock = headBlock === 1 ? 0 : Math.ceil(headBlock / 2)) yield { name, chunk, headBlock };
+    chunk = Math.floor(chunk / 2);
+  }
+}
+
+function planEntry(ctx: EntryContext, fn: GraphFunction, maxChunk: number, notes: string[]): ProgramEntry {
+  const kvHeads = Math.max(1, ...fn.nodes.filter((n) => n.op === 'attention').map((n) => Number(n.attributes['kvHeads'] ?? 1)));
+  const longest = Math.min(maxChunk, 2 ** Math.ceil(Math.log2(ctx.capacity)));
+  let failure: unknown;
+  for (const plan of plans(fn.name, fn.bindings['seq'] === 1, kvHeads, longest)) {
+    // Provenance of a plan that did not fit is dropped with it.
+    const attempt: EntryContext = { ...ctx, provenance: [...ctx.provenance], provenanceIndex: new Map(ctx.provenanceIndex) };
+    try {
+      const { dataPeak, ...entry } = buildEntry(attempt, fn, plan);
+      ctx.provenance.splice(0, ctx.provenance.length, ...attempt.provenance);
+      for (const [k, v] of attempt.provenanceIndex) ctx.provenanceIndex.set(k, v);
+      notes.push(`${fn.name}: chunks of ${plan.chunk} tokens, ${plan.headBlock} key heads per block, ${dataPeak} bytes of the data buffer`);
+      return entry;
+    } catch (error) {
+      if (!(error instanceof BitloomError) || error.code !== 'compiler-does-not-fit') throw error;
+      failure = error;
+    }
+  }
+  throw failure;
+}

@@ -1,0 +1,87 @@
+/**
+ * Products with weights: tiles of the packed matrix stream through the weight ring while the matrix engine
+ * works on the tile before. Decode uses MV, several tokens use MM.
+ */
+import {
+  add, BitloomError, ceilDivide, type Expression, type GraphNode, internalError, MATRIX_MODES, minimum, multiply, TRANSFER_KINDS,
+} from '@bitloom/ir';
+import { chooseWeightTile } from './cost.js';
+import type { InstructionDraft } from './draft.js';
+import { bufferAddress, dataAddress, type Emitter, operand, runs, tileLength, touchData } from './emitter.js';
+import { emitBias } from './emit-vector.js';
+
+const WEIGHTS_KIND = TRANSFER_KINDS.indexOf('weights');
+const WEIGHTS_MODE = MATRIX_MODES.indexOf('weights');
+
+export function emitLinear(emitter: Emitter, node: GraphNode): void {
+  const [inputName, weightName, biasName] = node.inputs;
+  const outName = node.outputs[0];
+  if (inputName === undefined || weightName === undefined || outName === undefined) throw internalError('linear without operands', node.name);
+  const input = emitter.value(inputName);
+  if (input.kind !== 'codes') {
+    throw new BitloomError({
+      code: 'compiler-numerics-unsupported',
+      message: 'the matrix engine multiplies int8 codes only',
+      where: `node '${node.name}'`,
+      expected: 'quantised activations',
+      got: 'float32 activations',
+      hint: 'choose a scheme such as W8A8 or W4A8, or run on the host',
+    });
+  }
+  const matrix = emitter.image.matrix(weightName);
+  const { rows: m, maxRows } = emitter.lengths;
+  const { weights } = emitter;
+  const tile = chooseWeightTile(matrix, maxRows, weights.slotBytes, emitter.image.bytesPerCycle(matrix.region), emitter.device);
+  if (tile === undefined) {
+    throw new BitloomError({
+      code: 'compiler-does-not-fit',
+      message: 'a weight tile of 16 rows by one group is larger than a slot of the weight buffer',
+      where: `node '${node.name}'`,
+      expected: `at most ${weights.slotBytes} bytes`,
+      got: `${matrix.blockBytes} bytes per 16 rows of ${matrix.cols}`,
+      hint: 'use a card with a larger weight buffer',
+    });
+  }
+  const out = emitter.allocateFloats(outName, matrix.rows);
+  const tiles = Math.ceil(matrix.rows / tile.rows);
+  const parts = tile.kParts.length;
+  emitter.tile(`${tile.rows} rows x ${tile.kParts[0]?.length ?? 0}`);
+  const slot = emitter.ringSlots(weights, parts, tiles);
+  const isRagged = matrix.rows % tile.rows !== 0;
+  const name = maxRows === 1 ? 'MV' : 'MM';
+  emitter.pushLoop(tiles, (iteration) => {
+    const n: Expression = isRagged ? minimum(tile.rows, tileLength(matrix.rows, tile.rows, iteration)) : tile.rows;
+    const blocks = ceilDivide(n, 16);
+    const firstBlock = multiply((tile.rows / 16) * matrix.blockBytes, iteration);
+    const body: InstructionDraft[] = [];
+    let partOffset = 0;
+    tile.kParts.forEach((part, use) => {
+      const slotOffset = slot(iteration, use);
+      const destination = bufferAddress('weights', slotOffset);
+      const shape = parts === 1
+        ? { length: multiply(part.bytes, blocks) }
+        : { length: part.bytes, count1: blocks, srcStride1: matrix.blockBytes, dstStride1: part.bytes };
+      const load = runs(matrix.region, add(firstBlock, partOffset), destination, shape, WEIGHTS_KIND);
+      body.push(emitter.draft('LD', 'load', load, [], { wait: 'matrix', release: 'matrix' }));
+      body.push(emitter.draft(name, 'matrix', {
+        mode: WEIGHTS_MODE,
+        bits: matrix.bits,
+        group: matrix.group,
+        batch: 1,
+        bShare: 1,
+        m,
+        n,
+        k: part.length,
+        ...operand('a', dataAddress(input.allocation, part.start), 0, input.rowBytes),
+        ...operand('aScale', dataAddress(input.scales), 0, 4),
+        ...operand('b', destination, 0, 0),
+        ...operand('out', dataAddress(out.allocation, multiply(4 * tile.rows, iteration)), 0, out.rowBytes),
+        continue: use === 0 ? 0 : 1,
+        finish: use === parts - 1 ? 1 : 0,
+      }, [touchData(input.allocation, false), touchData(input.scales, false), touchData(out.allocation, true)], { wait: 'load', release: 'load' }));
+      partOffset += part.bytes;
+    });
+    return body;
+  });
+  if (biasName !== undefined) emitBias(emitter, biasName, out);
+}

@@ -1,0 +1,318 @@
+/**
+ * The emitter collects drafts in program order and owns what they share: rings of on-chip slots, allocated
+ * values, provenance and the symbolic lengths of the entry. Op emitters are functions over it.
+ */
+import {
+  add, type Address, BitloomError, type Device, type Expression, type FieldValue, findBuffer, type GraphNode,
+  internalError, maximum, minimum, modulo, multiply, type Provenance, type QueueName, type Region,
+  type SpaceName, subtract, symbol,
+} from '@bitloom/ir';
+import { type Allocation, DataBuffer } from './data-buffer.js';
+import type { Draft, InstructionDraft, Touch } from './draft.js';
+import { BUFFER_REGISTER, type MemoryImage, regionAddress } from './image.js';
+import { checkTouches } from './tokens.js';
+
+/** A value that is on chip. */
+export type Located =
+  | { readonly kind: 'f32'; readonly allocation: Allocation; readonly offset: Expression; readonly rowBytes: number; readonly cols: number }
+  | { readonly kind: 'codes'; readonly allocation: Allocation; readonly scales: Allocation; readonly rowBytes: number; readonly cols: number };
+
+/** A ring of equal slots in a buffer, filled by one queue and emptied by another. */
+export interface Ring {
+  readonly space: SpaceName;
+  readonly producer: QueueName;
+  readonly consumer: QueueName;
+  readonly slots: number;
+  readonly slotBytes: number;
+}
+
+/** How the entry is cut: tokens per chunk, key heads per block, rows of a KV tile. */
+export interface EntryPlan {
+  readonly name: string;
+  /** Most tokens processed at once; 1 uses matrix x vector. */
+  readonly chunk: number;
+  /** Key heads whose scores are on chip together. */
+  readonly headBlock: number;
+}
+
+/** Lengths of the part of the entry that is being emitted, as expressions. */
+export interface Lengths {
+  /** Tokens in flight. */
+  readonly rows: Expression;
+  /** Most tokens in flight. */
+  readonly maxRows: number;
+  /** Position of the first token in flight. */
+  readonly position: Expression;
+  /** Cached tokens once those in flight are appended. */
+  readonly context: Expression;
+}
+
+const WEIGHT_SLOTS = 4;
+
+export class Emitter {
+  readonly device: Device;
+  readonly image: MemoryImage;
+  readonly plan: EntryPlan;
+  readonly capacity: number;
+  readonly data: DataBuffer;
+  readonly values = new Map<string, Located>();
+  readonly weights: Ring;
+  readonly stream: Ring;
+  lengths: Lengths;
+  private readonly provenance: Provenance[];
+  private readonly provenanceIndex: Map<string, number>;
+  private drafts: Draft[] = [];
+  private readonly ringPosition = new Map<SpaceName, number>();
+  private readonly staging = new Map<string, Allocation>();
+  private origin = 0;
+  private node: GraphNode | undefined;
+  loopDepth = 0;
+  /** Tables already fetched for this chunk. */
+  readonly fetched = new Set<string>();
+  /** Values that are consecutive positions: their first position. */
+  readonly positionOffsets = new Map<string, Expression>();
+  /** Value name of an updated state -> state name. */
+  readonly stateAliases = new Map<string, string>();
+  /** Row of the last token among those in flight, where a part of the entry needs only that one. */
+  lastRow: Expression = 0;
+  /** Index of the first token in flight within this call. */
+  chunkStart: Expression = 0;
+  /** Bytes of the longest parameter row of the model: what a parameter stage must hold. */
+  readonly widestRow: number;
+  private readonly turns = new Map<string, number>();
+
+  constructor(options: {
+    device: Device;
+    image: MemoryImage;
+    plan: EntryPlan;
+    capacity: number;
+    lengths: Lengths;
+    provenance: Provenance[];
+    provenanceIndex: Map<string, number>;
+    widestRow: number;
+  }) {
+    this.widestRow = options.widestRow;
+    this.device = options.device;
+    this.image = options.image;
+    this.plan = options.plan;
+    this.capacity = options.capacity;
+    this.lengths = options.lengths;
+    this.provenance = options.provenance;
+    this.provenanceIndex = options.provenanceIndex;
+    this.data = new DataBuffer('data', this.bufferBytes('data'));
+    this.weights = ring('weights', 'load', WEIGHT_SLOTS, this.bufferBytes('weights'));
+    this.stream = ring('stream', 'fetch', 2, this.bufferBytes('stream'));
+  }
+
+  bufferBytes(space: SpaceName): number {
+    const buffer = findBuffer(this.device, space);
+    if (buffer === undefined) {
+      throw new BitloomError({
+        code: 'compiler-device-unsupported',
+        message: `the card '${this.device.name}' has no ${space} buffer`,
+        where: `device '${this.device.name}'`,
+        expected: `a buffer of space '${space}'`,
+        got: this.device.buffers.map((b) => b.space).join(', '),
+      });
+    }
+    return buffer.bytes;
+  }
+
+  /** From here on instructions belong to this node; `tile` says which part of it. */
+  at(node: GraphNode, tile = ''): void {
+    this.node = node;
+    this.setOrigin(node.name, node.op, node.layer ?? -1, tile);
+  }
+
+  tile(tile: string): void {
+    if (this.node === undefined) throw internalError('tile outside of a node');
+    this.setOrigin(this.node.name, this.node.op, this.node.layer ?? -1, tile);
+  }
+
+  setOrigin(node: string, op: string, layer: number, tile: string): void {
+    const key = `${node}\n${op}\n${layer}\n${tile}`;
+    const known = this.provenanceIndex.get(key);
+    if (known !== undefined) {
+      this.origin = known;
+      return;
+    }
+    this.origin = this.provenance.length;
+    this.provenanceIndex.set(key, this.origin);
+    this.provenance.push({ node, op, layer, tile });
+  }
+
+  /** An instruction as a draft, for a loop body. */
+  draft(
+    name: string,
+    queue: QueueName,
+    fields: Readonly<Record<string, FieldValue>>,
+    touches: readonly Touch[],
+    ringTokens: { wait?: QueueName; release?: QueueName } = {},
+  ): InstructionDraft {
+    const draft: InstructionDraft = {
+      kind: 'instruction',
+      name,
+      queue,
+      fields,
+      touches,
+      ringWait: ringTokens.wait === undefined ? [] : [ringTokens.wait],
+      ringRelease: ringTokens.release === undefined ? [] : [ringTokens.release],
+      origin: this.origin,
+    };
+    checkTouches(draft);
+    return draft;
+  }
+
+  push(...drafts: readonly Draft[]): void {
+    this.drafts.push(...drafts);
+  }
+
+  /** A counted loop, or its body straight away when it runs exactly once. */
+  pushLoop(trips: Expression, body: (iteration: Expression) => readonly InstructionDraft[]): void {
+    if (trips === 1) {
+      this.push(...body(0));
+      return;
+    }
+    const variable = this.loopDepth;
+    if (variable + 1 > this.device.dispatcher.loopDepth) {
+      throw new BitloomError({
+        code: 'compiler-device-unsupported',
+        message: 'the program nests more loops than the dispatcher holds',
+        expected: `at most ${this.device.dispatcher.loopDepth}`,
+        got: String(variable + 1),
+      });
+    }
+    this.push({ kind: 'loop', variable, trips, body: body(symbol(`i${variable}`)), origin: this.origin });
+  }
+
+  takeDrafts(): Draft[] {
+    const out = this.drafts;
+    this.drafts = [];
+    return out;
+  }
+
+  /** Slot of the next `count` uses of a ring; a loop of n iterations uses n * count of them. */
+  ringSlots(ringOf: Ring, count: number, trips: Expression): (iteration: Expression, use: number) => Expression {
+    const base = this.ringPosition.get(ringOf.space) ?? 0;
+    const used = typeof trips === 'number' ? trips * count : count;
+    // A symbolic number of iterations must leave the ring where it was.
+    if (typeof trips !== 'number' && count % ringOf.slots !== 0) throw internalError('a symbolic loop must use whole turns of its ring');
+    this.ringPosition.set(ringOf.space, (base + used) % ringOf.slots);
+    return (iteration, use) => {
+      // Whole turns per iteration make the slot independent of it.
+      const varying = count % ringOf.slots === 0 ? 0 : multiply(count, iteration);
+      return multiply(ringOf.slotBytes, modulo(add(varying, base + use), ringOf.slots));
+    };
+  }
+
+  /** Staging memory that only `fetch` writes; kept for the whole entry. */
+  stage(name: string, bytes: number): Allocation {
+    const known = this.staging.get(name);
+    if (known !== undefined && known.bytes >= bytes) return known;
+    if (known !== undefined) throw internalError(`staging '${name}' asked for with two sizes`);
+    const allocation = this.data.allocate(name, bytes);
+    this.staging.set(name, allocation);
+    return allocation;
+  }
+
+  value(name: string): Located {
+    const value = this.values.get(name);
+    if (value === undefined) throw internalError(`value '${name}' is not on chip`);
+    return value;
+  }
+
+  /** 0, 1, 0, 1, ...: which of two stages is next. */
+  turn(purpose: string): number {
+    const turn = this.turns.get(purpose) ?? 0;
+    this.turns.set(purpose, 1 - turn);
+    return turn;
+  }
+
+  /** The state behind a value name: itself, or what an append updated. */
+  stateOf(name: string): string {
+    return this.stateAliases.get(name) ?? name;
+  }
+
+  /** Table row of the first token in flight when positions start at `offset`. */
+  positionPlus(offset: number): Expression {
+    return add(this.lengths.position, offset);
+  }
+
+  doesNotFit(node: GraphNode, space: SpaceName, needed: number, available: number): BitloomError {
+    return new BitloomError({
+      code: 'compiler-does-not-fit',
+      message: `the ${space} buffer is too small`,
+      where: `node '${node.name}'`,
+      expected: `${needed} bytes`,
+      got: `${available} bytes: short by ${needed - available}`,
+      hint: 'use a card with a larger buffer, or a smaller context (--context)',
+    });
+  }
+
+  floatValue(name: string): Extract<Located, { kind: 'f32' }> {
+    const value = this.value(name);
+    if (value.kind !== 'f32') throw internalError(`value '${name}' holds codes where floats are needed`);
+    return value;
+  }
+
+  /** Room for a float32 value [rows, cols]. */
+  allocateFloats(name: string, cols: number, maxRows = this.lengths.maxRows): Extract<Located, { kind: 'f32' }> {
+    const rowBytes = Math.ceil((cols * 4) / 64) * 64;
+    const allocation = this.data.allocate(name, maxRows * rowBytes);
+    const located = { kind: 'f32', allocation, offset: 0, rowBytes, cols } as const;
+    this.values.set(name, located);
+    return located;
+  }
+}
+
+function ring(space: SpaceName, producer: QueueName, slots: number, bytes: number): Ring {
+  return { space, producer, consumer: 'matrix', slots, slotBytes: Math.floor(bytes / slots / 64) * 64 };
+}
+
+/** Address in an on-chip buffer. */
+export function bufferAddress(space: SpaceName, offset: Expression): Address {
+  return { space, channel: 0, register: BUFFER_REGISTER, page: false, offset };
+}
+
+export function dataAddress(allocation: Allocation, offset: Expression = 0): Address {
+  return bufferAddress('data', add(allocation.start, offset));
+}
+
+export function touchData(allocation: Allocation, write: boolean): Touch {
+  return { space: 'data', start: allocation.start, end: allocation.start + allocation.bytes, write };
+}
+
+export function touchRegion(region: Region, write: boolean): Touch {
+  return { space: region.space, start: region.offset, end: region.offset + region.bytes, write };
+}
+
+/** Operand fields of a strided operand. */
+export function operand(name: string, address: Address, batch: Expression, row: Expression): Record<string, FieldValue> {
+  return { [name]: address, [`${name}Batch`]: batch, [`${name}Row`]: row };
+}
+
+/** Fields of a load of `rows` runs of `length` bytes. */
+export function runs(
+  region: Region,
+  offset: Expression,
+  dst: Address,
+  shape: { length: Expression; count1?: Expression; srcStride1?: Expression; dstStride1?: Expression },
+  kind: number,
+): Record<string, FieldValue> {
+  return {
+    dst,
+    src: regionAddress(region, add(region.offset, offset)),
+    length: shape.length,
+    count1: shape.count1 ?? 1,
+    srcStride1: shape.srcStride1 ?? 0,
+    dstStride1: shape.dstStride1 ?? 0,
+    count2: 1,
+    kind,
+  };
+}
+
+/** Elements of tile `index` of `size` out of `total`, never negative. */
+export function tileLength(total: Expression, size: number, index: Expression): Expression {
+  const left = subtract(total, multiply(size, index));
+  return maximum(0, minimum(size, left));
+}

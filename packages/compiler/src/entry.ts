@@ -1,0 +1,285 @@
+/**
+ * One entry function as an instruction stream. Tokens go through the whole network chunk by chunk: a chunk's
+ * activations never leave the chip. What needs only the last token (the head of `prefill`) comes behind the
+ * chunk loop, once.
+ */
+import {
+  add, BitloomError, ceilDivide, type Device, type Expression, type Frame, type GraphFunction, type GraphNode,
+  type Instruction, minimum, type Model, modulo, multiply, type Port, type ProgramEntry, type Provenance,
+  type QueueName, subtract, symbol, TRANSFER_KINDS,
+} from '@bitloom/ir';
+import { emitAttention, emitStateAppend } from './emit-attention.js';
+import { emitLinear } from './emit-linear.js';
+import { VECTOR_EMITTERS } from './emit-vector.js';
+import { dataAddress, Emitter, type EntryPlan, type Lengths, type Ring, runs, touchData, touchRegion } from './emitter.js';
+import { fusePairs, groupNodes } from './fusion.js';
+import type { MemoryImage } from './image.js';
+import { type ResolvedItem, TokenPass } from './tokens.js';
+
+type OpEmitter = (emitter: Emitter, node: GraphNode) => void;
+
+const EMITTERS: ReadonlyMap<string, OpEmitter> = new Map<string, OpEmitter>([
+  ...VECTOR_EMITTERS,
+  ['linear', emitLinear],
+  ['stateAppend', emitStateAppend],
+  ['attention', emitAttention],
+]);
+
+const ACTIVATIONS_KIND = TRANSFER_KINDS.indexOf('activations');
+
+export interface EntryContext {
+  readonly model: Model;
+  readonly device: Device;
+  readonly image: MemoryImage;
+  readonly capacity: number;
+  readonly provenance: Provenance[];
+  readonly provenanceIndex: Map<string, number>;
+}
+
+/** Splits nodes into those every token needs and those only the last token needs. */
+function splitAtLast(nodes: readonly GraphNode[]): { each: readonly GraphNode[]; last: readonly GraphNode[] } {
+  const lastValues = new Set<string>();
+  const each: GraphNode[] = [];
+  const last: GraphNode[] = [];
+  for (const node of nodes) {
+    const isLast = node.op === 'takeLast' || node.inputs.some((name) => lastValues.has(name));
+    (isLast ? last : each).push(node);
+    if (isLast) for (const output of node.outputs) lastValues.add(output);
+  }
+  return { each, last };
+}
+
+/** Index of the last node that reads each value. */
+function lastReaders(nodes: readonly GraphNode[], outputs: readonly string[]): Map<string, number> {
+  const out = new Map<string, number>();
+  nodes.forEach((node, i) => {
+    for (const name of node.inputs) out.set(name, i);
+  });
+  for (const name of outputs) out.set(name, nodes.length);
+  return out;
+}
+
+class EntryBuilder {
+  private readonly emitter: Emitter;
+  private readonly fn: GraphFunction;
+  private readonly ctx: EntryContext;
+  private readonly nodes: readonly GraphNode[];
+  private readonly readers: Map<string, number>;
+  private readonly eachCount: number;
+  private position = 0;
+  readonly outputs: Port[] = [];
+
+  constructor(ctx: EntryContext, fn: GraphFunction, plan: EntryPlan, lengths: Lengths) {
+    this.ctx = ctx;
+    this.fn = fn;
+    const { each, last } = splitAtLast(fusePairs(fn));
+    this.nodes = [...each, ...last];
+    this.readers = lastReaders(this.nodes, fn.outputs);
+    this.emitter = new Emitter({
+      ...ctx, plan, lengths, widestRow: widestParameter(ctx.model, this.nodes),
+    });
+    this.eachCount = each.length;
+  }
+
+  /** Index of the first token in flight within the call. */
+  setChunkStart(start: Expression): void {
+    this.emitter.chunkStart = start;
+  }
+
+  /** Nodes of one part of the entry, frame by frame, as drafts. */
+  private part(nodes: readonly GraphNode[]): void {
+    for (const group of groupNodes(nodes)) {
+      this.emitter.push({
+        kind: 'frame',
+        name: group.name,
+        layer: group.layer,
+        live: this.emitter.data.ranges().map((range) => touchData(range, false)),
+      });
+      for (const node of group.nodes) {
+        const emit = EMITTERS.get(node.op);
+        if (emit === undefined) {
+          throw new BitloomError({
+            code: 'compiler-op-unsupported',
+            message: `the op '${node.op}' has no instruction on this path`,
+            where: `node '${node.name}'`,
+            expected: [...EMITTERS.keys()].join(', '),
+            got: node.op,
+            hint: 'run the model on the host (--device host)',
+          });
+        }
+        this.emitter.at(node);
+        emit(this.emitter, node);
+        this.storeOutputs(node);
+        this.release();
+        this.position++;
+      }
+    }
+  }
+
+  /** Frees what no later node reads. An alias shares its allocation, so free by allocation. */
+  private release(): void {
+    const needed = new Set([...this.emitter.values].filter(([name]) => (this.readers.get(name) ?? -1) > this.position).map(([, v]) => v.allocation));
+    for (const [name, value] of this.emitter.values) {
+      if (needed.has(value.allocation)) continue;
+      this.emitter.data.free(value.allocation);
+      if (value.kind === 'codes') this.emitter.data.free(value.scales);
+      this.emitter.values.delete(name);
+    }
+  }
+
+  private storeOutputs(node: GraphNode): void {
+    for (const name of node.outputs) {
+      if (!this.fn.outputs.includes(name)) continue;
+      const value = this.emitter.floatValue(name);
+      const { rows, maxRows } = this.emitter.lengths;
+      const isLast = maxRows === 1;
+      const bytes = (isLast ? 1 : this.ctx.capacity) * value.cols * 4;
+      const region = this.ctx.image.mailbox(`${this.fn.name}.${name}`, 'output', bytes);
+      const load = runs(region, multiply(value.cols * 4, isLast ? 0 : this.emitter.chunkStart), dataAddress(value.allocation, value.offset), {
+        length: value.cols * 4, count1: rows, srcStride1: value.cols * 4, dstStride1: value.rowBytes,
+      }, ACTIVATIONS_KIND);
+      const fields = { ...load, src: load['dst'] ?? 0, dst: load['src'] ?? 0, srcStride1: value.rowBytes, dstStride1: value.cols * 4 };
+      this.emitter.push(this.emitter.draft('ST', 'store', fields, [touchData(value.allocation, false), touchRegion(region, true)]));
+      this.outputs.push({ name, region: region.name, dtype: 'f32', shape: [isLast ? 1 : symbol('seq'), value.cols] });
+    }
+  }
+
+  build(chunks: Expression | undefined, epilogueLengths: Lengths, lastRow: Expression): { items: ResolvedItem[]; peak: number } {
+    const { emitter } = this;
+    const ringPairs = new Set([emitter.weights, emitter.stream].flatMap((r) => [`${r.producer}>${r.consumer}`, `${r.consumer}>${r.producer}`]));
+    const pass = (): ResolvedItem[] => new TokenPass({ ringPairs }).run(emitter.takeDrafts());
+    const items: ResolvedItem[] = [];
+    emitter.setOrigin('entry', 'system', -1, this.fn.name);
+    items.push(...credits(emitter.weights), ...credits(emitter.stream));
+    const each = this.nodes.slice(0, this.eachCount);
+    const last = this.nodes.slice(this.eachCount);
+    if (chunks !== undefined) {
+      items.push(control('LOOP', { variable: 0, trips: chunks }));
+      emitter.loopDepth = 1;
+      this.part(each);
+      items.push(...pass(), control('BARRIER', {}), control('END', {}));
+      emitter.loopDepth = 0;
+      emitter.lengths = epilogueLengths;
+      emitter.lastRow = lastRow;
+      this.part(last);
+      items.push(...pass());
+    } else {
+      emitter.lastRow = lastRow;
+      this.part([...each, ...last]);
+      items.push(...pass());
+    }
+    items.push(...drain(emitter.weights), ...drain(emitter.stream), control('HALT', {}));
+    return { items, peak: emitter.data.peak() };
+  }
+}
+
+function control(name: string, fields: Instruction['fields']): ResolvedItem {
+  return { kind: 'emitted', instruction: { name, queue: 'system', wait: [], release: [], fields, origin: 0 } };
+}
+
+/** All slots of a ring are free when an entry starts... */
+function credits(ring: Ring): ResolvedItem[] {
+  return [sync(ring.consumer, [], [ring.producer], ring.slots)];
+}
+
+/** ...and the producer takes the tokens back before it ends, so that every counter is zero between entries. */
+function drain(ring: Ring): ResolvedItem[] {
+  return [sync(ring.producer, [ring.consumer], [], ring.slots)];
+}
+
+function sync(queue: QueueName, wait: QueueName[], release: QueueName[], count: number): ResolvedItem {
+  return { kind: 'emitted', instruction: { name: 'SYNC', queue, wait, release, fields: { count }, origin: 0 } };
+}
+
+function widestParameter(model: Model, nodes: readonly GraphNode[]): number {
+  const read = new Set(nodes.flatMap((node) => node.inputs));
+  let widest = 64;
+  for (const constant of model.constants) {
+    const dim = constant.type.shape[0];
+    if (read.has(constant.name) && constant.type.kind === 'dense' && constant.type.shape.length === 1 && typeof dim === 'number') widest = Math.max(widest, dim * 4);
+  }
+  return widest;
+}
+
+/** Lengths of an entry: fixed at one token, or a loop over chunks of `chunk` tokens. */
+export function buildEntry(ctx: EntryContext, fn: GraphFunction, plan: EntryPlan): ProgramEntry & { readonly dataPeak: number } {
+  const isSingle = fn.bindings['seq'] === 1;
+  const past = symbol('past');
+  const seq = symbol('seq');
+  const start = multiply(plan.chunk, symbol('i0'));
+  const lengths: Lengths = isSingle
+    ? { rows: 1, maxRows: 1, position: past, context: add(past, 1) }
+    : {
+        rows: minimum(plan.chunk, subtract(seq, start)),
+        maxRows: plan.chunk,
+        position: add(past, start),
+        context: add(past, minimum(seq, add(start, plan.chunk))),
+      };
+  const epilogue: Lengths = { rows: 1, maxRows: 1, position: subtract(add(past, seq), 1), context: add(past, seq) };
+  const builder = new EntryBuilder(ctx, fn, plan, lengths);
+  if (!isSingle) builder.setChunkStart(start);
+  const chunks = isSingle ? undefined : ceilDivide(seq, plan.chunk);
+  const lastRow = isSingle ? 0 : modulo(subtract(seq, 1), plan.chunk);
+  const { items, peak } = builder.build(chunks, epilogue, lastRow);
+  const { instructions, frames } = flatten(items);
+  const ids = fn.inputs.map((input): Port => ({
+    name: input.name, region: input.name, dtype: 'i32', shape: [isSingle ? 1 : seq],
+  }));
+  const max = ctx.capacity;
+  return {
+    name: fn.name,
+    inputs: ids,
+    outputs: builder.outputs,
+    symbols: [
+      { name: 'seq', min: 1, max: isSingle ? 1 : max, perSlot: true },
+      { name: 'past', min: 0, max: max - 1, perSlot: true },
+    ],
+    streams: [{ core: 0, instructions }],
+    frames,
+    dataPeak: peak,
+  };
+}
+
+/** Lays items out in one stream and records frames with the token counters that hold at their entry. */
+function flatten(items: readonly ResolvedItem[]): { instructions: Instruction[]; frames: Frame[] } {
+  const instructions: Instruction[] = [];
+  const frames: Frame[] = [];
+  const counters = new Map<string, number>();
+  const count = (key: string, by: number): void => {
+    counters.set(key, (counters.get(key) ?? 0) + by);
+  };
+  const close = (): void => {
+    const open = frames[frames.length - 1];
+    if (open !== undefined && open.count < 0) frames[frames.length - 1] = { ...open, count: instructions.length - open.first };
+  };
+  for (const item of items) {
+    if (item.kind === 'frame') {
+      close();
+      const held = [...counters].filter(([, value]) => value !== 0).sort(([a], [b]) => (a < b ? -1 : 1));
+      frames.push({
+        name: item.name,
+        layer: item.layer,
+        tile: '',
+        core: 0,
+        first: instructions.length,
+        count: -1,
+        entryTokens: Object.fromEntries(held),
+        live: item.live.map((range) => ({ space: range.space, start: range.start, end: range.end, name: 'value' })),
+        entryPrefetch: [],
+        exitPrefetch: [],
+        relocations: [],
+      });
+      instructions.push({ name: 'FRAME', queue: 'system', wait: [], release: [], fields: { frame: frames.length - 1 }, origin: 0 });
+      continue;
+    }
+    const { instruction } = item;
+    // A frame ends at the barrier behind the chunk loop's body and at HALT; inner loops belong to it.
+    if (instruction.name === 'HALT' || instruction.name === 'BARRIER') close();
+    const amount = instruction.name === 'SYNC' && typeof instruction.fields['count'] === 'number' ? Math.max(1, instruction.fields['count']) : 1;
+    for (const from of instruction.wait) count(`${from}>${instruction.queue}`, -amount);
+    for (const to of instruction.release) count(`${instruction.queue}>${to}`, amount);
+    instructions.push(instruction);
+  }
+  close();
+  return { instructions, frames };
+}

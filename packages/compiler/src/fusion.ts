@@ -1,0 +1,84 @@
+/**
+ * Fusion: rewrites that turn several nodes into one instruction, and the cut of the node list into fused
+ * groups. A group's intermediate values stay on chip; each group becomes a frame.
+ */
+import type { GraphFunction, GraphNode } from '@bitloom/ir';
+
+/** A named rewrite of two neighbouring nodes into one. */
+interface PairPattern {
+  readonly name: string;
+  readonly first: string;
+  readonly second: string;
+  readonly fused: string;
+}
+
+const PAIRS: readonly PairPattern[] = [{ name: 'gated SiLU', first: 'silu', second: 'mul', fused: 'siluMul' }];
+
+/** Ops that open a new group, by what they are. */
+const GROUP_STARTS: ReadonlyMap<string, string> = new Map([
+  ['embedding', 'embedding'],
+  ['rmsNorm', 'norm'],
+  ['layerNorm', 'norm'],
+  ['attention', 'attention'],
+]);
+
+export interface FusedGroup {
+  readonly name: string;
+  readonly layer: number;
+  readonly nodes: readonly GraphNode[];
+}
+
+/** Joins pairs whose first result has one reader. Results equal the unfused ones bit for bit. */
+export function fusePairs(fn: GraphFunction): readonly GraphNode[] {
+  const readers = new Map<string, number>();
+  for (const name of [...fn.nodes.flatMap((node) => node.inputs), ...fn.outputs]) readers.set(name, (readers.get(name) ?? 0) + 1);
+  const producer = new Map(fn.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  const absorbed = new Set<GraphNode>();
+  const out: GraphNode[] = [];
+  for (const node of fn.nodes) {
+    const fused = fuseWith(node, producer, readers);
+    if (fused === undefined) {
+      out.push(node);
+    } else {
+      absorbed.add(fused.first);
+      out.push(fused.node);
+    }
+  }
+  return out.filter((node) => !absorbed.has(node));
+}
+
+function fuseWith(
+  node: GraphNode,
+  producer: ReadonlyMap<string, GraphNode>,
+  readers: ReadonlyMap<string, number>,
+): { first: GraphNode; node: GraphNode } | undefined {
+  for (const pattern of PAIRS) {
+    if (node.op !== pattern.second) continue;
+    for (const [index, name] of node.inputs.entries()) {
+      const first = producer.get(name);
+      const other = node.inputs[1 - index];
+      if (first?.op !== pattern.first || readers.get(name) !== 1 || other === undefined) continue;
+      return { first, node: { ...node, op: pattern.fused, inputs: [...first.inputs, other] } };
+    }
+  }
+  return undefined;
+}
+
+/** Cuts nodes into groups at the ops that start one and behind attention. */
+export function groupNodes(nodes: readonly GraphNode[]): readonly FusedGroup[] {
+  const groups: { name: string; layer: number; nodes: GraphNode[] }[] = [];
+  let isAfterAttention = false;
+  for (const node of nodes) {
+    const start = GROUP_STARTS.get(node.op);
+    const layer = node.layer ?? -1;
+    const current = groups[groups.length - 1];
+    if (current === undefined || start !== undefined || isAfterAttention) {
+      const name = start ?? (isAfterAttention ? 'projection' : 'start');
+      groups.push({ name: layer < 0 ? name : `L${layer}.${name}`, layer, nodes: [node] });
+    } else {
+      current.nodes.push(node);
+    }
+    isAfterAttention = node.op === 'attention';
+  }
+  return groups;
+}

@@ -1,0 +1,236 @@
+/**
+ * Placement of constants and state in the card's memories: weights and KV cache in HBM, small tables and the
+ * host's mailboxes in DDR (in HBM where a card has no DDR). Gives each a region of the memory image with the
+ * layout its bytes must have there.
+ */
+import {
+  type Address, BitloomError, type ConstantDecl, type Device, type Expression, findMemory, type Model,
+  peakBytesPerSecond, type Region, rows16Bytes, type SpaceName, STRIPED,
+} from '@bitloom/ir';
+
+/** Base registers of the slot descriptor; all hold 0 unless a runtime moves a part of the image. */
+export const REGISTERS = [
+  { index: 1, name: 'weights', doc: 'added to addresses of packed weights' },
+  { index: 2, name: 'tables', doc: 'added to addresses of small tables' },
+  { index: 3, name: 'state', doc: 'added to addresses of the KV cache of this slot' },
+  { index: 4, name: 'io', doc: 'added to addresses of the mailboxes of this slot' },
+  { index: 8, name: 'buffers', doc: 'added to on-chip buffer addresses' },
+] as const;
+
+const REGISTER_OF: Readonly<Record<Region['purpose'], number>> = { weights: 1, table: 2, kv: 3, input: 4, output: 4 };
+
+/** Buffer base register. */
+export const BUFFER_REGISTER = 8;
+
+const ALIGNMENT = 4096;
+
+/** A packed weight matrix in the image. */
+export interface PackedMatrix {
+  readonly region: Region;
+  readonly rows: number;
+  readonly cols: number;
+  /** Container width of the codes: 4 or 8. */
+  readonly bits: number;
+  readonly group: number;
+  readonly blockBytes: number;
+}
+
+/** Group-quantised rows in canonical layout, for gathers. */
+export interface CodeTable {
+  readonly codes: Region;
+  readonly scales: Region;
+  readonly rowBytes: number;
+  readonly scaleRowBytes: number;
+  readonly cols: number;
+  readonly bits: number;
+  readonly group: number;
+}
+
+/** Keys or values of one layer: codes [heads, capacity, headDim] and scales [heads, capacity]. */
+export interface CacheRegions {
+  readonly codes: Region;
+  readonly scales: Region;
+  readonly heads: number;
+  readonly capacity: number;
+  readonly headDim: number;
+}
+
+export class MemoryImage {
+  readonly regions: Region[] = [];
+  readonly notes: string[] = [];
+  private readonly model: Model;
+  private readonly device: Device;
+  private readonly capacity: number;
+  private readonly next = new Map<SpaceName, number>();
+  private readonly matrices = new Map<string, PackedMatrix>();
+  private readonly tables = new Map<string, CodeTable>();
+  private readonly floats = new Map<string, Region>();
+  private readonly caches = new Map<string, CacheRegions>();
+  private readonly smallSpace: SpaceName;
+
+  constructor(model: Model, device: Device, capacity: number) {
+    this.model = model;
+    this.device = device;
+    this.capacity = capacity;
+    this.smallSpace = findMemory(device, 'ddr') === undefined ? 'hbm' : 'ddr';
+  }
+
+  constant(name: string): ConstantDecl | undefined {
+    return this.model.constants.find((constant) => constant.name === name);
+  }
+
+  /** A quantised matrix, packed in whole kernel blocks. */
+  matrix(name: string): PackedMatrix {
+    const known = this.matrices.get(name);
+    if (known !== undefined) return known;
+    const constant = this.constant(name);
+    if (constant === undefined || constant.type.kind !== 'quantized') {
+      throw new BitloomError({
+        code: 'compiler-weight-unsupported',
+        message: `the weight '${name}' is not a group-quantised constant`,
+        expected: 'symmetric integer codes with fp16 group scales',
+        got: constant === undefined ? 'no such constant' : constant.type.kind,
+        hint: 'quantise the model first, e.g. with --scheme W8A8',
+      });
+    }
+    const { type } = constant;
+    const [rows, cols] = [staticDim(type.shape[0], name), staticDim(type.shape[1], name)];
+    const level = type.scales[0];
+    const groupBlock = level?.block[1] ?? 0;
+    const isGroups = type.scales.length === 1 && level?.format.name === 'fp16' && level.block[0] === 1 && level.zero === undefined;
+    if (!isGroups || type.element.kind !== 'int' || !type.element.signed || type.sparsity !== undefined || type.indexMap !== undefined) {
+      throw new BitloomError({
+        code: 'compiler-weight-unsupported',
+        message: `the format of weight '${name}' has no matrix instruction on this path`,
+        expected: 'symmetric integer codes of 2 to 8 bits, one level of fp16 scales per row and group, dense',
+        got: `${type.element.name}, ${type.scales.length} scale levels${type.sparsity === undefined ? '' : ', sparse'}`,
+      });
+    }
+    const bits = type.element.bits <= 4 ? 4 : 8;
+    if (!this.device.matrix.weightBits.includes(bits)) {
+      throw new BitloomError({
+        code: 'compiler-weight-unsupported',
+        message: `the expander of '${this.device.name}' does not take ${bits}-bit codes`,
+        where: `weight '${name}'`,
+        expected: this.device.matrix.weightBits.join(', '),
+        got: String(bits),
+      });
+    }
+    const group = groupBlock === 0 ? cols : groupBlock;
+    const blockBytes = rows16Bytes(bits, group, cols, 16);
+    const bytes = Math.ceil(rows / 16) * blockBytes;
+    if (rows % 16 !== 0) this.notes.push(`weight '${name}': ${rows} rows padded to ${Math.ceil(rows / 16) * 16} in memory`);
+    if (cols % group !== 0) this.notes.push(`weight '${name}': last group of ${cols % group} of ${group}`);
+    const layout = `rows16.${bits === 4 ? 'u4' : 's8'}.g${group}`;
+    const region = this.place(name, 'hbm', bytes, 'weights', { from: 'constant', constant: name, component: 'packed', layout });
+    const matrix = { region, rows, cols, bits, group, blockBytes };
+    this.matrices.set(name, matrix);
+    return matrix;
+  }
+
+  /** A quantised table whose rows are gathered. */
+  table(name: string): CodeTable {
+    const known = this.tables.get(name);
+    if (known !== undefined) return known;
+    const constant = this.constant(name);
+    if (constant === undefined || constant.type.kind !== 'quantized') {
+      throw new BitloomError({ code: 'compiler-weight-unsupported', message: `the table '${name}' is not quantised`, hint: 'quantise the model first' });
+    }
+    const { type } = constant;
+    const [rows, cols] = [staticDim(type.shape[0], name), staticDim(type.shape[1], name)];
+    const groupBlock = type.scales[0]?.block[1] ?? 0;
+    const group = groupBlock === 0 ? cols : groupBlock;
+    const bits = type.element.bits;
+    const rowBytes = Math.ceil((cols * bits) / 8);
+    const scaleRowBytes = 2 * Math.ceil(cols / group);
+    const codes = this.place(`${name}.codes`, this.smallSpace, rows * rowBytes, 'table', { from: 'constant', constant: name, component: 'codes', layout: 'canonical' });
+    const scales = this.place(`${name}.scales`, this.smallSpace, rows * scaleRowBytes, 'table', { from: 'constant', constant: name, component: 'scales', layout: 'canonical' });
+    const table = { codes, scales, rowBytes, scaleRowBytes, cols, bits, group };
+    this.tables.set(name, table);
+    return table;
+  }
+
+  /** A float32 constant: norm weights, biases, rotary tables, position tables. */
+  floats32(name: string): Region {
+    const known = this.floats.get(name);
+    if (known !== undefined) return known;
+    const constant = this.constant(name);
+    if (constant === undefined || constant.type.kind !== 'dense') {
+      throw new BitloomError({ code: 'compiler-weight-unsupported', message: `'${name}' is not a float constant`, where: `constant '${name}'` });
+    }
+    const elements = constant.type.shape.reduce<number>((product, dim) => product * staticDim(dim, name), 1);
+    const region = this.place(name, this.smallSpace, elements * 4, 'table', { from: 'constant', constant: name, component: 'data', layout: 'f32' });
+    this.floats.set(name, region);
+    return region;
+  }
+
+  /** Keys or values of one layer. */
+  cache(name: string): CacheRegions {
+    const known = this.caches.get(name);
+    if (known !== undefined) return known;
+    const state = this.model.states.find((s) => s.name === name);
+    if (state === undefined || state.type.kind !== 'quantized') {
+      throw new BitloomError({
+        code: 'compiler-numerics-unsupported',
+        message: `the state '${name}' is not an int8 KV cache`,
+        expected: 'a quantised state [heads, capacity, headDim]',
+        got: state === undefined ? 'no such state' : 'float32',
+      });
+    }
+    const [heads, headDim] = [staticDim(state.type.shape[0], name), staticDim(state.type.shape[2], name)];
+    const codes = this.place(`${name}.codes`, 'hbm', heads * this.capacity * headDim, 'kv', { from: 'zeros' });
+    const scales = this.place(`${name}.scales`, 'hbm', heads * this.capacity * 4, 'kv', { from: 'zeros' });
+    const cache = { codes, scales, heads, capacity: this.capacity, headDim };
+    this.caches.set(name, cache);
+    return cache;
+  }
+
+  /** A mailbox that the host reads or writes. */
+  mailbox(name: string, purpose: 'input' | 'output', bytes: number): Region {
+    const known = this.regions.find((region) => region.name === name);
+    if (known === undefined) return this.place(name, this.smallSpace, bytes, purpose, { from: 'zeros' });
+    if (known.bytes >= bytes) return known;
+    throw new BitloomError({ code: 'internal', message: `internal: mailbox '${name}' asked for with two sizes` });
+  }
+
+  private place(name: string, space: SpaceName, bytes: number, purpose: Region['purpose'], contents: Region['contents']): Region {
+    const memory = findMemory(this.device, space);
+    const offset = this.next.get(space) ?? 0;
+    const size = memory === undefined ? 0 : memory.channels * memory.bytesPerChannel;
+    const end = offset + Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    if (end > size) {
+      throw new BitloomError({
+        code: 'compiler-does-not-fit',
+        message: `the model does not fit into the ${space} of '${this.device.name}'`,
+        where: `region '${name}'`,
+        expected: `at most ${size} bytes`,
+        got: `${end} bytes: short by ${end - size}`,
+        hint: 'use a narrower scheme, a shorter context (--context), or a card with more memory',
+      });
+    }
+    this.next.set(space, end);
+    const region: Region = { name, space, channel: STRIPED, offset, bytes, purpose, contents };
+    this.regions.push(region);
+    return region;
+  }
+
+  /** Peak of the memory that holds a region, in bytes per cycle of the core. */
+  bytesPerCycle(region: Region): number {
+    const memory = findMemory(this.device, region.space);
+    return memory === undefined ? 1 : (peakBytesPerSecond(memory) * memory.efficiency) / this.device.clockHz;
+  }
+}
+
+/** Address of a byte of a region. */
+export function regionAddress(region: Region, offset: Expression): Address {
+  return { space: region.space, channel: region.channel, register: REGISTER_OF[region.purpose], page: false, offset };
+}
+
+function staticDim(dim: Expression | undefined, name: string): number {
+  if (typeof dim === 'number') return dim;
+  throw new BitloomError({
+    code: 'compiler-shape-unsupported',
+    message: `the constant or state '${name}' has a symbolic dimension where a number is needed`,
+    where: name,
+  });
+}
