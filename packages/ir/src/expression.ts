@@ -149,8 +149,10 @@ export function evaluate(expression: Expression, bindings: Bindings): number {
   }
   if ('add' in expression) return expression.add.reduce<number>((sum, e) => sum + evaluate(e, bindings), 0);
   if ('mul' in expression) return expression.mul[0] * evaluate(expression.mul[1], bindings);
-  if ('floorDiv' in expression) return Math.floor(evaluate(expression.floorDiv[0], bindings) / expression.floorDiv[1]);
-  if ('ceilDiv' in expression) return Math.ceil(evaluate(expression.ceilDiv[0], bindings) / expression.ceilDiv[1]);
+  if ('floorDiv' in expression)
+    return Math.floor(evaluate(expression.floorDiv[0], bindings) / expression.floorDiv[1]);
+  if ('ceilDiv' in expression)
+    return Math.ceil(evaluate(expression.ceilDiv[0], bindings) / expression.ceilDiv[1]);
   if ('mod' in expression) {
     const value = evaluate(expression.mod[0], bindings);
     return value - Math.floor(value / expression.mod[1]) * expression.mod[1];
@@ -277,6 +279,27 @@ export function bounds(expression: Expression, intervals: Readonly<Record<string
   return { min: pick(...list.map((i) => i.min)), max: pick(...list.map((i) => i.max)) };
 }
 
+/**
+ * Replaces symbols by expressions, all at once (a replacement is not substituted again), and folds what
+ * becomes constant. Symbols without a binding stay.
+ */
+export function substitute(
+  expression: Expression,
+  bindings: Readonly<Record<string, Expression>>,
+): Expression {
+  if (typeof expression === 'number') return expression;
+  if ('sym' in expression) {
+    return Object.hasOwn(bindings, expression.sym) ? bindings[expression.sym] : expression;
+  }
+  const inner = (operand: Expression): Expression => substitute(operand, bindings);
+  if ('add' in expression) return add(...expression.add.map(inner));
+  if ('mul' in expression) return multiply(expression.mul[0], inner(expression.mul[1]));
+  if ('floorDiv' in expression) return floorDivide(inner(expression.floorDiv[0]), expression.floorDiv[1]);
+  if ('ceilDiv' in expression) return ceilDivide(inner(expression.ceilDiv[0]), expression.ceilDiv[1]);
+  if ('mod' in expression) return modulo(inner(expression.mod[0]), expression.mod[1]);
+  return 'min' in expression ? minimum(...expression.min.map(inner)) : maximum(...expression.max.map(inner));
+}
+
 /** Symbols that occur in an expression, in order of first appearance. */
 export function symbolsOf(expression: Expression, into: Set<string> = new Set()): Set<string> {
   if (typeof expression === 'number') return into;
@@ -289,13 +312,16 @@ export function symbolsOf(expression: Expression, into: Set<string> = new Set())
 export function operationCount(expression: Expression): number {
   if (typeof expression === 'number' || 'sym' in expression) return 0;
   const operands = operandsOf(expression);
-  const own = 'mul' in expression || 'floorDiv' in expression || 'ceilDiv' in expression || 'mod' in expression
-    ? 1
-    : operands.length - 1;
+  const own =
+    'mul' in expression || 'floorDiv' in expression || 'ceilDiv' in expression || 'mod' in expression
+      ? 1
+      : operands.length - 1;
   return operands.reduce<number>((sum, operand) => sum + operationCount(operand), own);
 }
 
-function operandsOf(expression: Exclude<Expression, number | { readonly sym: string }>): readonly Expression[] {
+function operandsOf(
+  expression: Exclude<Expression, number | { readonly sym: string }>,
+): readonly Expression[] {
   if ('add' in expression) return expression.add;
   if ('mul' in expression) return [expression.mul[1]];
   if ('floorDiv' in expression) return [expression.floorDiv[0]];
@@ -310,8 +336,10 @@ export function formatExpression(expression: Expression): string {
   if ('sym' in expression) return expression.sym;
   if ('add' in expression) return `(${expression.add.map(formatExpression).join(' + ')})`;
   if ('mul' in expression) return `${expression.mul[0]}*${formatExpression(expression.mul[1])}`;
-  if ('floorDiv' in expression) return `floor(${formatExpression(expression.floorDiv[0])} / ${expression.floorDiv[1]})`;
-  if ('ceilDiv' in expression) return `ceil(${formatExpression(expression.ceilDiv[0])} / ${expression.ceilDiv[1]})`;
+  if ('floorDiv' in expression)
+    return `floor(${formatExpression(expression.floorDiv[0])} / ${expression.floorDiv[1]})`;
+  if ('ceilDiv' in expression)
+    return `ceil(${formatExpression(expression.ceilDiv[0])} / ${expression.ceilDiv[1]})`;
   if ('mod' in expression) return `(${formatExpression(expression.mod[0])} mod ${expression.mod[1]})`;
   const [name, list] = 'min' in expression ? ['min', expression.min] : ['max', expression.max];
   return `${name}(${list.map(formatExpression).join(', ')})`;

@@ -10,6 +10,7 @@ export * from './model/numerics.js';
 export * from './model/ops.js';
 export * from './model/types.js';
 export * from './device/device.js';
+export * from './program/access-runs.js';
 export * from './program/instruction-fields.js';
 export * from './program/instruction-set.js';
 export * from './program/program.js';

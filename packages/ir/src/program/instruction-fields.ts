@@ -2,16 +2,36 @@
  * How the instruction table is written: kinds of fields, their widths and meaning. Encoder, decoder,
  * disassembler, validator and the instruction reference are derived from these records.
  */
-import type { Expression } from '../expression.js';
 import type { Device } from '../device/device.js';
+import type { Expression } from '../expression.js';
+import { type AccessRuns, normalizeRuns } from './access-runs.js';
 
 /** In-order queues of a core, by index in the wait and release masks. */
-export const QUEUES = ['load', 'fetch', 'store', 'matrix', 'vector', 'system', 'exchange', 'reserved'] as const;
+export const QUEUES = [
+  'load',
+  'fetch',
+  'store',
+  'matrix',
+  'vector',
+  'system',
+  'exchange',
+  'reserved',
+] as const;
 export type QueueName = (typeof QUEUES)[number];
 
 /** Address spaces, by their code in an encoded address. */
 export const SPACES = [
-  'hbm', 'ddr', 'weights', 'stream', 'data', 'accumulator', 'index', 'instruction', 'peer-core', 'peer-card', 'host',
+  'hbm',
+  'ddr',
+  'weights',
+  'stream',
+  'data',
+  'accumulator',
+  'index',
+  'instruction',
+  'peer-core',
+  'peer-card',
+  'host',
 ] as const;
 export type SpaceName = (typeof SPACES)[number];
 
@@ -32,6 +52,11 @@ export interface Address {
 
 export type FieldValue = Expression | Address;
 
+/** Whether a field value is an address; anything else is an expression. */
+export function isAddress(value: FieldValue): value is Address {
+  return typeof value === 'object' && 'space' in value;
+}
+
 export type FieldKind = 'uint' | 'int' | 'float32' | 'enum' | 'address';
 
 export interface FieldSpec {
@@ -49,6 +74,8 @@ export interface FieldSpec {
 
 /** A byte range that an instruction reads or writes, as bounds of its strided access. */
 export interface Access {
+  /** Name of the address field that it goes through. */
+  readonly operand: string;
   readonly space: SpaceName;
   /** First byte and one past the last byte. Empty when they are equal. */
   readonly start: number;
@@ -56,6 +83,8 @@ export interface Access {
   readonly write: boolean;
   /** Bytes really moved (without the gaps of strides). */
   readonly bytes: number;
+  /** Which bytes of the range are touched, where strides leave gaps; absent: all of them. */
+  readonly runs?: AccessRuns | undefined;
 }
 
 /** An instruction with every field a number: addresses as (space, absolute byte offset, channel). */
@@ -97,7 +126,12 @@ export interface InstructionSpec {
 }
 
 /** Helpers for the table. */
-export function uint(name: string, bits: number, doc: string, options: { dynamic?: boolean; unit?: string } = {}): FieldSpec {
+export function uint(
+  name: string,
+  bits: number,
+  doc: string,
+  options: { dynamic?: boolean; unit?: string } = {},
+): FieldSpec {
   const { dynamic = false, unit } = options;
   return { name, kind: 'uint', bits, dynamic, doc, ...(unit === undefined ? {} : { unit }) };
 }
@@ -126,11 +160,29 @@ export function stridedAccess(
   shape: { batch: number; rows: number; run: number },
   write: boolean,
 ): Access {
-  const start = fields.offset(name);
-  const empty = shape.batch <= 0 || shape.rows <= 0 || shape.run <= 0;
-  const end = empty
-    ? start
-    : start + (shape.batch - 1) * fields.number(`${name}Batch`) + (shape.rows - 1) * fields.number(`${name}Row`) + shape.run;
-  const bytes = empty ? 0 : shape.batch * shape.rows * shape.run;
-  return { space: fields.space(name), start, end, write, bytes };
+  const levels = [
+    { count: shape.rows, stride: fields.number(`${name}Row`) },
+    { count: shape.batch, stride: fields.number(`${name}Batch`) },
+  ];
+  return levelledAccess(fields, name, shape.run, levels, write);
+}
+
+/** Range of `levels` of strided runs of `length` bytes from the address field `operand`. */
+export function levelledAccess(
+  fields: ResolvedFields,
+  operand: string,
+  length: number,
+  levels: readonly { readonly count: number; readonly stride: number }[],
+  write: boolean,
+): Access {
+  const start = fields.offset(operand);
+  const space = fields.space(operand);
+  let [end, bytes] = [start + length, length];
+  for (const { count, stride } of levels) {
+    end += (count - 1) * stride;
+    bytes *= Math.max(0, count);
+  }
+  if (bytes <= 0) return { operand, space, start, end: start, write, bytes: 0 };
+  const runs = normalizeRuns(length, levels);
+  return { operand, space, start, end, write, bytes, runs };
 }

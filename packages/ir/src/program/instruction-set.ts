@@ -5,12 +5,31 @@
  */
 import { BitloomError } from '../error.js';
 import {
-  type Access, address, enumeration, type FieldSpec, type InstructionSpec, levelledAccess, type ResolvedFields,
-  stridedAccess, stridedOperand, uint,
+  type Access,
+  address,
+  enumeration,
+  type FieldSpec,
+  type InstructionSpec,
+  levelledAccess,
+  type ResolvedFields,
+  stridedAccess,
+  stridedOperand,
+  uint,
 } from './instruction-fields.js';
 import {
-  controlTiming, convTiming, convWork, matrixShape, matrixWork, mmTiming, mvTiming, noWork, poolTiming,
-  poolWork, transferTiming, vectorTiming, vectorWork,
+  controlTiming,
+  convTiming,
+  convWork,
+  matrixShape,
+  matrixWork,
+  mmTiming,
+  mvTiming,
+  noWork,
+  poolTiming,
+  poolWork,
+  transferTiming,
+  vectorTiming,
+  vectorWork,
 } from './timing.js';
 import { VECTOR_FUNCTION_NAMES, VECTOR_FUNCTIONS } from './vector-functions.js';
 
@@ -65,7 +84,12 @@ function loadAccesses(f: ResolvedFields): readonly Access[] {
 }
 
 const MATRIX_FIELDS: readonly FieldSpec[] = [
-  enumeration('mode', 4, MATRIX_MODES, 'weights: b is rows16 group-scaled; keys: b is int8 rows [n, k]; values: b is int8 [k, n]'),
+  enumeration(
+    'mode',
+    4,
+    MATRIX_MODES,
+    'weights: b is rows16 group-scaled; keys: b is int8 rows [n, k]; values: b is int8 [k, n]',
+  ),
   uint('bits', 4, 'container width of the codes of b: 4 or 8'),
   uint('group', 16, 'inner elements that share a scale (mode weights)'),
   uint('batch', 16, 'independent products', { dynamic: true }),
@@ -80,7 +104,9 @@ const MATRIX_FIELDS: readonly FieldSpec[] = [
   address('acc', 'int32 accumulators [batch, m, n] (mode values)'),
   ...stridedOperand('out', 'float32 [m, n]'),
   uint('continue', 16, '1: go on from the accumulators; 0: start at zero', { dynamic: true }),
-  uint('finish', 16, '1: scale by the row scale and write the result; 0: keep the accumulators', { dynamic: true }),
+  uint('finish', 16, '1: scale by the row scale and write the result; 0: keep the accumulators', {
+    dynamic: true,
+  }),
 ];
 
 /** Bytes of `rows` rows (whole blocks of 16) of a rows16 tile: codes of each group, then 16 fp16 scales. */
@@ -144,7 +170,10 @@ function plainRange(f: ResolvedFields, name: string, bytes: number, write: boole
 }
 
 function convAccesses(f: ResolvedFields): readonly Access[] {
-  const perFilter = (f.number('channels') / Math.max(1, f.number('groups'))) * f.number('kernelHeight') * f.number('kernelWidth');
+  const perFilter =
+    (f.number('channels') / Math.max(1, f.number('groups'))) *
+    f.number('kernelHeight') *
+    f.number('kernelWidth');
   const outputs = f.number('outHeight') * f.number('outWidth') * f.number('filters');
   return [
     plainRange(f, 'input', f.number('height') * f.number('width') * f.number('channels'), false),
@@ -287,7 +316,13 @@ const TABLE: readonly InstructionSpec[] = [
       uint('validStep', 8, 'more valid columns from row to row (softmax)'),
       uint('share', 16, 'batches that share one src1', {}),
       uint('layout', 16, 'pair layout of rope; group length of dequantize'),
-      { name: 'immediate', kind: 'float32', bits: 32, dynamic: false, doc: 'epsilon, score scale or code bits' },
+      {
+        name: 'immediate',
+        kind: 'float32',
+        bits: 32,
+        dynamic: false,
+        doc: 'epsilon, score scale or code bits',
+      },
     ],
     reference: 'see the table of vector functions',
     accesses: vectorAccesses,
@@ -310,13 +345,26 @@ const TABLE: readonly InstructionSpec[] = [
     opcode: 16,
     doc: 'Dispatcher: repeats the instructions up to the matching END `trips` times (zero included); loop variable `variable` counts from 0.',
     queues: ['system'],
-    fields: [uint('variable', 4, 'index of the loop variable: i0, i1, ...'), uint('trips', 24, 'iterations', { dynamic: true })],
+    fields: [
+      uint('variable', 4, 'index of the loop variable: i0, i1, ...'),
+      uint('trips', 24, 'iterations', { dynamic: true }),
+    ],
     reference: 'dispatcher',
     accesses: NO_ACCESS,
     timing: controlTiming,
     work: noWork,
   },
-  { name: 'END', opcode: 17, doc: 'Dispatcher: end of the innermost loop.', queues: ['system'], fields: [], reference: 'dispatcher', accesses: NO_ACCESS, timing: controlTiming, work: noWork },
+  {
+    name: 'END',
+    opcode: 17,
+    doc: 'Dispatcher: end of the innermost loop.',
+    queues: ['system'],
+    fields: [],
+    reference: 'dispatcher',
+    accesses: NO_ACCESS,
+    timing: controlTiming,
+    work: noWork,
+  },
   {
     name: 'FRAME',
     opcode: 18,
@@ -328,26 +376,53 @@ const TABLE: readonly InstructionSpec[] = [
     timing: controlTiming,
     work: noWork,
   },
-  { name: 'BARRIER', opcode: 19, doc: 'Dispatcher: waits until every queue of the core is empty and idle.', queues: ['system'], fields: [], reference: 'dispatcher', accesses: NO_ACCESS, timing: controlTiming, work: noWork },
   {
-    name: 'BASE',
-    opcode: 20,
-    doc: 'Dispatcher: sets a base register of the current slot.',
+    name: 'BARRIER',
+    opcode: 19,
+    doc: 'Dispatcher: waits until every queue of the core is empty and idle.',
     queues: ['system'],
-    fields: [uint('register', 7, 'base register'), uint('value', 44, 'byte offset', { dynamic: true, unit: 'bytes' })],
+    fields: [],
     reference: 'dispatcher',
     accesses: NO_ACCESS,
     timing: controlTiming,
     work: noWork,
   },
-  { name: 'HALT', opcode: 21, doc: 'Dispatcher: the entry ends when all queues are empty.', queues: ['system'], fields: [], reference: 'dispatcher', accesses: NO_ACCESS, timing: controlTiming, work: noWork },
+  {
+    name: 'BASE',
+    opcode: 20,
+    doc: 'Dispatcher: sets a base register of the current slot.',
+    queues: ['system'],
+    fields: [
+      uint('register', 7, 'base register'),
+      uint('value', 44, 'byte offset', { dynamic: true, unit: 'bytes' }),
+    ],
+    reference: 'dispatcher',
+    accesses: NO_ACCESS,
+    timing: controlTiming,
+    work: noWork,
+  },
+  {
+    name: 'HALT',
+    opcode: 21,
+    doc: 'Dispatcher: the entry ends when all queues are empty.',
+    queues: ['system'],
+    fields: [],
+    reference: 'dispatcher',
+    accesses: NO_ACCESS,
+    timing: controlTiming,
+    work: noWork,
+  },
 ];
 
 /** Every instruction by name. */
-export const INSTRUCTION_SET: ReadonlyMap<string, InstructionSpec> = new Map(TABLE.map((spec) => [spec.name, spec]));
+export const INSTRUCTION_SET: ReadonlyMap<string, InstructionSpec> = new Map(
+  TABLE.map((spec) => [spec.name, spec]),
+);
 
 /** Every instruction by opcode. */
-export const INSTRUCTION_BY_OPCODE: ReadonlyMap<number, InstructionSpec> = new Map(TABLE.map((spec) => [spec.opcode, spec]));
+export const INSTRUCTION_BY_OPCODE: ReadonlyMap<number, InstructionSpec> = new Map(
+  TABLE.map((spec) => [spec.opcode, spec]),
+);
 
 /** @throws BitloomError `instruction-unknown` */
 export function instructionSpec(name: string): InstructionSpec {
