@@ -1,0 +1,267 @@
+/**
+ * Attention over the caches, in blocks of query rows so that the scores of a long context stay small. Splitting
+ * rows changes no bit: every row has its own softmax and its own sums. Column t is a token; row r of the call sees
+ * tokens 0..past + r. Query head h reads key head floor(h · kvHeads / heads).
+ */
+import { floatAttribute, type GraphNode, integerAttribute } from '@bitloom/ir';
+import { FLAG_FINISH } from '@bitloom/kernels';
+import type { Step, StepSite } from './operations.js';
+import type { PlanLimits } from './plan.js';
+import { unsupportedNode } from './unsupported.js';
+import { roundUp } from './workspace.js';
+
+/** Scores are kept below this where one row allows it, so that they stay in a cache. */
+const SCORE_BYTES = 2 ** 20;
+
+interface AttentionShape {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Query rows per block. */
+  readonly block: number;
+  /** Columns from one row of scores to the next. */
+  readonly stride: number;
+}
+
+/** Byte offsets in the scratch of the buffers that both kinds, or only int8, need. */
+interface ScratchLayout {
+  /** float32 [heads, block, stride]. */
+  readonly scores: number;
+  /** int8 [block, heads, headDim] and float32 [heads, block]. */
+  readonly queryCodes: number;
+  readonly queryScales: number;
+  /** int8 [heads, block, stride] and float32 [heads, block]. */
+  readonly probabilities: number;
+  readonly probabilityScales: number;
+  /** int32 [heads, block, headDim]. */
+  readonly sums: number;
+  readonly bytes: number;
+}
+
+function shapeOf(node: GraphNode, limits: PlanLimits): AttentionShape {
+  const heads = integerAttribute(node, 'heads');
+  const stride = roundUp(limits.capacity, 16);
+  const block = Math.max(1, Math.min(limits.chunk, Math.floor(SCORE_BYTES / (heads * stride * 4))));
+  return {
+    heads,
+    kvHeads: integerAttribute(node, 'kvHeads'),
+    headDim: integerAttribute(node, 'headDim'),
+    block,
+    stride,
+  };
+}
+
+function layOut({ heads, headDim, block, stride }: AttentionShape): ScratchLayout {
+  let top = 0;
+  const take = (bytes: number): number => {
+    const at = top;
+    top += roundUp(bytes, 64);
+    return at;
+  };
+  return {
+    scores: take(heads * block * stride * 4),
+    queryCodes: take(block * heads * headDim),
+    queryScales: take(heads * block * 4),
+    probabilities: take(heads * block * stride),
+    probabilityScales: take(heads * block * 4),
+    sums: take(heads * block * headDim * 4),
+    bytes: top,
+  };
+}
+
+export function attentionScratchBytes(node: GraphNode, limits: PlanLimits): number {
+  return layOut(shapeOf(node, limits)).bytes;
+}
+
+export function attentionStep(site: StepSite): Step {
+  const keys = site.state(1);
+  const values = site.state(2);
+  if (keys.kind !== values.kind) {
+    throw unsupportedNode(site.identity, 'keys and values of one kind', `${keys.kind} and ${values.kind}`);
+  }
+  return keys.kind === 'int8' ? integerAttention(site) : floatAttention(site);
+}
+
+function floatAttention(site: StepSite): Step {
+  const { frame, scratch } = site;
+  const { attentionScoresF32, softmaxF32, attentionMixF32 } = site.kernels;
+  const shape = shapeOf(site.node, site.limits);
+  const { heads, headDim, block, stride } = shape;
+  const divisor = heads / shape.kvHeads;
+  const q = site.float(0);
+  const out = site.floatResult();
+  const keys = site.state(1);
+  const values = site.state(2);
+  const scale = Math.fround(floatAttribute(site.node, 'scale'));
+  const scores = scratch + layOut(shape).scores;
+  const rowBytes = stride * 4;
+  const batchBytes = block * rowBytes;
+  const headBytes = headDim * 4;
+  return () => {
+    for (let first = 0; first < q.rows.rows; first += block) {
+      const rows = Math.min(block, q.rows.rows - first);
+      const visible = frame.past + first + 1;
+      const tokens = visible + rows - 1;
+      attentionScoresF32(
+        heads,
+        rows,
+        tokens,
+        headDim,
+        q.pointer + first * q.rowBytes,
+        headBytes,
+        q.rowBytes,
+        keys.pointer,
+        keys.headBytes,
+        keys.rowBytes,
+        divisor,
+        scores,
+        batchBytes,
+        rowBytes,
+      );
+      softmaxF32(
+        heads,
+        rows,
+        tokens,
+        scores,
+        batchBytes,
+        rowBytes,
+        visible,
+        1,
+        scale,
+        scores,
+        batchBytes,
+        rowBytes,
+      );
+      attentionMixF32(
+        heads,
+        rows,
+        headDim,
+        tokens,
+        scores,
+        batchBytes,
+        rowBytes,
+        values.pointer,
+        values.headBytes,
+        values.rowBytes,
+        divisor,
+        out.pointer + first * out.rowBytes,
+        headBytes,
+        out.rowBytes,
+      );
+    }
+  };
+}
+
+function integerAttention(site: StepSite): Step {
+  const { frame, scratch } = site;
+  const { quantizeRows, attentionScores, softmaxQuantize, attentionMix } = site.kernels;
+  const shape = shapeOf(site.node, site.limits);
+  const { heads, headDim, block, stride } = shape;
+  const divisor = heads / shape.kvHeads;
+  const q = site.float(0);
+  const out = site.floatResult();
+  const keys = site.state(1);
+  const values = site.state(2);
+  const scale = Math.fround(floatAttribute(site.node, 'scale'));
+  const layout = layOut(shape);
+  const scores = scratch + layout.scores;
+  const queryCodes = scratch + layout.queryCodes;
+  const queryScales = scratch + layout.queryScales;
+  const probabilities = scratch + layout.probabilities;
+  const probabilityScales = scratch + layout.probabilityScales;
+  const sums = scratch + layout.sums;
+  const scoreRow = stride * 4;
+  const scoreBatch = block * scoreRow;
+  const codeRow = heads * headDim;
+  const scaleBatch = block * 4;
+  const probabilityBatch = block * stride;
+  const headBytes = headDim * 4;
+  const sumBatch = block * headBytes;
+  return () => {
+    for (let first = 0; first < q.rows.rows; first += block) {
+      const rows = Math.min(block, q.rows.rows - first);
+      const visible = frame.past + first + 1;
+      const tokens = visible + rows - 1;
+      quantizeRows(
+        heads,
+        rows,
+        headDim,
+        q.pointer + first * q.rowBytes,
+        headBytes,
+        q.rowBytes,
+        queryCodes,
+        headDim,
+        codeRow,
+        0,
+        queryScales,
+        scaleBatch,
+        4,
+      );
+      attentionScores(
+        heads,
+        rows,
+        tokens,
+        headDim,
+        queryCodes,
+        headDim,
+        codeRow,
+        queryScales,
+        scaleBatch,
+        4,
+        keys.pointer,
+        keys.headBytes,
+        keys.rowBytes,
+        keys.scales,
+        keys.scalesHeadBytes,
+        divisor,
+        scores,
+        scoreBatch,
+        scoreRow,
+      );
+      softmaxQuantize(
+        heads,
+        rows,
+        tokens,
+        scores,
+        scoreBatch,
+        scoreRow,
+        values.scales,
+        values.scalesHeadBytes,
+        divisor,
+        visible,
+        1,
+        scale,
+        probabilities,
+        probabilityBatch,
+        stride,
+        0,
+        probabilityScales,
+        scaleBatch,
+        4,
+      );
+      attentionMix(
+        heads,
+        rows,
+        headDim,
+        tokens,
+        probabilities,
+        probabilityBatch,
+        stride,
+        probabilityScales,
+        scaleBatch,
+        4,
+        values.pointer,
+        values.headBytes,
+        values.rowBytes,
+        divisor,
+        sums,
+        sumBatch,
+        headBytes,
+        out.pointer + first * out.rowBytes,
+        headBytes,
+        out.rowBytes,
+        FLAG_FINISH,
+      );
+    }
+  };
+}

@@ -1,0 +1,291 @@
+/**
+ * Constants in the arena: each is read from its sections once per form that some step asks for (float32, rows16
+ * blocks, canonical table), in pieces, so that a large tensor needs no second copy on the way in.
+ */
+import {
+  canonicalRowBytes,
+  decodeFp16Array,
+  groupsPerRow,
+  packRows16,
+  parseRows16LayoutId,
+  ROWS16_BLOCK_ROWS,
+  rows16BlockBytes,
+  rows16Bytes,
+  rows16ContainerBits,
+} from '@bitloom/formats';
+import {
+  BitloomError,
+  type ConstantDecl,
+  type DenseType,
+  formatType,
+  internalError,
+  type ModelBundle,
+  type QuantizedType,
+} from '@bitloom/ir';
+import type { Arena } from '@bitloom/kernels';
+import { type NodeIdentity, unsupportedNode } from './unsupported.js';
+
+/** Bytes read from a section at a time. */
+const PIECE_BYTES = 8 * 2 ** 20;
+
+/** A float32 tensor, row-major. */
+export interface FloatConstant {
+  readonly pointer: number;
+  readonly shape: readonly number[];
+}
+
+/** A weight matrix [rows, cols] as rows16 blocks. */
+export interface BlockConstant {
+  readonly pointer: number;
+  readonly rows: number;
+  readonly cols: number;
+  /** Width of the container: 4 or 8. */
+  readonly bits: number;
+  /** Columns per scale. */
+  readonly group: number;
+}
+
+/** A quantised matrix [rows, cols] in canonical layout. */
+export interface TableConstant {
+  readonly rows: number;
+  readonly cols: number;
+  readonly bits: number;
+  readonly group: number;
+  readonly codes: number;
+  readonly codesRowBytes: number;
+  /** fp16, `scalesRowBytes` per row. */
+  readonly scales: number;
+  readonly scalesRowBytes: number;
+}
+
+/** Group integers as the quantised type says them. */
+interface GroupIntegers {
+  readonly rows: number;
+  readonly cols: number;
+  readonly bits: number;
+  readonly groupSize: number;
+}
+
+export class ConstantStore {
+  readonly #bundle: ModelBundle;
+  readonly #arena: Arena;
+  readonly #declarations: ReadonlyMap<string, ConstantDecl>;
+  readonly #floats = new Map<string, FloatConstant>();
+  readonly #blocks = new Map<string, BlockConstant>();
+  readonly #tables = new Map<string, TableConstant>();
+
+  constructor(bundle: ModelBundle, arena: Arena) {
+    this.#bundle = bundle;
+    this.#arena = arena;
+    this.#declarations = new Map(bundle.model.constants.map((constant) => [constant.name, constant]));
+  }
+
+  /** @throws BitloomError `internal` when the plan names a constant that is not there. */
+  declaration(name: string): ConstantDecl {
+    const found = this.#declarations.get(name);
+    if (found === undefined) throw internalError(`the plan names a constant '${name}' that the model lacks`);
+    return found;
+  }
+
+  /** A dense float constant as float32. */
+  float(name: string, user: NodeIdentity): FloatConstant {
+    return remember(this.#floats, name, () => {
+      const { type } = this.declaration(name);
+      if (type.kind !== 'dense' || (type.dtype !== 'f32' && type.dtype !== 'f16' && type.dtype !== 'bf16')) {
+        throw unsupportedNode(user, `constant '${name}' as a dense float tensor`, formatType(type));
+      }
+      const shape = numericShape(name, type.shape);
+      return {
+        pointer: this.#loadFloats(
+          name,
+          type,
+          shape.reduce((a, b) => a * b, 1),
+        ),
+        shape,
+      };
+    });
+  }
+
+  /** A quantised weight matrix in the layout of the products. */
+  blocks(name: string, user: NodeIdentity): BlockConstant {
+    return remember(this.#blocks, name, () => {
+      const { type } = this.declaration(name);
+      if (type.kind !== 'quantized')
+        throw unsupportedNode(user, `constant '${name}' quantised`, formatType(type));
+      const matrix = groupIntegers(name, type, user);
+      const bits = rows16ContainerBits(matrix.bits);
+      const { rows, cols, groupSize: group } = matrix;
+      return { pointer: this.#loadBlocks(name, type, matrix, user), rows, cols, bits, group };
+    });
+  }
+
+  /** A quantised matrix as a look-up table. */
+  table(name: string, user: NodeIdentity): TableConstant {
+    return remember(this.#tables, name, () => {
+      const { type } = this.declaration(name);
+      if (type.kind !== 'quantized')
+        throw unsupportedNode(user, `constant '${name}' quantised`, formatType(type));
+      if (type.layout !== 'canonical')
+        throw unsupportedNode(user, `constant '${name}' in layout canonical`, type.layout);
+      const matrix = groupIntegers(name, type, user);
+      const { rows, cols, bits, groupSize: group } = matrix;
+      const codesRowBytes = canonicalRowBytes(matrix);
+      const scalesRowBytes = groupsPerRow(matrix) * 2;
+      const codes = this.#loadBytes(this.#section(name, 'codes', rows * codesRowBytes), rows * codesRowBytes);
+      const scales = this.#loadBytes(
+        this.#section(name, 'scales', rows * scalesRowBytes),
+        rows * scalesRowBytes,
+      );
+      return { rows, cols, bits, group, codes, codesRowBytes, scales, scalesRowBytes };
+    });
+  }
+
+  #loadFloats(name: string, type: DenseType, count: number): number {
+    const pointer = this.#arena.alloc(count * 4);
+    if (type.dtype === 'f32') {
+      this.#copyBytes(this.#section(name, 'data', count * 4), pointer, count * 4);
+      return pointer;
+    }
+    const section = this.#section(name, 'data', count * 2);
+    for (let at = 0; at < count; at += PIECE_BYTES / 2) {
+      const length = Math.min(PIECE_BYTES / 2, count - at);
+      const codes = asUint16(this.#bundle.sections.read(section, at * 2, length * 2));
+      const target = this.#arena.f32.subarray(pointer / 4 + at, pointer / 4 + at + length);
+      if (type.dtype === 'f16') target.set(decodeFp16Array(codes));
+      else widenBfloat16(codes, target);
+    }
+    return pointer;
+  }
+
+  #loadBlocks(name: string, type: QuantizedType, matrix: GroupIntegers, user: NodeIdentity): number {
+    const { rows, cols, bits, groupSize } = matrix;
+    const bytes = rows16Bytes(matrix);
+    if (type.layout !== 'canonical') {
+      const layout = parseRows16LayoutId(type.layout);
+      if (layout?.containerBits !== rows16ContainerBits(bits) || layout.groupSize !== groupSize) {
+        throw unsupportedNode(user, `constant '${name}' in layout canonical or rows16`, type.layout);
+      }
+      return this.#loadBytes(this.#section(name, 'blocks', bytes), bytes);
+    }
+    const pointer = this.#arena.alloc(bytes);
+    const blockBytes = rows16BlockBytes(bits, cols, groupSize);
+    const codeBytes = canonicalRowBytes(matrix);
+    const scaleBytes = groupsPerRow(matrix) * 2;
+    const codes = this.#section(name, 'codes', rows * codeBytes);
+    const scales = this.#section(name, 'scales', rows * scaleBytes);
+    const blocks = Math.max(1, Math.floor(PIECE_BYTES / Math.max(1, blockBytes)));
+    const step = blocks * ROWS16_BLOCK_ROWS;
+    for (let row = 0; row < rows; row += step) {
+      const count = Math.min(step, rows - row);
+      const piece = {
+        rows: count,
+        cols,
+        bits,
+        groupSize,
+        codes: this.#bundle.sections.read(codes, row * codeBytes, count * codeBytes),
+        scales: asUint16(this.#bundle.sections.read(scales, row * scaleBytes, count * scaleBytes)),
+      };
+      const at = pointer + (row / ROWS16_BLOCK_ROWS) * blockBytes;
+      packRows16(piece, {}, this.#arena.u8.subarray(at, at + rows16Bytes(piece)));
+    }
+    return pointer;
+  }
+
+  #loadBytes(section: string, bytes: number): number {
+    const pointer = this.#arena.alloc(bytes);
+    this.#copyBytes(section, pointer, bytes);
+    return pointer;
+  }
+
+  #copyBytes(section: string, pointer: number, bytes: number): void {
+    for (let at = 0; at < bytes; at += PIECE_BYTES) {
+      this.#arena.u8.set(
+        this.#bundle.sections.read(section, at, Math.min(PIECE_BYTES, bytes - at)),
+        pointer + at,
+      );
+    }
+  }
+
+  /** Section of a component, checked for its length. */
+  #section(name: string, component: string, bytes: number): string {
+    const { components } = this.declaration(name);
+    const section = Object.hasOwn(components, component) ? components[component] : undefined;
+    if (section === undefined) {
+      throw new BitloomError({
+        code: 'constant-component-missing',
+        message: `a constant has no bytes for its component '${component}'`,
+        where: `constant '${name}'`,
+        expected: component,
+        got: Object.keys(components).join(', ') || 'none (shape-only)',
+        hint: 'import the model with its weights',
+      });
+    }
+    const got = this.#bundle.sections.byteLength(section);
+    if (got !== bytes) {
+      throw new BitloomError({
+        code: 'constant-length',
+        message: `the bytes of a constant do not have the length its type asks for`,
+        where: `constant '${name}', section '${section}'`,
+        expected: `${bytes} bytes`,
+        got: `${got} bytes`,
+        hint: 'the artefact is damaged; write it again',
+      });
+    }
+    return section;
+  }
+}
+
+function remember<T>(cache: Map<string, T>, name: string, make: () => T): T {
+  const known = cache.get(name);
+  if (known !== undefined) return known;
+  const made = make();
+  cache.set(name, made);
+  return made;
+}
+
+/** A shape without symbols, as constants have. */
+export function numericShape(name: string, shape: DenseType['shape']): readonly number[] {
+  return shape.map((dimension) => {
+    if (typeof dimension === 'number') return dimension;
+    throw internalError(`constant '${name}' has a symbolic dimension`);
+  });
+}
+
+/** Symmetric integers with one fp16 multiplier per group of columns; anything else is refused. */
+function groupIntegers(name: string, type: QuantizedType, user: NodeIdentity): GroupIntegers {
+  const [rows, cols] = numericShape(name, type.shape);
+  const [scale] = type.scales;
+  const { element } = type;
+  const plain =
+    type.shape.length === 2 &&
+    element.kind === 'int' &&
+    element.signed &&
+    element.bits <= 8 &&
+    type.scales.length === 1 &&
+    scale.format.name === 'fp16' &&
+    scale.direction === 'multiply' &&
+    scale.zero === undefined &&
+    scale.block[0] === 1 &&
+    type.indexMap === undefined &&
+    type.sparsity === undefined;
+  if (!plain) {
+    throw unsupportedNode(
+      user,
+      `constant '${name}' as symmetric integers of 2 to 8 bits with one fp16 scale per group of columns`,
+      formatType(type),
+    );
+  }
+  return { rows, cols, bits: element.bits, groupSize: scale.block[1] === 0 ? cols : scale.block[1] };
+}
+
+/** Bytes as little-endian uint16; copies only where they are misaligned. */
+function asUint16(bytes: Uint8Array): Uint16Array {
+  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
+}
+
+/** A bfloat16 is the upper half of a float32. */
+function widenBfloat16(codes: Uint16Array, out: Float32Array): void {
+  const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
+  for (let i = 0; i < codes.length; i += 1) bits[i] = codes[i] << 16;
+}

@@ -1,0 +1,352 @@
+/**
+ * The interpreter's ops as one table: which operand a result may overwrite, what scratch an op needs, and how it
+ * becomes a step. A step is a closure over fixed addresses that reads only the lengths of the call, so that
+ * running it costs little more than the kernel. A new inference op is one entry here.
+ */
+import { floatAttribute, type GraphNode, integerAttribute, stringAttribute } from '@bitloom/ir';
+import { FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '@bitloom/kernels';
+import { attentionScratchBytes, attentionStep } from './attention.js';
+import type { BlockConstant, FloatConstant, TableConstant } from './constants.js';
+import type { Frame, RowCount } from './frame.js';
+import type { PlanLimits } from './plan.js';
+import type { StateBuffer } from './states.js';
+import { type NodeIdentity, unsupportedNode } from './unsupported.js';
+import { roundUp } from './workspace.js';
+
+/** One kernel call or a few, with everything but the lengths fixed. */
+export type Step = () => void;
+
+/** A float32 matrix; `shared` operands are one row for every row of the other operand. */
+export interface FloatOperand {
+  readonly pointer: number;
+  readonly rowBytes: number;
+  readonly rows: RowCount;
+  readonly cols: number;
+}
+
+/** int8 rows with a float32 scale each. */
+export interface CodeOperand extends FloatOperand {
+  readonly scales: number;
+}
+
+/** What an op sees of its surroundings when it is turned into a step. Indices count the node's operands. */
+export interface StepSite {
+  readonly node: GraphNode;
+  readonly identity: NodeIdentity;
+  readonly kernels: Kernels;
+  readonly frame: Frame;
+  readonly limits: PlanLimits;
+  /** Address of the scratch the op asked for. */
+  readonly scratch: number;
+  readonly operands: number;
+  float(index: number): FloatOperand;
+  codes(index: number): CodeOperand;
+  /** Address of int32 ids. */
+  ids(index: number): { readonly pointer: number; readonly rows: RowCount };
+  state(index: number): StateBuffer;
+  isQuantized(index: number): boolean;
+  floatConstant(index: number): FloatConstant;
+  blockConstant(index: number): BlockConstant;
+  tableConstant(index: number): TableConstant;
+  floatResult(): FloatOperand;
+  codeResult(): CodeOperand;
+  idResult(): { readonly pointer: number; readonly rows: RowCount };
+}
+
+export interface HostOperation {
+  /** Operands whose memory the result may take, when nothing else reads them. */
+  readonly inPlace: readonly number[];
+  readonly scratchBytes?: (node: GraphNode, limits: PlanLimits) => number;
+  readonly step: (site: StepSite) => Step;
+}
+
+const NOWHERE: readonly number[] = [];
+const FIRST: readonly number[] = [0];
+const EITHER: readonly number[] = [0, 1];
+
+function embedding(site: StepSite): Step {
+  const { embedF32, embedGroups } = site.kernels;
+  const ids = site.ids(0);
+  const out = site.floatResult();
+  if (!site.isQuantized(1)) {
+    const table = site.floatConstant(1).pointer;
+    return () =>
+      embedF32(ids.rows.rows, out.cols, ids.pointer, table, out.cols * 4, out.pointer, out.rowBytes);
+  }
+  const { bits, group, codes, codesRowBytes, scales, scalesRowBytes } = site.tableConstant(1);
+  return () =>
+    embedGroups(
+      bits,
+      group,
+      ids.rows.rows,
+      out.cols,
+      ids.pointer,
+      codes,
+      codesRowBytes,
+      scales,
+      scalesRowBytes,
+      out.pointer,
+      out.rowBytes,
+    );
+}
+
+function positions(site: StepSite): Step {
+  const { frame } = site;
+  const { arena } = site.kernels;
+  const out = site.idResult();
+  const offset = integerAttribute(site.node, 'offset');
+  const at = out.pointer / 4;
+  return () => {
+    const { i32 } = arena;
+    const first = frame.past + offset;
+    for (let t = 0; t < out.rows.rows; t += 1) i32[at + t] = first + t;
+  };
+}
+
+function linear(site: StepSite): Step {
+  const { kernels } = site;
+  const out = site.floatResult();
+  const product = site.isQuantized(0) ? groupProduct(site, out) : floatProduct(site, out);
+  if (site.operands < 3) return product;
+  const bias = site.floatConstant(2).pointer;
+  return () => {
+    product();
+    const { add } = kernels;
+    add(1, out.rows.rows, out.cols, out.pointer, 0, out.rowBytes, bias, 0, 0, out.pointer, 0, out.rowBytes);
+  };
+}
+
+function floatProduct(site: StepSite, out: FloatOperand): Step {
+  const { gemmF32 } = site.kernels;
+  const x = site.float(0);
+  const w = site.floatConstant(1).pointer;
+  return () =>
+    gemmF32(x.rows.rows, out.cols, x.cols, x.pointer, x.rowBytes, w, x.cols * 4, out.pointer, out.rowBytes);
+}
+
+function groupProduct(site: StepSite, out: FloatOperand): Step {
+  const { gemmGroups } = site.kernels;
+  const x = site.codes(0);
+  const w = site.blockConstant(1);
+  return () =>
+    gemmGroups(
+      w.bits,
+      w.group,
+      x.rows.rows,
+      w.rows,
+      w.cols,
+      x.pointer,
+      x.rowBytes,
+      x.scales,
+      4,
+      w.pointer,
+      out.pointer,
+      out.rowBytes,
+      FLAG_FINISH,
+    );
+}
+
+function quantize(site: StepSite): Step {
+  const { quantizeRows } = site.kernels;
+  const bits = integerAttribute(site.node, 'bits');
+  if (bits !== 8) throw unsupportedNode(site.identity, '8 bits', `${bits} bits`);
+  const x = site.float(0);
+  const out = site.codeResult();
+  const padTo = roundUp(x.cols, 8);
+  return () =>
+    quantizeRows(
+      1,
+      x.rows.rows,
+      x.cols,
+      x.pointer,
+      0,
+      x.rowBytes,
+      out.pointer,
+      0,
+      out.rowBytes,
+      padTo,
+      out.scales,
+      0,
+      4,
+    );
+}
+
+function rmsNorm(site: StepSite): Step {
+  const { rmsNorm: kernel } = site.kernels;
+  const x = site.float(0);
+  const out = site.floatResult();
+  const weight = site.floatConstant(1).pointer;
+  const epsilon = Math.fround(floatAttribute(site.node, 'epsilon'));
+  return () =>
+    kernel(1, x.rows.rows, x.cols, x.pointer, 0, x.rowBytes, weight, out.pointer, 0, out.rowBytes, epsilon);
+}
+
+function layerNorm(site: StepSite): Step {
+  const { layerNorm: kernel } = site.kernels;
+  const x = site.float(0);
+  const out = site.floatResult();
+  const weight = site.floatConstant(1).pointer;
+  const bias = site.operands > 2 ? site.floatConstant(2).pointer : 0;
+  const epsilon = Math.fround(floatAttribute(site.node, 'epsilon'));
+  return () =>
+    kernel(
+      1,
+      x.rows.rows,
+      x.cols,
+      x.pointer,
+      0,
+      x.rowBytes,
+      weight,
+      bias,
+      out.pointer,
+      0,
+      out.rowBytes,
+      epsilon,
+    );
+}
+
+function rope(site: StepSite): Step {
+  const { frame } = site;
+  const { rope: kernel } = site.kernels;
+  const x = site.float(0);
+  const out = site.floatResult();
+  const width = integerAttribute(site.node, 'headDim');
+  if (x.cols % width !== 0)
+    throw unsupportedNode(site.identity, `columns a multiple of ${width}`, String(x.cols));
+  const heads = x.cols / width;
+  const layout = stringAttribute(site.node, 'layout') === 'half' ? ROPE_HALF : ROPE_INTERLEAVED;
+  const table = site.floatConstant(1).pointer;
+  const headBytes = width * 4;
+  // A table row holds headDim/2 pairs, so as many bytes as a head.
+  return () =>
+    kernel(
+      heads,
+      x.rows.rows,
+      width,
+      x.pointer,
+      headBytes,
+      x.rowBytes,
+      table + frame.past * headBytes,
+      headBytes,
+      out.pointer,
+      headBytes,
+      out.rowBytes,
+      layout,
+    );
+}
+
+function stateAppend(site: StepSite): Step {
+  const { frame } = site;
+  const { copy, quantizeRows } = site.kernels;
+  const state = site.state(0);
+  const x = site.float(1);
+  const { heads, headDim, pointer, headBytes, rowBytes, scales, scalesHeadBytes } = state;
+  if (state.kind === 'f32') {
+    return () =>
+      copy(
+        heads,
+        x.rows.rows,
+        headDim,
+        x.pointer,
+        headDim * 4,
+        x.rowBytes,
+        pointer + frame.past * rowBytes,
+        headBytes,
+        rowBytes,
+      );
+  }
+  return () =>
+    quantizeRows(
+      heads,
+      x.rows.rows,
+      headDim,
+      x.pointer,
+      headDim * 4,
+      x.rowBytes,
+      pointer + frame.past * rowBytes,
+      headBytes,
+      rowBytes,
+      0,
+      scales + frame.past * 4,
+      scalesHeadBytes,
+      4,
+    );
+}
+
+function takeLast(site: StepSite): Step {
+  const { copy } = site.kernels;
+  const x = site.float(0);
+  const out = site.floatResult();
+  return () =>
+    copy(1, 1, x.cols, x.pointer + (x.rows.rows - 1) * x.rowBytes, 0, 0, out.pointer, 0, out.rowBytes);
+}
+
+function unary(name: 'silu' | 'gelu' | 'relu'): HostOperation {
+  return {
+    inPlace: FIRST,
+    step: (site) => {
+      const kernel = site.kernels[name];
+      const a = site.float(0);
+      const out = site.floatResult();
+      return () => kernel(1, a.rows.rows, a.cols, a.pointer, 0, a.rowBytes, out.pointer, 0, out.rowBytes);
+    },
+  };
+}
+
+/** Rank-1 operands come with a row stride of 0, so every row reads them. */
+function binary(name: 'add' | 'mul' | 'siluMul'): HostOperation {
+  return {
+    inPlace: EITHER,
+    step: (site) => {
+      const kernel = site.kernels[name];
+      const a = site.float(0);
+      const b = site.float(1);
+      const out = site.floatResult();
+      return () =>
+        kernel(
+          1,
+          out.rows.rows,
+          out.cols,
+          a.pointer,
+          0,
+          a.rowBytes,
+          b.pointer,
+          0,
+          b.rowBytes,
+          out.pointer,
+          0,
+          out.rowBytes,
+        );
+    },
+  };
+}
+
+const OPERATIONS: Readonly<Record<string, HostOperation>> = {
+  embedding: { inPlace: NOWHERE, step: embedding },
+  positions: { inPlace: NOWHERE, step: positions },
+  linear: { inPlace: NOWHERE, step: linear },
+  quantize: { inPlace: NOWHERE, step: quantize },
+  rmsNorm: { inPlace: FIRST, step: rmsNorm },
+  layerNorm: { inPlace: FIRST, step: layerNorm },
+  rope: { inPlace: FIRST, step: rope },
+  stateAppend: { inPlace: NOWHERE, step: stateAppend },
+  attention: { inPlace: NOWHERE, scratchBytes: attentionScratchBytes, step: attentionStep },
+  takeLast: { inPlace: NOWHERE, step: takeLast },
+  add: binary('add'),
+  mul: binary('mul'),
+  siluMul: binary('siluMul'),
+  silu: unary('silu'),
+  gelu: unary('gelu'),
+  relu: unary('relu'),
+};
+
+/** @throws BitloomError `host-op-unsupported` */
+export function hostOperation(node: NodeIdentity): HostOperation {
+  if (Object.hasOwn(OPERATIONS, node.op)) return OPERATIONS[node.op];
+  throw unsupportedNode(
+    node,
+    Object.keys(OPERATIONS).join(', '),
+    node.op,
+    'training ops run in @bitloom/training',
+  );
+}
