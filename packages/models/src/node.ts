@@ -1,1 +1,2 @@
-export {};
+/** `@bitloom/models/node`: what needs a file system. */
+export { fromDescriptor, openFile, openFolder } from './node/file-source.js';

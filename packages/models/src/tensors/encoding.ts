@@ -1,0 +1,61 @@
+/**
+ * How a stored tensor's bytes become float32: one record per encoding, in blocks. Readers of files share it.
+ * An encoding without `decode` has a known size (so that a file's layout can be checked) but no reader yet;
+ * asking for its values is a typed error, never a guess.
+ *
+ * Not for: what a bit pattern means (`formats`).
+ */
+import { decodeBf16Array, decodeFp16Array, decodeGgmlBlocks } from '@bitloom/formats';
+
+/** Decodes whole blocks; `out` has as many elements as `bytes` holds. */
+export type DecodeBlocks = (bytes: Uint8Array, out: Float32Array<ArrayBuffer>) => void;
+
+export interface TensorEncoding {
+  readonly name: string;
+  /** Elements of one block. */
+  readonly blockElements: number;
+  /** Bytes of one block. */
+  readonly blockBytes: number;
+  readonly decode?: DecodeBlocks;
+}
+
+/** An encoding in blocks of several elements. */
+export function blockEncoding(
+  name: string,
+  blockElements: number,
+  blockBytes: number,
+  decode?: DecodeBlocks,
+): TensorEncoding {
+  return { name, blockElements, blockBytes, ...(decode === undefined ? {} : { decode }) };
+}
+
+/** A plain element type: one element per block. */
+export function elementEncoding(name: string, bytes: number, decode?: DecodeBlocks): TensorEncoding {
+  return blockEncoding(name, 1, bytes, decode);
+}
+
+/** The bytes as 16-bit words; copies only where they are misaligned. */
+function words(bytes: Uint8Array): Uint16Array {
+  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
+}
+
+export const F32_ENCODING = elementEncoding('F32', 4, (bytes, out) => {
+  new Uint8Array(out.buffer, out.byteOffset, out.byteLength).set(bytes);
+});
+
+export const F16_ENCODING = elementEncoding('F16', 2, (bytes, out) => {
+  decodeFp16Array(words(bytes), out);
+});
+
+export const BF16_ENCODING = elementEncoding('BF16', 2, (bytes, out) => {
+  decodeBf16Array(words(bytes), out);
+});
+
+export const Q8_0_ENCODING = blockEncoding('Q8_0', 32, 34, (bytes, out) => {
+  decodeGgmlBlocks('q8_0', bytes, out);
+});
+
+export const Q4_0_ENCODING = blockEncoding('Q4_0', 32, 18, (bytes, out) => {
+  decodeGgmlBlocks('q4_0', bytes, out);
+});

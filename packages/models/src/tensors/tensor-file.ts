@@ -1,0 +1,141 @@
+/**
+ * A file (or several) of named tensors, read lazily: the header is in memory, values are read by range when
+ * asked for and decoded to float32.
+ */
+import { BitloomError } from '@bitloom/ir';
+import { type ByteSource, requireSync } from '../bytes/byte-source.js';
+import type { DecodeBlocks, TensorEncoding } from './encoding.js';
+
+/** One tensor: what it is and where its bytes lie. Row-major, the last axis contiguous. */
+export interface StoredTensor {
+  readonly name: string;
+  /** Outermost axis first; an empty shape is a scalar. */
+  readonly shape: readonly number[];
+  readonly encoding: TensorEncoding;
+  readonly source: ByteSource;
+  /** Byte offset in `source`. */
+  readonly offset: number;
+  readonly byteLength: number;
+}
+
+export interface TensorFile {
+  /** What errors call it. */
+  readonly name: string;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Closes the sources behind the tensors. */
+  close(): void;
+}
+
+/** Most elements decoded by one read: 2 GiB of float32. */
+const MAX_READ = 2 ** 29;
+
+/** Elements of a shape. Dimensions are checked by the readers, so the product is a safe integer. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
+}
+
+/**
+ * Product of dimensions that came from a file, or undefined when it is not a safe integer.
+ * A zero anywhere makes it 0, whatever the rest.
+ */
+export function checkedElementCount(shape: readonly number[]): number | undefined {
+  if (shape.includes(0)) return 0;
+  let product = 1;
+  for (const dimension of shape) {
+    product *= dimension;
+    if (!Number.isSafeInteger(product)) return undefined;
+  }
+  return product;
+}
+
+/**
+ * Reads `count` elements from flat index `start` as float32, without waiting.
+ * @param out filled when given; must have `count` elements
+ * @throws BitloomError `tensor-encoding-unsupported`, `tensor-range-outside`, `source-not-synchronous` and what
+ *   the source throws
+ */
+export function readFloats(
+  tensor: StoredTensor,
+  start = 0,
+  count = elementCount(tensor.shape) - start,
+  out = new Float32Array(checkedCount(tensor, start, count)),
+): Float32Array<ArrayBuffer> {
+  const plan = planRead(tensor, start, count);
+  const bytes = requireSync(tensor.source).read(plan.offset, plan.length);
+  return finishRead(plan, bytes, out);
+}
+
+/** As {@link readFloats}, for any source. */
+export async function readFloatsAsync(
+  tensor: StoredTensor,
+  start = 0,
+  count = elementCount(tensor.shape) - start,
+): Promise<Float32Array<ArrayBuffer>> {
+  const plan = planRead(tensor, start, count);
+  const bytes = await tensor.source.read(plan.offset, plan.length);
+  return finishRead(plan, bytes, new Float32Array(count));
+}
+
+interface ReadPlan {
+  readonly decode: DecodeBlocks;
+  readonly offset: number;
+  readonly length: number;
+  /** Elements of whole blocks that `length` bytes hold. */
+  readonly elements: number;
+  /** Elements to skip at the front of the first block. */
+  readonly skip: number;
+}
+
+function checkedCount(tensor: StoredTensor, start: number, count: number): number {
+  planRead(tensor, start, count);
+  return count;
+}
+
+function planRead(tensor: StoredTensor, start: number, count: number): ReadPlan {
+  const { encoding } = tensor;
+  if (encoding.decode === undefined) {
+    throw new BitloomError({
+      code: 'tensor-encoding-unsupported',
+      message: `no reader for values of type ${encoding.name}`,
+      where: `${tensor.source.name}, tensor '${tensor.name}'`,
+      expected: 'F32, F16, BF16, Q8_0 or Q4_0',
+      got: encoding.name,
+      hint: 'convert the file to one of these types',
+    });
+  }
+  const total = elementCount(tensor.shape);
+  const fits = Number.isSafeInteger(start) && Number.isSafeInteger(count) && start >= 0 && count >= 0;
+  if (!fits || start + count > total || count > MAX_READ) {
+    throw new BitloomError({
+      code: 'tensor-range-outside',
+      message: 'a read leaves the tensor or is larger than one read may be',
+      where: `tensor '${tensor.name}'`,
+      expected: `a range inside 0..${total} of at most ${MAX_READ} elements`,
+      got: `${count} elements at ${start}`,
+    });
+  }
+  const first = Math.floor(start / encoding.blockElements);
+  const last = Math.ceil((start + count) / encoding.blockElements);
+  return {
+    decode: encoding.decode,
+    offset: tensor.offset + first * encoding.blockBytes,
+    length: (last - first) * encoding.blockBytes,
+    elements: (last - first) * encoding.blockElements,
+    skip: start - first * encoding.blockElements,
+  };
+}
+
+function finishRead(
+  plan: ReadPlan,
+  bytes: Uint8Array,
+  out: Float32Array<ArrayBuffer>,
+): Float32Array<ArrayBuffer> {
+  if (plan.elements === out.length) {
+    plan.decode(bytes, out);
+    return out;
+  }
+  const whole = new Float32Array(plan.elements);
+  plan.decode(bytes, whole);
+  out.set(whole.subarray(plan.skip, plan.skip + out.length));
+  return out;
+}
