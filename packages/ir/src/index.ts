@@ -18,3 +18,4 @@ export * from './program/timing.js';
 export * from './program/vector-functions.js';
 export * from './report/report.js';
 export * from './report/trace.js';
+export * from './device/cards.js';

@@ -81,6 +81,8 @@ export interface DispatcherDecl {
   readonly cyclesPerIteration: number;
   /** Deepest nesting of counted loops. */
   readonly loopDepth: number;
+  /** Loop bodies of up to this many instructions are held while they repeat; longer ones are fetched again. */
+  readonly loopBufferInstructions: number;
 }
 
 export interface TokenDecl {

@@ -1,0 +1,200 @@
+/**
+ * Cards as data. `u280` and `vhk158` are plain uses of each board; the `-flightllm` cards carry the published
+ * configuration of the FlightLLM artefact (arXiv 2401.03868). SLRs are lumped into one core here, which the
+ * description says; every figure without a source is a choice of ours and named so in `source`.
+ */
+import { BitloomError } from '../error.js';
+import type { Device, DramTiming, EnergyTable, MemoryDecl, ResourceBudget } from './device.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** JEDEC-class timing of an HBM2 pseudo-channel pair: 32-byte bursts, 1 KiB rows, refresh every 3.9 us. */
+const HBM2_TIMING: DramTiming = {
+  burstBytes: 32,
+  rowBytes: 1024,
+  rowToColumnNs: 14,
+  columnLatencyNs: 14,
+  prechargeNs: 14,
+  refreshIntervalNs: 3900,
+  refreshNs: 350,
+  controllerNs: 60,
+};
+
+const DDR4_2400_TIMING: DramTiming = {
+  burstBytes: 64,
+  rowBytes: 8192,
+  rowToColumnNs: 13.32,
+  columnLatencyNs: 13.32,
+  prechargeNs: 13.32,
+  refreshIntervalNs: 7800,
+  refreshNs: 350,
+  controllerNs: 60,
+};
+
+function hbm(kind: string, totalBytesPerSecond: number, bytesPerChannel: number, efficiency: number): MemoryDecl {
+  return {
+    space: 'hbm',
+    kind,
+    channels: 32,
+    bytesPerChannel,
+    bytesPerSecondPerChannel: totalBytesPerSecond / 32,
+    interleaveBytes: 256,
+    timing: HBM2_TIMING,
+    efficiency,
+  };
+}
+
+function ddr4(totalBytesPerSecond: number, channels: number): MemoryDecl {
+  return {
+    space: 'ddr',
+    kind: 'DDR4-2400',
+    channels,
+    bytesPerChannel: 16 * 1024 * MIB,
+    bytesPerSecondPerChannel: totalBytesPerSecond / channels,
+    interleaveBytes: 4096,
+    timing: DDR4_2400_TIMING,
+    efficiency: 1,
+  };
+}
+
+/**
+ * Energy per event. Arithmetic and SRAM after Horowitz, ISSCC 2014 (45 nm, scaled to 16 nm by 0.4); HBM2 and
+ * DDR4 per byte after O'Connor et al., MICRO 2017. Static power is a choice of ours within the board's range.
+ */
+function energy(staticWatts: number): EnergyTable {
+  return {
+    source: 'arithmetic and SRAM: Horowitz, ISSCC 2014, scaled to 16 nm; DRAM: O\'Connor et al., MICRO 2017; static: chosen',
+    macPicojoules: 0.32,
+    vectorElementPicojoules: 3.6,
+    bytePicojoules: { hbm: 31.2, ddr: 124, weights: 1.0, stream: 1.0, data: 1.6, accumulator: 1.0, index: 0.6 },
+    staticWatts,
+  };
+}
+
+const U280_BUDGET: ResourceBudget = { dsp: 9024, bram: 2016, uram: 960, lut: 1303680 };
+const VHK158_BUDGET: ResourceBudget = { dsp: 7392, bram: 3741, uram: 1301, lut: 1802240 };
+
+const INTEGER_NUMERICS = ['int8-activations/int8-per-token-head/f32'];
+
+const DISPATCHER = {
+  queueDepth: 16, cyclesPerInstruction: 1, cyclesPerOperation: 1, cyclesPerIteration: 2, loopDepth: 4, loopBufferInstructions: 256,
+};
+
+const TOKENS = { counterBits: 8, initialCredits: {}, overflow: 'error' } as const;
+
+const U280: Device = {
+  kind: 'device',
+  name: 'u280',
+  title: 'AMD Alveo U280, one lumped core of 3 SLRs',
+  source: 'board: 460 GB/s HBM2, 38 GB/s DDR4, 9024 DSP, 225 MHz as FlightLLM (arXiv 2401.03868); engine 3 x 2x16x128 derived there; buffers and special-function lanes: ours',
+  clockHz: 225e6,
+  cores: 1,
+  lumpedSlrs: 3,
+  matrix: {
+    mm: { m: 2, n: 384, k: 16, startupCycles: 24 },
+    mv: { m: 1, n: 192, k: 32, startupCycles: 24 },
+    dsp: { kind: 'DSP48E2', count: 6144, productsPerDsp: 2 },
+    weightBits: [4, 8],
+  },
+  vector: { lanes: 96, startupCycles: 24 },
+  buffers: [
+    { space: 'weights', bytes: 2 * MIB, ports: 2, bytesPerCyclePerPort: 6144 },
+    { space: 'stream', bytes: 2 * MIB, ports: 2, bytesPerCyclePerPort: 6144 },
+    { space: 'data', bytes: 24 * MIB, ports: 4, bytesPerCyclePerPort: 2048 },
+    { space: 'accumulator', bytes: 2 * MIB, ports: 2, bytesPerCyclePerPort: 4096 },
+    { space: 'index', bytes: 256 * KIB, ports: 2, bytesPerCyclePerPort: 512 },
+  ],
+  memories: [hbm('HBM2', 460e9, 256 * MIB, 1), ddr4(38e9, 2)],
+  dispatcher: DISPATCHER,
+  tokens: TOKENS,
+  numerics: INTEGER_NUMERICS,
+  energy: energy(24),
+  resources: U280_BUDGET,
+  calibration: { timeDivisor: 1, fitted: [] },
+};
+
+const VHK158: Device = {
+  ...U280,
+  name: 'vhk158',
+  title: 'AMD Versal VHK158, one lumped core of 4 SLRs',
+  source: 'board: 819.2 GB/s HBM2E in 32 channels of 256 MB taken here as 1 GB each, 225 MHz as FlightLLM; engine 4 x 2x16x128; buffers and special-function lanes: ours',
+  lumpedSlrs: 4,
+  matrix: {
+    mm: { m: 2, n: 512, k: 16, startupCycles: 24 },
+    mv: { m: 1, n: 256, k: 32, startupCycles: 24 },
+    dsp: { kind: 'DSP58', count: 5462, productsPerDsp: 3 },
+    weightBits: [4, 8],
+  },
+  vector: { lanes: 128, startupCycles: 24 },
+  memories: [hbm('HBM2E', 819.2e9, 1024 * MIB, 1), ddr4(38e9, 2)],
+  energy: energy(30),
+  resources: VHK158_BUDGET,
+};
+
+/** Buffers of the artefact, per SLR: A 4096 x 8 x 16 x 16 B, B 4096 x 32 B, global 512 x 8 x 256 B, meta 4096 x 16 B. */
+function artefactBuffers(slrs: number): Device['buffers'] {
+  return [
+    { space: 'weights', bytes: slrs * 4096 * 32, ports: 2, bytesPerCyclePerPort: slrs * 2048 },
+    { space: 'stream', bytes: slrs * 4096 * 32, ports: 2, bytesPerCyclePerPort: slrs * 2048 },
+    { space: 'data', bytes: 4096 * 8 * 16 * 16, ports: 4, bytesPerCyclePerPort: slrs * 1024 },
+    { space: 'accumulator', bytes: 512 * 8 * 256, ports: 2, bytesPerCyclePerPort: slrs * 1024 },
+    { space: 'index', bytes: slrs * 4096 * 16, ports: 2, bytesPerCyclePerPort: slrs * 128 },
+  ];
+}
+
+const U280_FLIGHTLLM: Device = {
+  ...U280,
+  name: 'u280-flightllm',
+  title: 'Alveo U280 with the configuration of the FlightLLM artefact, 3 SLRs lumped',
+  source: 'arXiv 2401.03868 and its artefact: 225 MHz, 3 SLRs, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes per SLR, HBM efficiency 0.7 within a channel',
+  matrix: {
+    mm: { m: 2, n: 384, k: 16, startupCycles: 24 },
+    mv: { m: 1, n: 192, k: 16, startupCycles: 24 },
+    dsp: { kind: 'DSP48E2', count: 6144, productsPerDsp: 2 },
+    weightBits: [4, 8],
+  },
+  vector: { lanes: 48, startupCycles: 24 },
+  buffers: artefactBuffers(3),
+  memories: [hbm('HBM2', 460e9, 256 * MIB, 0.7), ddr4(38e9, 2)],
+  energy: energy(24),
+};
+
+const VHK158_FLIGHTLLM: Device = {
+  ...VHK158,
+  name: 'vhk158-flightllm',
+  title: 'Versal VHK158 with the configuration of the FlightLLM artefact; one SLR with every compute time divided by 3.2',
+  source: 'arXiv 2401.03868 and its artefact: 225 MHz, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes, 819.2 GB/s, efficiency 0.7; its timing script times one SLR and divides by 3.2 in place of SLR parallelism',
+  lumpedSlrs: 1,
+  matrix: {
+    mm: { m: 2, n: 128, k: 16, startupCycles: 24 },
+    mv: { m: 1, n: 64, k: 16, startupCycles: 24 },
+    dsp: { kind: 'DSP58', count: 8192, productsPerDsp: 2 },
+    weightBits: [4, 8],
+  },
+  vector: { lanes: 16, startupCycles: 24 },
+  buffers: artefactBuffers(4),
+  memories: [hbm('HBM2E', 819.2e9, 256 * MIB, 0.7), ddr4(38e9, 2)],
+  calibration: { timeDivisor: 3.2, fitted: [] },
+};
+
+/** Every card in the box. */
+export const CARDS: readonly Device[] = [U280, U280_FLIGHTLLM, VHK158, VHK158_FLIGHTLLM];
+
+/**
+ * A card by name.
+ * @throws BitloomError `device-unknown`
+ */
+export function findCard(name: string): Device {
+  const card = CARDS.find((device) => device.name === name);
+  if (card === undefined) {
+    throw new BitloomError({
+      code: 'device-unknown',
+      message: `no card is named '${name}'`,
+      expected: CARDS.map((device) => device.name).join(', '),
+      got: name,
+      hint: 'see `bitloom devices`, or give the path of a device file',
+    });
+  }
+  return card;
+}
