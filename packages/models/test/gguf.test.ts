@@ -255,7 +255,7 @@ describe.skipIf(!hasData)('real GGUF files', () => {
     expect([...file.metadata.values.keys()]).toEqual(keys);
     for (const key of keys) {
       const mine = file.metadata.values.get(key)?.data;
-      const plain = ArrayBuffer.isView(mine) ? Array.from(mine as Float32Array) : mine;
+      const plain: unknown = ArrayBuffer.isView(mine) ? Array.from(mine as Float32Array) : mine;
       // The other reader loses U+FEFF at the start of a string, and with it a token of the Llama vocabulary.
       const shown = Array.isArray(plain)
         ? plain.map((x) => (typeof x === 'string' ? x.replace(/^\ufeff/, '') : x))
