@@ -1,6 +1,32 @@
 /**
  * `@bitloom/runtime`: use a model on the host or on a card. Engines, sampling, generation, evaluation.
  */
+export type { CallLengths, Card } from './card/card.js';
+export { createCardEngine } from './card/card-engine.js';
 export type { Engine, TokenIds } from './engine.js';
+export {
+  type PerplexityOptions,
+  type PerplexityProgress,
+  type PerplexityResult,
+  perplexity,
+  textPerplexity,
+} from './evaluation/perplexity.js';
+export {
+  type GenerateOptions,
+  type GenerationStep,
+  generate,
+  generateAsync,
+  promptIds,
+  type TextTokenizer,
+} from './generation/generate.js';
+export { createStopFilter, type StopFilter } from './generation/stop-strings.js';
 export { type ContextLimit, contextLimit } from './host/context-limit.js';
 export { createHostEngine, type HostEngineOptions } from './host/host-engine.js';
+export { philox, uniform } from './sampling/random.js';
+export {
+  createSampler,
+  greedyToken,
+  type Sampler,
+  type SamplingOptions,
+  sampleToken,
+} from './sampling/sampler.js';
