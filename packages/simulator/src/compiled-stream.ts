@@ -1,0 +1,242 @@
+/**
+ * A stream made ready to run: every dynamic field is a function of the environment (lengths, loop variables,
+ * base registers), loops know their ends. Both readings, function and time, walk this form.
+ */
+import {
+  type Address, BitloomError, compileExpression, type FieldSpec, type FieldValue, type Instruction,
+  instructionSpec, type InstructionSpec, internalError, operationCount, type Program, type ProgramEntry, QUEUES,
+  type ResolvedFields, type SpaceName,
+} from '@bitloom/ir';
+
+/** Symbol and register values: lengths first, then loop variables, then base registers. */
+export type Environment = Float64Array;
+
+export type Getter = (env: Environment) => number;
+
+const LENGTHS = ['seq', 'past'] as const;
+const LOOP_VARIABLES = 16;
+const FIRST_REGISTER = LENGTHS.length + LOOP_VARIABLES;
+const REGISTER_COUNT = 128;
+const SLOTS: ReadonlyMap<string, number> = new Map([
+  ...LENGTHS.map((name, i) => [name, i] as const),
+  ...Array.from({ length: LOOP_VARIABLES }, (_, i) => [`i${i}`, LENGTHS.length + i] as const),
+]);
+
+export function createEnvironment(lengths: { seq: number; past: number }): Environment {
+  const env = new Float64Array(FIRST_REGISTER + REGISTER_COUNT);
+  env[0] = lengths.seq;
+  env[1] = lengths.past;
+  return env;
+}
+
+export function setRegister(env: Environment, register: number, value: number): void {
+  env[FIRST_REGISTER + register] = value;
+}
+
+export function setLoopVariable(env: Environment, variable: number, value: number): void {
+  env[LENGTHS.length + variable] = value;
+}
+
+function isAddress(value: FieldValue): value is Address {
+  return typeof value === 'object' && 'space' in value;
+}
+
+/** One field, ready to be read. */
+interface FieldReader {
+  readonly value: Getter;
+  /** Set when the value does not depend on the environment. */
+  readonly constant: number | undefined;
+  readonly space: SpaceName;
+  readonly channel: number;
+}
+
+const ABSENT: FieldReader = { value: () => 0, constant: 0, space: 'hbm', channel: 0 };
+
+function reader(spec: FieldSpec, value: FieldValue | undefined): FieldReader {
+  if (value === undefined) return ABSENT;
+  if (isAddress(value)) {
+    if (value.page) {
+      throw new BitloomError({
+        code: 'simulator-unsupported',
+        message: 'paged addresses are not executed by this version of the simulator',
+        where: `field '${spec.name}'`,
+        expected: 'an address without a page table',
+        got: `register ${value.register}`,
+      });
+    }
+    const offset = compileExpression(value.offset, SLOTS);
+    const slot = FIRST_REGISTER + value.register;
+    const base = { space: value.space, channel: value.channel };
+    if (value.register === 0) {
+      const constant = typeof value.offset === 'number' ? value.offset : undefined;
+      return { value: offset, constant, ...base };
+    }
+    return { value: (env) => (env[slot] ?? 0) + offset(env), constant: undefined, ...base };
+  }
+  const constant = typeof value === 'number' ? value : undefined;
+  return { value: compileExpression(value, SLOTS), constant, space: 'hbm', channel: 0 };
+}
+
+/** An instruction with readers for its fields, in table order. */
+export class CompiledInstruction {
+  readonly source: Instruction;
+  readonly spec: InstructionSpec;
+  readonly queue: number;
+  readonly waits: readonly number[];
+  readonly releases: readonly number[];
+  readonly tokenCount: number;
+  /** Arithmetic operations the dispatcher does for its dynamic fields. */
+  readonly operations: number;
+  readonly encodedBytes: number;
+  private readonly readers: readonly FieldReader[];
+  private readonly index: ReadonlyMap<string, number>;
+
+  constructor(source: Instruction, index: ReadonlyMap<string, number>, spec: InstructionSpec, encodedBytes: number) {
+    this.source = source;
+    this.spec = spec;
+    this.encodedBytes = encodedBytes;
+    this.queue = QUEUES.indexOf(source.queue);
+    this.waits = source.wait.map((queue) => QUEUES.indexOf(queue));
+    this.releases = source.release.map((queue) => QUEUES.indexOf(queue));
+    this.index = index;
+    this.readers = spec.fields.map((field) => reader(field, source.fields[field.name]));
+    this.operations = Object.values(source.fields).reduce<number>((sum, value) => sum + operationCount(isAddress(value) ? value.offset : value), 0);
+    this.tokenCount = source.name === 'SYNC' ? Math.max(1, this.getter('count')(createEnvironment({ seq: 0, past: 0 }))) : 1;
+  }
+
+  private reader(name: string): FieldReader {
+    const found = this.readers[this.index.get(name) ?? -1];
+    if (found === undefined) throw internalError(`instruction ${this.spec.name} has no field '${name}'`);
+    return found;
+  }
+
+  /** Function that reads a field; addresses give their byte offset with the base register added. */
+  getter(name: string): Getter {
+    return this.reader(name).value;
+  }
+
+  /** The value of a field that no environment changes, or undefined. */
+  constant(name: string): number | undefined {
+    return this.reader(name).constant;
+  }
+
+  space(name: string): SpaceName {
+    return this.reader(name).space;
+  }
+
+  /** Fields at an environment, for the functions of the instruction table. Valid until the environment changes. */
+  at(env: Environment): ResolvedFields {
+    return {
+      number: (name) => this.reader(name).value(env),
+      offset: (name) => this.reader(name).value(env),
+      space: (name) => this.reader(name).space,
+      channel: (name) => this.reader(name).channel,
+    };
+  }
+}
+
+/** One step of a compiled stream. */
+export type Step =
+  | { readonly kind: 'unit'; readonly instruction: CompiledInstruction }
+  | { readonly kind: 'loop'; readonly instruction: CompiledInstruction; readonly variable: number; readonly trips: Getter; readonly end: number }
+  | { readonly kind: 'end'; readonly instruction: CompiledInstruction; readonly start: number }
+  | { readonly kind: 'barrier' | 'frame' | 'halt'; readonly instruction: CompiledInstruction }
+  | { readonly kind: 'base'; readonly instruction: CompiledInstruction; readonly register: Getter; readonly value: Getter };
+
+function fieldIndex(spec: InstructionSpec): ReadonlyMap<string, number> {
+  return new Map(spec.fields.map((field, i) => [field.name, i]));
+}
+
+/** Bytes of an instruction in the stream; the encoder of `ir` by default. */
+export type EncodedLength = (instruction: Instruction) => number;
+
+/**
+ * Makes a stream ready to run.
+ * @throws BitloomError `program-loops` when loops do not nest.
+ */
+export function compileStream(instructions: readonly Instruction[], encodedLength: EncodedLength): readonly Step[] {
+  const indexes = new Map<InstructionSpec, ReadonlyMap<string, number>>();
+  const open: number[] = [];
+  const steps: Step[] = [];
+  instructions.forEach((source, at) => {
+    const spec = instructionSpec(source.name);
+    const index = indexes.get(spec) ?? fieldIndex(spec);
+    indexes.set(spec, index);
+    const instruction = new CompiledInstruction(source, index, spec, encodedLength(source));
+    switch (source.name) {
+      case 'LOOP': {
+        open.push(at);
+        steps.push({ kind: 'loop', instruction, variable: instruction.getter('variable')(createEnvironment({ seq: 0, past: 0 })), trips: instruction.getter('trips'), end: -1 });
+        break;
+      }
+      case 'END': {
+        const start = open.pop();
+        const loop = start === undefined ? undefined : steps[start];
+        if (start === undefined || loop?.kind !== 'loop') {
+          throw new BitloomError({ code: 'program-loops', message: 'END without a LOOP', where: `instruction ${at}` });
+        }
+        steps[start] = { ...loop, end: at };
+        steps.push({ kind: 'end', instruction, start });
+        break;
+      }
+      case 'BASE':
+        steps.push({ kind: 'base', instruction, register: instruction.getter('register'), value: instruction.getter('value') });
+        break;
+      case 'BARRIER':
+        steps.push({ kind: 'barrier', instruction });
+        break;
+      case 'FRAME':
+        steps.push({ kind: 'frame', instruction });
+        break;
+      case 'HALT':
+        steps.push({ kind: 'halt', instruction });
+        break;
+      default:
+        steps.push({ kind: 'unit', instruction });
+    }
+  });
+  if (open.length > 0) throw new BitloomError({ code: 'program-loops', message: 'LOOP without an END', where: `instruction ${open[open.length - 1]}` });
+  return steps;
+}
+
+/** The entry of that name. */
+export function findEntry(program: Program, name: string): ProgramEntry {
+  const entry = program.entries.find((e) => e.name === name);
+  if (entry === undefined) {
+    throw new BitloomError({
+      code: 'program-entry-unknown',
+      message: `the program has no entry '${name}'`,
+      where: `program '${program.name}'`,
+      expected: program.entries.map((e) => e.name).join(', '),
+      got: name,
+    });
+  }
+  return entry;
+}
+
+/** Refuses lengths outside of the bounds the program was verified for. */
+export function checkLengths(program: Program, entry: ProgramEntry, lengths: { seq: number; past: number }): void {
+  for (const symbol of entry.symbols) {
+    const value = symbol.name === 'seq' ? lengths.seq : lengths.past;
+    if (!Number.isSafeInteger(value) || value < symbol.min || value > symbol.max) {
+      throw new BitloomError({
+        code: 'program-length',
+        message: `'${symbol.name}' is outside of what the program was compiled for`,
+        where: `entry '${entry.name}'`,
+        expected: `${symbol.min} to ${symbol.max}`,
+        got: String(value),
+        hint: 'compile for a longer context (--context)',
+      });
+    }
+  }
+  if (lengths.past + lengths.seq > program.capacity) {
+    throw new BitloomError({
+      code: 'context-full',
+      message: 'the context of the program is full',
+      where: `entry '${entry.name}'`,
+      expected: `at most ${program.capacity} tokens`,
+      got: `${lengths.past} cached and ${lengths.seq} new`,
+      hint: 'compile for a longer context (--context), or start a new session',
+    });
+  }
+}

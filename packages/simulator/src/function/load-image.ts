@@ -1,0 +1,96 @@
+/**
+ * Fills the memory image of a program from a model: each region's constant, in the region's layout.
+ */
+import { BitloomError, type ConstantDecl, type ModelBundle, type Program, type Region } from '@bitloom/ir';
+import { packRows16, rows16Bytes } from '@bitloom/formats';
+import type { CardMemory } from './card-memory.js';
+
+function findConstant(bundle: ModelBundle, region: Region, name: string): ConstantDecl {
+  const constant = bundle.model.constants.find((c) => c.name === name);
+  if (constant === undefined) {
+    throw new BitloomError({
+      code: 'simulator-model-mismatch',
+      message: `the program needs the constant '${name}', which the model does not have`,
+      where: `region '${region.name}'`,
+      expected: name,
+      got: `model '${bundle.model.name}'`,
+      hint: 'load the program with the model it was compiled from',
+    });
+  }
+  return constant;
+}
+
+function component(bundle: ModelBundle, constant: ConstantDecl, name: string): Uint8Array {
+  const section = constant.components[name];
+  if (section === undefined) {
+    throw new BitloomError({
+      code: 'simulator-shape-only',
+      message: `the constant '${constant.name}' has no bytes: the model is shape-only`,
+      where: `component '${name}'`,
+      expected: 'a model with weights',
+      got: 'shapes',
+      hint: 'time it with `simulate`; `run` needs weights',
+    });
+  }
+  return bundle.sections.read(section);
+}
+
+/** Raw fp16 bits of a scales component, aligned for a typed view. */
+function halfWords(bytes: Uint8Array): Uint16Array {
+  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
+}
+
+/** Writes a region as the card must hold it. */
+function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<ArrayBufferLike>): void {
+  const { contents } = region;
+  if (contents.from === 'zeros') {
+    target.fill(0);
+    return;
+  }
+  const constant = findConstant(bundle, region, contents.constant);
+  if (contents.layout === 'f32' || contents.layout === 'canonical') {
+    const bytes = component(bundle, constant, contents.component);
+    checkSize(region, bytes.byteLength);
+    target.set(bytes);
+    return;
+  }
+  const { type } = constant;
+  const [rows, cols] = [type.shape[0], type.shape[1]];
+  if (!contents.layout.startsWith('rows16.') || type.kind !== 'quantized' || typeof rows !== 'number' || typeof cols !== 'number') {
+    throw new BitloomError({
+      code: 'simulator-layout',
+      message: `no transform gives layout '${contents.layout}'`,
+      where: `region '${region.name}'`,
+      expected: 'f32, canonical, rows16.*',
+      got: contents.layout,
+    });
+  }
+  const block = type.scales[0]?.block[1] ?? 0;
+  const shape = { rows, cols, bits: type.element.bits, groupSize: block === 0 ? cols : block };
+  checkSize(region, rows16Bytes(shape));
+  packRows16({ ...shape, codes: component(bundle, constant, 'codes'), scales: halfWords(component(bundle, constant, 'scales')) }, {}, target);
+}
+
+function checkSize(region: Region, bytes: number): void {
+  if (bytes === region.bytes) return;
+  throw new BitloomError({
+    code: 'simulator-image-size',
+    message: 'a region of the image has another size than the model gives it',
+    where: `region '${region.name}'`,
+    expected: `${region.bytes} bytes`,
+    got: `${bytes} bytes`,
+    hint: 'load the program with the model it was compiled from',
+  });
+}
+
+/**
+ * Writes the whole image. State and mailboxes start at zero.
+ * @throws BitloomError `simulator-model-mismatch`, `simulator-shape-only`, `simulator-image-size`
+ */
+export function loadImage(memory: CardMemory, program: Program, bundle: ModelBundle): void {
+  for (const region of program.regions) {
+    const start = memory.base(region.space) + region.offset;
+    fillRegion(bundle, region, memory.arena.u8.subarray(start, start + region.bytes));
+  }
+}

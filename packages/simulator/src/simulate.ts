@@ -1,0 +1,64 @@
+/**
+ * `simulate`: the timing reading of a whole session on one card: a prefill of some tokens, then decode steps one
+ * after the other. Moves no bytes, so it runs shape-only models.
+ */
+import { type Device, type InstructionBytes, type Program, type Report, type Trace } from '@bitloom/ir';
+import { checkLengths, compileStream, createEnvironment, type EncodedLength, findEntry, type Step } from './compiled-stream.js';
+import { buildReport } from './report.js';
+import { createCounters, type Counters } from './time/counters.js';
+import { TimedCard } from './time/timed-run.js';
+import { TraceRecorder } from './time/trace-recorder.js';
+
+export interface SimulateOptions {
+  /** Tokens of the prompt; 0 leaves prefill out. */
+  readonly prefill: number;
+  /** Decode steps; step i reads a KV cache of length prefill + i and appends one. */
+  readonly decode: number;
+  readonly model: string;
+  readonly instructionBytes: InstructionBytes;
+  readonly encodedLength: EncodedLength;
+  /** Record executed instructions. */
+  readonly trace?: boolean;
+  /** Called with the steps done, for a progress bar. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface Simulation {
+  readonly report: Report;
+  readonly trace: Trace | undefined;
+}
+
+/**
+ * Times a program.
+ * @throws BitloomError `context-full`, `program-length`, `program-entry-unknown`, `simulator-deadlock`
+ */
+export function simulate(program: Program, device: Device, options: SimulateOptions): Simulation {
+  const card = new TimedCard(device);
+  const recorder = options.trace === true ? new TraceRecorder() : undefined;
+  const [prefill, decode] = [createCounters(device), createCounters(device)];
+  const streams = new Map<string, readonly Step[]>();
+  let clock = 0;
+  const run = (name: string, lengths: { seq: number; past: number }, counters: Counters): void => {
+    const entry = findEntry(program, name);
+    checkLengths(program, entry, lengths);
+    const steps = streams.get(name) ?? compileStream(entry.streams[0]?.instructions ?? [], options.encodedLength);
+    streams.set(name, steps);
+    clock += card.run(steps, createEnvironment(lengths), counters, recorder, entry, clock);
+    counters.tokens += lengths.seq;
+  };
+  const total = (options.prefill > 0 ? 1 : 0) + options.decode;
+  if (options.prefill > 0) {
+    run('prefill', { seq: options.prefill, past: 0 }, prefill);
+    options.onProgress?.(1, total);
+  }
+  for (let i = 0; i < options.decode; i++) {
+    run('decode', { seq: 1, past: options.prefill + i }, decode);
+    options.onProgress?.((options.prefill > 0 ? 1 : 0) + i + 1, total);
+  }
+  const report = buildReport({
+    program, device, model: options.model, prefill, decode, total: createCounters(device),
+    prefillTokens: options.prefill, decodeTokens: options.decode, instructionBytes: options.instructionBytes, mode: 'time',
+  });
+  const trace = recorder?.finish({ model: options.model, device: device.name, clockHz: device.clockHz, provenance: program.provenance });
+  return { report, trace };
+}

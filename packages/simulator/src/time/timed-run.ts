@@ -1,0 +1,504 @@
+/**
+ * The timing reading: an event-driven walk of one entry. The dispatcher hands instructions to in-order queues;
+ * the unit whose next instruction can start first starts it. No idle cycle is ever stepped.
+ *
+ * Why starts never go back in time: every candidate's start is at least the start of the event before it, and
+ * what an event releases (a token, a queue entry, a channel) is released at or after its own start. So shared
+ * channels and ports are served in the order of time.
+ */
+import {
+  type Access, BitloomError, type Device, type InstructionTiming, type InstructionWork, internalError, type ProgramEntry, QUEUES, type ResolvedFields,
+} from '@bitloom/ir';
+import { type CompiledInstruction, type Environment, setLoopVariable, setRegister, type Step } from '../compiled-stream.js';
+import { BufferPorts, earliestPorts, type PortClaim, takePorts } from './buffer-ports.js';
+import { addBytes, addMemoryBytes, type Counters, costOf } from './counters.js';
+import { MemoryChannels, type TransferRuns } from './memory-channels.js';
+import type { TraceRecorder } from './trace-recorder.js';
+
+/** An instruction in a queue, with everything that depends on the environment already read. */
+interface Pending {
+  readonly instruction: CompiledInstruction;
+  /** Cycle at which the dispatcher handed it over, and since when the dispatcher had worked without a break. */
+  readonly readyAt: number;
+  readonly dispatchSince: number;
+  readonly timing: InstructionTiming;
+  readonly work: InstructionWork;
+  readonly accesses: readonly Access[];
+  readonly claims: readonly PortClaim[];
+  readonly runs: TransferRuns | undefined;
+  readonly transferKind: number;
+}
+
+interface InFlightWrite {
+  readonly space: string;
+  readonly start: number;
+  readonly end: number;
+  readonly doneAt: number;
+}
+
+interface Unit {
+  readonly queue: Pending[];
+  head: number;
+  /** Cycle from which the next instruction can start, and when all before it are complete. */
+  free: number;
+  completed: number;
+  inFlight: InFlightWrite[];
+  /** Cycle at which the last queue entry was taken: when a full queue has room again. */
+  takenAt: number;
+}
+
+/** Token arrival times per (from, to), first in first out. */
+class TokenQueues {
+  private readonly times: number[][] = Array.from({ length: QUEUES.length * QUEUES.length }, () => []);
+  private readonly heads = new Int32Array(QUEUES.length * QUEUES.length);
+  private readonly limit: number;
+
+  constructor(counterBits: number) {
+    this.limit = 2 ** counterBits - 1;
+  }
+
+  private at(from: number, to: number): number {
+    return from * QUEUES.length + to;
+  }
+
+  available(from: number, to: number): number {
+    const i = this.at(from, to);
+    return (this.times[i]?.length ?? 0) - (this.heads[i] ?? 0);
+  }
+
+  /** Arrival of the n-th waiting token (from 0). */
+  arrival(from: number, to: number, n: number): number {
+    const i = this.at(from, to);
+    return this.times[i]?.[(this.heads[i] ?? 0) + n] ?? Number.POSITIVE_INFINITY;
+  }
+
+  take(from: number, to: number, count: number): void {
+    const i = this.at(from, to);
+    const head = (this.heads[i] ?? 0) + count;
+    const list = this.times[i];
+    if (list !== undefined && head > 1024 && head * 2 > list.length) {
+      list.splice(0, head);
+      this.heads[i] = 0;
+    } else {
+      this.heads[i] = head;
+    }
+  }
+
+  give(from: number, to: number, time: number, count: number): void {
+    const list = this.times[this.at(from, to)];
+    if (list === undefined) throw internalError('token to an unknown queue');
+    for (let i = 0; i < count; i++) list.push(time);
+    if (this.available(from, to) > this.limit) {
+      throw new BitloomError({
+        code: 'simulator-token-overflow',
+        message: 'more tokens wait than a counter holds',
+        where: `${QUEUES[from] ?? from} > ${QUEUES[to] ?? to}`,
+        expected: `at most ${this.limit}`,
+        got: String(this.available(from, to)),
+      });
+    }
+  }
+}
+
+const TRANSFERS: ReadonlySet<string> = new Set(['LD', 'ST']);
+
+function transferRuns(fields: ResolvedFields, side: 'src' | 'dst'): TransferRuns {
+  return {
+    start: fields.offset(side),
+    length: fields.number('length'),
+    count1: fields.number('count1'),
+    stride1: fields.number(`${side}Stride1`),
+    count2: fields.number('count2'),
+    stride2: fields.number(`${side}Stride2`),
+    channel: fields.channel(side),
+  };
+}
+
+/** One card's timing state: channels and ports. Each run starts with everything idle. */
+export class TimedCard {
+  private readonly device: Device;
+  private readonly channels: Map<string, MemoryChannels>;
+  private readonly ports: BufferPorts;
+
+  constructor(device: Device) {
+    this.device = device;
+    this.channels = new Map(device.memories.map((memory) => [memory.space, new MemoryChannels(memory, device.clockHz)]));
+    this.ports = new BufferPorts(device);
+  }
+
+  /**
+   * Runs one entry from an idle card and adds what it cost to `counters`.
+   * @returns cycles from the first dispatch to the last completion.
+   * @throws BitloomError `simulator-deadlock` when an instruction waits for a token that nobody will release.
+   */
+  run(steps: readonly Step[], env: Environment, counters: Counters, recorder: TraceRecorder | undefined, entry: ProgramEntry, origin: number): number {
+    for (const channels of this.channels.values()) channels.reset();
+    this.ports.reset();
+    const run = new TimedRun(this.device, this.channels, this.ports, steps, env, counters, recorder, origin);
+    try {
+      return run.toEnd();
+    } catch (error) {
+      if (error instanceof BitloomError && error.where === undefined) {
+        throw new BitloomError({ code: error.code, message: error.message, where: `entry '${entry.name}'`, cause: error });
+      }
+      throw error;
+    }
+  }
+}
+
+class TimedRun {
+  private readonly device: Device;
+  private readonly channels: Map<string, MemoryChannels>;
+  private readonly ports: BufferPorts;
+  private readonly steps: readonly Step[];
+  private readonly env: Environment;
+  private readonly counters: Counters;
+  private readonly recorder: TraceRecorder | undefined;
+  private readonly traceOffset: number;
+  private readonly units: Unit[] = QUEUES.map(() => ({ queue: [], head: 0, free: 0, completed: 0, inFlight: [], takenAt: 0 }));
+  private readonly tokens: TokenQueues;
+  private readonly loops: { at: number; iteration: number; trips: number }[] = [];
+  private pc = 0;
+  private dispatcherFree = 0;
+  private dispatchSince = 0;
+  private lastBarrier = 0;
+  private next: Pending | undefined;
+  private isDone = false;
+
+  constructor(
+    device: Device,
+    channels: Map<string, MemoryChannels>,
+    ports: BufferPorts,
+    steps: readonly Step[],
+    env: Environment,
+    counters: Counters,
+    recorder: TraceRecorder | undefined,
+    traceOffset: number,
+  ) {
+    this.device = device;
+    this.channels = channels;
+    this.ports = ports;
+    this.steps = steps;
+    this.env = env;
+    this.counters = counters;
+    this.recorder = recorder;
+    this.traceOffset = traceOffset;
+    this.tokens = new TokenQueues(device.tokens.counterBits);
+  }
+
+  toEnd(): number {
+    for (;;) {
+      // First: a barrier on the dispatcher's way lets units run.
+      const pushAt = this.pushTime();
+      const [queue, start] = this.earliestHead();
+      if (pushAt <= start && pushAt < Number.POSITIVE_INFINITY) {
+        this.push(pushAt);
+      } else if (start < Number.POSITIVE_INFINITY) {
+        this.execute(queue, start);
+      } else if (this.isDone && this.units.every((unit) => unit.head >= unit.queue.length)) {
+        return this.finish();
+      } else {
+        this.deadlock();
+      }
+    }
+  }
+
+  private deadlock(): never {
+    const waiting = this.units.flatMap((unit) => {
+      const head = unit.queue[unit.head];
+      return head === undefined ? [] : [`${head.instruction.spec.name} on ${head.instruction.source.queue} waits for ${head.instruction.source.wait.join(', ')}`];
+    });
+    throw new BitloomError({
+      code: 'simulator-deadlock',
+      message: 'no instruction can start: tokens are awaited that nobody releases',
+      expected: 'a program that passes verification',
+      got: waiting.join('; '),
+    });
+  }
+
+  /** Queue whose head can start first, and when. */
+  private earliestHead(): [number, number] {
+    let best = -1;
+    let bestStart = Number.POSITIVE_INFINITY;
+    for (let q = 0; q < this.units.length; q++) {
+      const unit = this.units[q];
+      const head = unit?.queue[unit.head];
+      if (unit === undefined || head === undefined) continue;
+      const start = Math.max(this.dependencyTime(unit, head), earliestPorts(head.claims));
+      if (start < bestStart) {
+        best = q;
+        bestStart = start;
+      }
+    }
+    return [best, bestStart];
+  }
+
+  private tokenTime(head: Pending): number {
+    const { instruction } = head;
+    let at = 0;
+    for (const from of instruction.waits) {
+      if (this.tokens.available(from, instruction.queue) < instruction.tokenCount) return Number.POSITIVE_INFINITY;
+      at = Math.max(at, this.tokens.arrival(from, instruction.queue, instruction.tokenCount - 1));
+    }
+    return at;
+  }
+
+  /** When dispatch, the unit, tokens and writes of the same unit that are still on their way allow a start. */
+  private dependencyTime(unit: Unit, head: Pending): number {
+    return Math.max(unit.free, head.readyAt, this.tokenTime(head), this.interlockTime(unit, head));
+  }
+
+  /** A unit is pipelined; an instruction that touches what an earlier one of the unit still writes waits for it. */
+  private interlockTime(unit: Unit, head: Pending): number {
+    let at = 0;
+    for (const write of unit.inFlight) {
+      if (write.doneAt <= unit.free) continue;
+      for (const access of head.accesses) {
+        if (access.space === write.space && access.start < write.end && write.start < access.end) at = Math.max(at, write.doneAt);
+      }
+    }
+    return at;
+  }
+
+  /** When the dispatcher can hand over its next instruction; infinity when its queue is full or it is done. */
+  private pushTime(): number {
+    if (this.isDone) return Number.POSITIVE_INFINITY;
+    this.next ??= this.advance();
+    if (this.next === undefined) return Number.POSITIVE_INFINITY;
+    const unit = this.units[this.next.instruction.queue];
+    if (unit === undefined) throw internalError('instruction without a queue');
+    const isFull = unit.queue.length - unit.head >= this.device.dispatcher.queueDepth;
+    return isFull ? Number.POSITIVE_INFINITY : Math.max(this.dispatcherFree, unit.takenAt);
+  }
+
+  private push(at: number): void {
+    const { next } = this;
+    if (next === undefined) return;
+    if (at > this.dispatcherFree) this.dispatchSince = at;
+    this.dispatcherFree = at;
+    this.units[next.instruction.queue]?.queue.push({ ...next, readyAt: at, dispatchSince: this.dispatchSince });
+    this.next = undefined;
+  }
+
+  /** Walks control instructions up to the next instruction for a unit and pays for decoding. */
+  private advance(): Pending | undefined {
+    const { dispatcher } = this.device;
+    for (;;) {
+      const step = this.steps[this.pc];
+      if (step === undefined || step.kind === 'halt') {
+        this.isDone = true;
+        return undefined;
+      }
+      this.countFetch(step);
+      this.dispatcherFree += dispatcher.cyclesPerInstruction + step.instruction.operations * dispatcher.cyclesPerOperation;
+      switch (step.kind) {
+        case 'loop': {
+          const trips = step.trips(this.env);
+          if (trips <= 0) {
+            this.pc = step.end + 1;
+          } else {
+            setLoopVariable(this.env, step.variable, 0);
+            this.loops.push({ at: this.pc, iteration: 0, trips });
+            this.pc++;
+          }
+          break;
+        }
+        case 'end': {
+          this.dispatcherFree += dispatcher.cyclesPerIteration;
+          const loop = this.loops[this.loops.length - 1];
+          const start = this.steps[step.start];
+          if (loop === undefined || start?.kind !== 'loop') throw internalError('END without a running loop');
+          loop.iteration++;
+          if (loop.iteration < loop.trips) {
+            setLoopVariable(this.env, start.variable, loop.iteration);
+            this.pc = step.start + 1;
+          } else {
+            this.loops.pop();
+            this.pc++;
+          }
+          break;
+        }
+        case 'barrier': {
+          // The dispatcher stands still until every unit has drained: let them run first.
+          this.drain();
+          this.pc++;
+          break;
+        }
+        case 'base':
+          setRegister(this.env, step.register(this.env), step.value(this.env));
+          this.pc++;
+          break;
+        case 'frame':
+          this.pc++;
+          break;
+        case 'unit': {
+          this.pc++;
+          return this.resolve(step.instruction);
+        }
+      }
+    }
+  }
+
+  private drain(): void {
+    for (;;) {
+      const [queue, start] = this.earliestHead();
+      if (start === Number.POSITIVE_INFINITY) break;
+      this.execute(queue, start);
+    }
+    if (this.units.some((unit) => unit.head < unit.queue.length)) this.deadlock();
+    const drained = Math.max(this.dispatcherFree, ...this.units.map((unit) => unit.completed));
+    this.dispatcherFree = drained;
+    this.dispatchSince = drained;
+    this.lastBarrier = drained;
+  }
+
+  /** Instruction bytes: fetched once, and again in each iteration of a loop that the loop buffer cannot hold. */
+  private countFetch(step: Step): void {
+    const held = this.loops.some((loop) => {
+      const start = this.steps[loop.at];
+      return loop.iteration > 0 && start?.kind === 'loop' && start.end - loop.at <= this.device.dispatcher.loopBufferInstructions;
+    });
+    this.counters.instructions++;
+    const space = this.device.memories[0]?.space;
+    const memory = space === undefined ? undefined : this.counters.memories.get(space);
+    if (held || memory === undefined) return;
+    memory.instructions += step.instruction.encodedBytes;
+  }
+
+  private resolve(instruction: CompiledInstruction): Pending {
+    const fields = instruction.at(this.env);
+    const { spec } = instruction;
+    const accesses = spec.accesses(fields);
+    const isTransfer = TRANSFERS.has(spec.name);
+    return {
+      instruction,
+      readyAt: 0,
+      dispatchSince: 0,
+      timing: spec.timing(fields, this.device),
+      work: spec.work(fields),
+      accesses,
+      claims: this.ports.claims(accesses),
+      runs: isTransfer ? transferRuns(fields, spec.name === 'LD' ? 'src' : 'dst') : undefined,
+      transferKind: isTransfer ? fields.number('kind') : 0,
+    };
+  }
+
+  private execute(q: number, start: number): void {
+    const unit = this.units[q];
+    const head = unit?.queue[unit.head];
+    if (unit === undefined || head === undefined) throw internalError('nothing to execute');
+    const gap = this.attributeGap(q, unit, head, start);
+    unit.head++;
+    unit.takenAt = start;
+    if (unit.head > 64) {
+      unit.queue.splice(0, unit.head);
+      unit.head = 0;
+    }
+    const { instruction } = head;
+    for (const from of instruction.waits) this.tokens.take(from, q, instruction.tokenCount);
+    const { interval, latency, busy, memoryStall, portStall } = this.duration(head, start);
+    const counters = this.counters.units[q];
+    if (counters === undefined) throw internalError('unit without counters');
+    counters.busy += busy;
+    counters.memory += memoryStall;
+    counters.bufferPort += portStall;
+    unit.free = start + interval;
+    // Completion is in order: a token never overtakes the instructions before it.
+    unit.completed = Math.max(unit.completed, start + latency);
+    takePorts(head.claims, start + interval);
+    unit.inFlight = unit.inFlight.filter((write) => write.doneAt > unit.free);
+    for (const access of head.accesses) {
+      if (access.write && access.end > access.start) unit.inFlight.push({ space: access.space, start: access.start, end: access.end, doneAt: unit.completed });
+    }
+    for (const to of instruction.releases) this.tokens.give(q, to, unit.completed, instruction.tokenCount);
+    this.count(q, head, busy);
+    this.recorder?.record(q, this.traceOffset + start, this.traceOffset + start + interval, gap.cycles, gap.cause, instruction.source.origin, instruction.spec.opcode);
+  }
+
+  private duration(head: Pending, start: number): { interval: number; latency: number; busy: number; memoryStall: number; portStall: number } {
+    const { timing } = head;
+    let interval = timing.initiationInterval;
+    let { latency } = timing;
+    let busy = interval;
+    let memoryStall = 0;
+    const space = this.memoryAccess(head);
+    if (head.runs !== undefined && space !== undefined) {
+      const channels = this.channels.get(space.space);
+      if (channels === undefined) throw new BitloomError({ code: 'simulator-space', message: `the card has no memory '${space.space}'` });
+      if (space.bytes > 0) {
+        const time = channels.serve(head.runs, start);
+        busy = Math.max(interval, time.alone);
+        interval = Math.max(interval, time.end - start);
+        memoryStall = Math.max(0, interval - busy);
+        latency = interval + time.latency;
+      }
+    }
+    let portStall = 0;
+    for (const claim of head.claims) {
+      if (claim.cycles <= interval) continue;
+      portStall += claim.cycles - interval;
+      latency += claim.cycles - interval;
+      interval = claim.cycles;
+    }
+    return { interval, latency: Math.max(latency, interval), busy, memoryStall, portStall };
+  }
+
+  private memoryAccess(head: Pending): Access | undefined {
+    return head.accesses.find((access) => this.channels.has(access.space));
+  }
+
+  /** Says why the unit stood still between its last instruction and this one. */
+  private attributeGap(q: number, unit: Unit, head: Pending, start: number): { cycles: number; cause: number } {
+    const counters = this.counters.units[q];
+    if (counters === undefined) throw internalError('unit without counters');
+    let at = unit.free;
+    const total = start - at;
+    if (total <= 0) return { cycles: 0, cause: 0 };
+    const parts = [0, 0, 0, 0, 0, 0];
+    const until = (time: number, cause: number): void => {
+      const stop = Math.min(start, time);
+      if (stop <= at) return;
+      parts[cause] = (parts[cause] ?? 0) + stop - at;
+      at = stop;
+    };
+    until(this.lastBarrier, 5);
+    // Before the dispatcher's unbroken run there was nothing to do; during it, decoding held the unit up.
+    until(Math.min(head.dispatchSince, head.readyAt), 0);
+    until(head.readyAt, 4);
+    until(Math.max(this.tokenTime(head), this.interlockTime(unit, head)), 1);
+    until(start, 3);
+    counters.idle += parts[0] ?? 0;
+    counters.token += parts[1] ?? 0;
+    counters.bufferPort += parts[3] ?? 0;
+    counters.dispatch += parts[4] ?? 0;
+    counters.barrier += parts[5] ?? 0;
+    const cause = parts.indexOf(Math.max(...parts));
+    return { cycles: total, cause };
+  }
+
+  private count(q: number, head: Pending, busy: number): void {
+    const { counters } = this;
+    counters.macs += head.work.macs;
+    counters.vectorElements += head.work.vectorElements;
+    const cost = costOf(counters, head.instruction.source.origin);
+    cost.cycles[q] = (cost.cycles[q] ?? 0) + busy;
+    cost.macs += head.work.macs;
+    for (const access of head.accesses) {
+      addBytes(counters, access.space, access.bytes);
+      if (this.channels.has(access.space)) {
+        addMemoryBytes(counters, access.space, head.transferKind, access.bytes);
+        cost.memoryBytes += access.bytes;
+      }
+    }
+  }
+
+  private finish(): number {
+    const end = Math.max(this.dispatcherFree, ...this.units.map((unit) => Math.max(unit.completed, unit.free)));
+    this.units.forEach((unit, q) => {
+      const counters = this.counters.units[q];
+      if (counters !== undefined) counters.idle += end - unit.free;
+    });
+    this.counters.cycles += end;
+    return end;
+  }
+}
