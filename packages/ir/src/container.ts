@@ -12,6 +12,7 @@ export {
   writeContainerTo,
 } from './container/container-writer.js';
 export { crc32c } from './container/crc32c.js';
+export { hashContainer } from './container/hash-container.js';
 export {
   ARTEFACT_KINDS,
   type ArtefactKind,
