@@ -4,6 +4,7 @@
  */
 import {
   canonicalRowBytes,
+  decodeBf16Array,
   decodeFp16Array,
   groupsPerRow,
   packRows16,
@@ -151,8 +152,7 @@ export class ConstantStore {
       const length = Math.min(PIECE_BYTES / 2, count - at);
       const codes = asUint16(this.#bundle.sections.read(section, at * 2, length * 2));
       const target = this.#arena.f32.subarray(pointer / 4 + at, pointer / 4 + at + length);
-      if (type.dtype === 'f16') target.set(decodeFp16Array(codes));
-      else widenBfloat16(codes, target);
+      target.set(type.dtype === 'f16' ? decodeFp16Array(codes) : decodeBf16Array(codes));
     }
     return pointer;
   }
@@ -282,10 +282,4 @@ function groupIntegers(name: string, type: QuantizedType, user: NodeIdentity): G
 function asUint16(bytes: Uint8Array): Uint16Array {
   const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
   return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
-}
-
-/** A bfloat16 is the upper half of a float32. */
-function widenBfloat16(codes: Uint16Array, out: Float32Array): void {
-  const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
-  for (let i = 0; i < codes.length; i += 1) bits[i] = codes[i] << 16;
 }

@@ -1,0 +1,68 @@
+/** Rewrites the functions and states of a float graph for integer arithmetic. Types only; no bytes. */
+import {
+  FP32,
+  type GraphFunction,
+  type GraphNode,
+  intFormat,
+  type StateDecl,
+  type ValueType,
+} from '@bitloom/ir';
+
+/**
+ * Inserts one `quantize` before the first product that reads a value and lets every product of a quantised weight
+ * read its result, so that q, k and v share one, and gate and up.
+ */
+export function quantizeFunction(fn: GraphFunction, weights: ReadonlySet<string>): GraphFunction {
+  const taken = new Set(fn.nodes.flatMap((node) => [node.name, ...node.outputs]));
+  const fresh = (wanted: string): string => {
+    let name = wanted;
+    while (taken.has(name)) name += '_';
+    taken.add(name);
+    return name;
+  };
+  const quantized = new Map<string, string>();
+  const nodes: GraphNode[] = [];
+  for (const node of fn.nodes) {
+    const [x, w, ...rest] = node.inputs;
+    if (node.op !== 'linear' || !weights.has(w)) {
+      nodes.push(node);
+      continue;
+    }
+    let codes = quantized.get(x);
+    if (codes === undefined) {
+      codes = fresh(`${x}.int8`);
+      quantized.set(x, codes);
+      nodes.push({
+        name: fresh(`${x}.quantize`),
+        op: 'quantize',
+        inputs: [x],
+        outputs: [codes],
+        attributes: { bits: 8 },
+        ...(node.layer === undefined ? {} : { layer: node.layer }),
+      });
+    }
+    nodes.push({ ...node, inputs: [codes, w, ...rest] });
+  }
+  return { ...fn, nodes };
+}
+
+/** KV caches become int8 with one float32 scale per head and token; other states stay. */
+export function quantizeState(state: StateDecl): StateDecl {
+  if (state.purpose !== 'kv-cache' || state.type.kind !== 'dense') return state;
+  const { shape } = state.type;
+  const type: ValueType = {
+    kind: 'quantized',
+    shape,
+    element: intFormat(8),
+    scales: [
+      {
+        format: FP32,
+        block: shape.map((_, axis) => (axis === shape.length - 1 ? 0 : 1)),
+        direction: 'multiply',
+        rule: 'amax/127',
+      },
+    ],
+    layout: 'rows',
+  };
+  return { ...state, type };
+}

@@ -1,0 +1,205 @@
+/**
+ * Round-to-nearest: rewrites a float model into a quantised one by a scheme. The graph changes at once; bytes are
+ * computed when the sections of the result are read.
+ */
+import { symmetricMaxCode } from '@bitloom/formats';
+import {
+  BitloomError,
+  type ConstantDecl,
+  type DenseType,
+  FP16,
+  formatExpression,
+  intFormat,
+  type Model,
+  type ModelBundle,
+} from '@bitloom/ir';
+import { isFloat } from './dense-floats.js';
+import {
+  type ComputedSection,
+  layeredSections,
+  QuantizedCache,
+  quantizedSections,
+  widenedSection,
+} from './lazy-sections.js';
+import { quantizeFunction, quantizeState } from './quantize-graph.js';
+import { findScheme, type Scheme, type WeightFormat, type WeightRole } from './schemes.js';
+import { findWeights } from './weight-roles.js';
+
+/** A rewritten model. */
+export interface QuantizedBundle extends ModelBundle {
+  /** Lines for people: what is ragged, what two roles share. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Quantises a float model. Weights of products and token tables get the formats of the scheme (layout `canonical`,
+ * components `codes` and `scales`), activations one `quantize` per value, KV caches int8; all other float tensors
+ * become float32. A tied embedding stays one constant. Works on shape-only models.
+ *
+ * Damaged values show when the sections are read: `quantize-not-finite`, `quantize-scale-overflow`.
+ *
+ * @param scheme a name of {@link SCHEMES}, or a scheme of one's own
+ * @throws BitloomError `scheme-unknown`, `model-already-quantized`, `quantize-graph`
+ */
+export function quantizeModel(bundle: ModelBundle, scheme: string | Scheme): QuantizedBundle {
+  const chosen = typeof scheme === 'string' ? findScheme(scheme) : scheme;
+  const { model } = bundle;
+  requireFloat(model, chosen);
+  if (chosen.weights === undefined) return { ...bundle, notes: [] };
+
+  const weights = findWeights(model);
+  const computed = new Map<string, ComputedSection>();
+  const notes: string[] = [];
+  const rewrite = new ConstantRewriter(bundle, computed, notes);
+  const constants = model.constants.map((constant) => {
+    const roles = weights.get(constant.name);
+    if (roles === undefined) return rewrite.widen(constant);
+    return rewrite.quantize(constant, chooseFormat(constant.name, roles, chosen.weights, notes));
+  });
+  const names = new Set(weights.keys());
+  return {
+    model: {
+      ...model,
+      numerics: chosen.numerics,
+      constants,
+      states: model.states.map(quantizeState),
+      functions: model.functions.map((fn) => quantizeFunction(fn, names)),
+    },
+    sections: layeredSections(bundle.sections, computed),
+    notes,
+  };
+}
+
+function requireFloat(model: Model, scheme: Scheme): void {
+  const quantized = model.constants.find((constant) => constant.type.kind === 'quantized');
+  if (quantized === undefined && model.numerics.linear === 'f32') return;
+  throw new BitloomError({
+    code: 'model-already-quantized',
+    message: `the model cannot be rewritten as ${scheme.name}, because it is quantised already`,
+    where: quantized === undefined ? `model '${model.name}'` : `constant '${quantized.name}'`,
+    expected: 'a float model',
+    got: `numerics ${model.numerics.scheme}`,
+    hint: 'start from the checkpoint it was made from',
+  });
+}
+
+/** The format of a weight; the wider one where its roles differ. */
+function chooseFormat(
+  name: string,
+  roles: ReadonlySet<WeightRole>,
+  formats: Readonly<Record<WeightRole, WeightFormat>> | undefined,
+  notes: string[],
+): WeightFormat {
+  const wanted = [...roles].flatMap((role) => (formats === undefined ? [] : [formats[role]]));
+  const widest = wanted.reduce((best, format) => (format.numBits > best.numBits ? format : best));
+  if (wanted.some((format) => format.numBits !== widest.numBits || format.groupSize !== widest.groupSize)) {
+    notes.push(`weight '${name}' serves as ${[...roles].join(' and ')}: kept at ${widest.numBits} bits`);
+  }
+  return widest;
+}
+
+class ConstantRewriter {
+  readonly #bundle: ModelBundle;
+  readonly #computed: Map<string, ComputedSection>;
+  readonly #notes: string[];
+  readonly #cache = new QuantizedCache();
+  readonly #taken: Set<string>;
+
+  constructor(bundle: ModelBundle, computed: Map<string, ComputedSection>, notes: string[]) {
+    this.#bundle = bundle;
+    this.#computed = computed;
+    this.#notes = notes;
+    this.#taken = new Set(bundle.model.constants.flatMap((constant) => Object.values(constant.components)));
+  }
+
+  /** float16 and bfloat16 tensors as float32, which is what vector units read. */
+  widen(constant: ConstantDecl): ConstantDecl {
+    const { type, name } = constant;
+    if (type.kind !== 'dense' || type.dtype === 'f32' || !isFloat(type.dtype)) return constant;
+    const widened: ConstantDecl = { ...constant, type: { ...type, dtype: 'f32' } };
+    const section = this.#dataSection(constant);
+    if (section === undefined) return widened;
+    const elements = numericShape(name, type).reduce((product, dimension) => product * dimension, 1);
+    const source = { constant: name, section, dtype: type.dtype };
+    const data = this.#add(`${name}.f32`, widenedSection(this.#bundle.sections, source, elements));
+    return { ...widened, components: { data } };
+  }
+
+  quantize(constant: ConstantDecl, format: WeightFormat): ConstantDecl {
+    const { type, name } = constant;
+    if (type.kind !== 'dense' || !isFloat(type.dtype)) throw notFloat(constant);
+    const [rows, cols] = numericShape(name, type);
+    const { numBits: bits, groupSize } = format;
+    const rest = cols % groupSize;
+    if (rest !== 0) {
+      this.#notes.push(
+        `weight '${name}' [${rows}, ${cols}]: groups of ${groupSize}, the last of each row holds ${rest}`,
+      );
+    }
+    const quantized: ConstantDecl = {
+      ...constant,
+      type: {
+        kind: 'quantized',
+        shape: type.shape,
+        element: intFormat(bits),
+        scales: [
+          {
+            format: FP16,
+            block: [1, groupSize],
+            direction: 'multiply',
+            rule: `amax/${symmetricMaxCode(bits)}`,
+          },
+        ],
+        layout: 'canonical',
+      },
+    };
+    const section = this.#dataSection(constant);
+    if (section === undefined) return quantized;
+    const { codes, scales } = quantizedSections(
+      this.#bundle.sections,
+      { constant: name, section, dtype: type.dtype },
+      { rows, cols, bits, groupSize },
+      this.#cache,
+    );
+    return {
+      ...quantized,
+      components: { codes: this.#add(`${name}.codes`, codes), scales: this.#add(`${name}.scales`, scales) },
+    };
+  }
+
+  /** Section of the floats; undefined for a shape-only constant. */
+  #dataSection(constant: ConstantDecl): string | undefined {
+    return Object.hasOwn(constant.components, 'data') ? constant.components.data : undefined;
+  }
+
+  #add(wanted: string, section: ComputedSection): string {
+    let name = wanted;
+    while (this.#taken.has(name)) name += '_';
+    this.#taken.add(name);
+    this.#computed.set(name, section);
+    return name;
+  }
+}
+
+function numericShape(name: string, type: DenseType): number[] {
+  return type.shape.map((dimension) => {
+    if (typeof dimension === 'number') return dimension;
+    throw new BitloomError({
+      code: 'quantize-graph',
+      message: 'a constant has a symbolic dimension',
+      where: `constant '${name}'`,
+      expected: 'a fixed shape',
+      got: formatExpression(dimension),
+    });
+  });
+}
+
+function notFloat(constant: ConstantDecl): BitloomError {
+  return new BitloomError({
+    code: 'quantize-graph',
+    message: 'a weight to quantise is no float tensor',
+    where: `constant '${constant.name}'`,
+    expected: 'f32, f16 or bf16',
+    got: constant.type.kind === 'dense' ? constant.type.dtype : constant.type.kind,
+  });
+}
