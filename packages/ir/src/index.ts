@@ -2,27 +2,35 @@
  * `@bitloom/ir`: the contract every room shares. Plain types, tables, verifiers and text dumps.
  * Schemas live behind `./schema`, files behind `./node`.
  */
+
+export * from './device/cards.js';
+export * from './device/device.js';
 export * from './error.js';
 export * from './expression.js';
+export * from './expression-limits.js';
+export * from './hash.js';
 export * from './model/element-format.js';
 export * from './model/graph.js';
 export * from './model/numerics.js';
 export * from './model/ops.js';
+export * from './model/sections.js';
 export * from './model/types.js';
-export * from './device/device.js';
+export * from './plain-data.js';
 export * from './program/access-runs.js';
+export * from './program/decode.js';
+export * from './program/encode.js';
+export * from './program/expand-stream.js';
+export {
+  createExpressionPool,
+  decodeExpressionPool,
+  type ExpressionPool,
+} from './program/expression-pool.js';
 export * from './program/instruction-fields.js';
 export * from './program/instruction-set.js';
+export * from './program/loop-structure.js';
 export * from './program/program.js';
 export * from './program/timing.js';
 export * from './program/vector-functions.js';
+export * from './program/verify-program.js';
 export * from './report/report.js';
 export * from './report/trace.js';
-export * from './device/cards.js';
-export * from './expression-limits.js';
-export * from './hash.js';
-export * from './model/sections.js';
-export * from './plain-data.js';
-export * from './program/decode.js';
-export * from './program/encode.js';
-export { createExpressionPool, decodeExpressionPool, type ExpressionPool } from './program/expression-pool.js';

@@ -5,7 +5,12 @@
  */
 import { BitloomError, internalError } from '../error.js';
 import { type Bindings, compileExpression, type Expression, symbolsOf } from '../expression.js';
-import { type InstructionSpec, isAddress, type ResolvedFields, type SpaceName } from './instruction-fields.js';
+import {
+  type InstructionSpec,
+  isAddress,
+  type ResolvedFields,
+  type SpaceName,
+} from './instruction-fields.js';
 import { instructionSpec } from './instruction-set.js';
 import { iterationPeriod } from './iteration-period.js';
 import { type LoopRange, type LoopStructure, loopStructure } from './loop-structure.js';
@@ -29,7 +34,8 @@ export interface ExpandOptions {
   /**
    * Cuts loops of more iterations to about that many (at least 3): the first `maxIterations - 2` and the last 2,
    * with more of each where a ring of buffers needs it, so that whole periods of the body's expressions are
-   * left out. Only bodies with balanced tokens stay meaningful when cut. Default: every iteration.
+   * left out. A body with a BARRIER of its own keeps the first 2 and the last 2: only neighbours meet.
+   * Only bodies with balanced tokens stay meaningful when cut. Default: every iteration.
    */
   readonly maxIterations?: number;
 }
@@ -40,7 +46,11 @@ export interface CompiledStream {
   /** Names that `bindings` must give a value. */
   readonly symbols: readonly string[];
   /** @throws BitloomError `expression-unbound`, `program-register` */
-  expand(bindings: Bindings, registers?: RegisterValues, options?: ExpandOptions): Generator<ResolvedInstruction>;
+  expand(
+    bindings: Bindings,
+    registers?: RegisterValues,
+    options?: ExpandOptions,
+  ): Generator<ResolvedInstruction>;
 }
 
 /**
@@ -95,7 +105,8 @@ class FieldValues implements ResolvedFields {
 
   number(name: string): number {
     const slot = this.#slots.get(name);
-    if (slot === undefined) throw internalError(`instruction ${this.#instruction.name} has no field '${name}'`);
+    if (slot === undefined)
+      throw internalError(`instruction ${this.#instruction.name} has no field '${name}'`);
     return this.#values[slot];
   }
 
@@ -138,6 +149,11 @@ export function compileStream(stream: Stream): CompiledStream {
   const slots = new Map([...symbols, ...variables].map((name, slot) => [name, slot]));
   const layouts = new Map<string, FieldLayout>();
   const compiled = stream.instructions.map((instruction) => compile(instruction, slots, layouts));
+  const barriers = new Set<LoopRange>();
+  for (const [index, instruction] of stream.instructions.entries()) {
+    const loop = loops.around[index];
+    if (instruction.name === 'BARRIER' && loop !== undefined) barriers.add(loop);
+  }
   const periods = new Map<LoopRange, number>();
   const periodOf = (loop: LoopRange): number => {
     const known = periods.get(loop);
@@ -151,7 +167,7 @@ export function compileStream(stream: Stream): CompiledStream {
     loops,
     symbols,
     expand: (bindings, registers = new Map(), options = {}) =>
-      run({ compiled, loops, slots, symbols, periodOf }, bindings, registers, options),
+      run({ compiled, loops, slots, symbols, periodOf, barriers }, bindings, registers, options),
   };
 }
 
@@ -191,6 +207,8 @@ interface Plan {
   readonly slots: ReadonlyMap<string, number>;
   readonly symbols: readonly string[];
   readonly periodOf: (loop: LoopRange) => number;
+  /** Loops with a BARRIER in their body outside of inner loops. */
+  readonly barriers: ReadonlySet<LoopRange>;
 }
 
 interface OpenLoop {
@@ -231,7 +249,7 @@ function* run(
         }
         const slot = plan.slots.get(loop.variable);
         if (slot === undefined) throw internalError(`no slot for loop variable '${loop.variable}'`);
-        open.push({ loop, trips, slot, iteration: 0, ...gap(trips, loop, plan.periodOf, options) });
+        open.push({ loop, trips, slot, iteration: 0, ...gap(trips, loop, plan, options) });
         values[slot] = 0;
         iterations = open.map((o) => o.iteration);
         break;
@@ -299,15 +317,16 @@ function resolve(entry: CompiledInstruction, values: Float64Array, base: Registe
 function gap(
   trips: number,
   loop: LoopRange,
-  periodOf: (loop: LoopRange) => number,
+  { periodOf, barriers }: Plan,
   options: ExpandOptions,
 ): { skipFrom: number; skipTo: number } {
   const none = { skipFrom: -1, skipTo: -1 };
   const limit = options.maxIterations;
   if (limit === undefined || trips <= limit) return none;
   const period = periodOf(loop);
-  // One whole period and one iteration more, so that a ring of buffers comes round once.
-  const head = Math.max(1, limit - 2, period + 1);
+  // One whole period and one iteration more, so that a ring of buffers comes round once. A barrier in the body
+  // leaves neighbouring iterations only to meet.
+  const head = barriers.has(loop) ? 2 : Math.max(1, limit - 2, period + 1);
   if (!Number.isFinite(period) || head + 2 >= trips) return none;
   const tail = 2 + ((trips - head - 2) % period);
   return head + tail >= trips ? none : { skipFrom: head, skipTo: trips - tail };

@@ -42,7 +42,10 @@ function progress(expression: Expression, variable: string): Progress {
   if ('sym' in expression) return { period: 1, step: expression.sym === variable ? 1 : 0 };
   if ('mul' in expression) {
     const inner = progress(expression.mul[1], variable);
-    return { period: inner.period, step: inner.step === undefined ? undefined : inner.step * expression.mul[0] };
+    return {
+      period: inner.period,
+      step: inner.step === undefined ? undefined : inner.step * expression.mul[0],
+    };
   }
   if ('add' in expression) {
     const { period, steps } = together(expression.add, variable);
@@ -64,12 +67,18 @@ function together(
 ): { period: number; steps: (number | undefined)[] } {
   const parts = list.map((part) => progress(part, variable));
   const period = parts.reduce((all, part) => lcm(all, part.period), 1);
-  const steps = parts.map((part) => (part.step === undefined ? undefined : part.step * (period / part.period)));
+  const steps = parts.map((part) =>
+    part.step === undefined ? undefined : part.step * (period / part.period),
+  );
   return { period, steps };
 }
 
 /** Division repeats once its operand has moved by a multiple of the divisor; the remainder is then where it was. */
-function divided([operand, by]: readonly [Expression, number], variable: string, isModulo: boolean): Progress {
+function divided(
+  [operand, by]: readonly [Expression, number],
+  variable: string,
+  isModulo: boolean,
+): Progress {
   const inner = progress(operand, variable);
   const repeats = inner.step === undefined ? by : by / gcd(inner.step, by);
   const period = inner.period * repeats;

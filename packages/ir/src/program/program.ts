@@ -38,7 +38,12 @@ export interface Region {
   /** How the bytes come about: from a constant of the model in a layout, or zeros. */
   readonly contents:
     | { readonly from: 'zeros' }
-    | { readonly from: 'constant'; readonly constant: string; readonly component: string; readonly layout: string };
+    | {
+        readonly from: 'constant';
+        readonly constant: string;
+        readonly component: string;
+        readonly layout: string;
+      };
 }
 
 /** A descriptor the runtime writes before a call: base registers of a slot. */

@@ -55,26 +55,43 @@ export function matrixWork(fields: ResolvedFields): InstructionWork {
 export function convTiming(fields: ResolvedFields, device: Device): InstructionTiming {
   const mode = device.matrix.mm;
   const pixels = fields.number('outHeight') * fields.number('outWidth');
-  const inner = (fields.number('channels') / Math.max(1, fields.number('groups'))) * fields.number('kernelHeight') * fields.number('kernelWidth');
-  const blocks = Math.ceil(pixels / mode.m) * Math.ceil(fields.number('filters') / mode.n) * Math.ceil(inner / mode.k);
+  const inner =
+    (fields.number('channels') / Math.max(1, fields.number('groups'))) *
+    fields.number('kernelHeight') *
+    fields.number('kernelWidth');
+  const blocks =
+    Math.ceil(pixels / mode.m) * Math.ceil(fields.number('filters') / mode.n) * Math.ceil(inner / mode.k);
   const streaming = Math.max(1, Math.ceil(blocks / device.calibration.timeDivisor));
   return { initiationInterval: streaming, latency: streaming + mode.startupCycles };
 }
 
 export function convWork(fields: ResolvedFields): InstructionWork {
-  const inner = (fields.number('channels') / Math.max(1, fields.number('groups'))) * fields.number('kernelHeight') * fields.number('kernelWidth');
-  return { macs: fields.number('outHeight') * fields.number('outWidth') * fields.number('filters') * inner, vectorElements: 0 };
+  const inner =
+    (fields.number('channels') / Math.max(1, fields.number('groups'))) *
+    fields.number('kernelHeight') *
+    fields.number('kernelWidth');
+  return {
+    macs: fields.number('outHeight') * fields.number('outWidth') * fields.number('filters') * inner,
+    vectorElements: 0,
+  };
 }
 
 /** Pooling: one window element per lane and cycle. */
 export function poolTiming(fields: ResolvedFields, device: Device): InstructionTiming {
-  const streaming = Math.max(1, Math.ceil(poolWork(fields).vectorElements / device.vector.lanes / device.calibration.timeDivisor));
+  const streaming = Math.max(
+    1,
+    Math.ceil(poolWork(fields).vectorElements / device.vector.lanes / device.calibration.timeDivisor),
+  );
   return { initiationInterval: streaming, latency: streaming + device.vector.startupCycles };
 }
 
 export function poolWork(fields: ResolvedFields): InstructionWork {
   const window = fields.number('kernelHeight') * fields.number('kernelWidth');
-  return { macs: 0, vectorElements: fields.number('outHeight') * fields.number('outWidth') * fields.number('channels') * window };
+  return {
+    macs: 0,
+    vectorElements:
+      fields.number('outHeight') * fields.number('outWidth') * fields.number('channels') * window,
+  };
 }
 
 /** Vector functions: `passes` sweeps of all elements, `lanes` elements per cycle. */

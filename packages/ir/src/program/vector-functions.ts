@@ -10,7 +10,11 @@ export interface VectorFunction {
   readonly reference: string;
   readonly doc: string;
   /** Source operands beside `src0`, and bytes per element of each row run (`row`: one run shared by all rows). */
-  readonly sources: readonly { readonly operand: 'src0' | 'src1' | 'src2'; readonly elementBytes: number; readonly cols: 'cols' | 'one' }[];
+  readonly sources: readonly {
+    readonly operand: 'src0' | 'src1' | 'src2';
+    readonly elementBytes: number;
+    readonly cols: 'cols' | 'one';
+  }[];
   /** Bytes per element written to `dst`; columns written are `padTo` when that is larger. */
   readonly dstBytes: number;
   /** Whether a float32 per row is written to `scale`. */
@@ -19,22 +23,143 @@ export interface VectorFunction {
   readonly passes: number;
 }
 
-const ROW = (operand: 'src0' | 'src1' | 'src2', elementBytes = 4) => ({ operand, elementBytes, cols: 'cols' as const });
+const ROW = (operand: 'src0' | 'src1' | 'src2', elementBytes = 4) => ({
+  operand,
+  elementBytes,
+  cols: 'cols' as const,
+});
 
 export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
-  { name: 'copy', code: 0, reference: 'copy', doc: 'dst = src0', sources: [ROW('src0')], dstBytes: 4, writesScale: false, passes: 1 },
-  { name: 'add', code: 1, reference: 'add', doc: 'dst = src0 + src1', sources: [ROW('src0'), ROW('src1')], dstBytes: 4, writesScale: false, passes: 1 },
-  { name: 'mul', code: 2, reference: 'mul', doc: 'dst = src0 * src1', sources: [ROW('src0'), ROW('src1')], dstBytes: 4, writesScale: false, passes: 1 },
-  { name: 'silu', code: 3, reference: 'silu', doc: 'dst = silu(src0)', sources: [ROW('src0')], dstBytes: 4, writesScale: false, passes: 1 },
-  { name: 'siluMul', code: 4, reference: 'siluMul', doc: 'dst = silu(src0) * src1', sources: [ROW('src0'), ROW('src1')], dstBytes: 4, writesScale: false, passes: 1 },
-  { name: 'gelu', code: 5, reference: 'gelu', doc: 'dst = gelu(src0), tanh form', sources: [ROW('src0')], dstBytes: 4, writesScale: false, passes: 1 },
-  { name: 'relu', code: 6, reference: 'relu', doc: 'dst = max(src0, 0)', sources: [ROW('src0')], dstBytes: 4, writesScale: false, passes: 1 },
-  { name: 'rmsNorm', code: 7, reference: 'rmsNorm', doc: 'dst = src0 / rms(src0) * src1; immediate = epsilon', sources: [ROW('src0'), ROW('src1')], dstBytes: 4, writesScale: false, passes: 2 },
-  { name: 'layerNorm', code: 8, reference: 'layerNorm', doc: 'dst = (src0 - mean) / deviation * src1 + src2; immediate = epsilon', sources: [ROW('src0'), ROW('src1'), ROW('src2')], dstBytes: 4, writesScale: false, passes: 3 },
-  { name: 'rope', code: 9, reference: 'rope', doc: 'rotary positions; src1 = table rows of (cos, sin); layout 0 interleaved, 1 half', sources: [ROW('src0'), ROW('src1')], dstBytes: 4, writesScale: false, passes: 1 },
-  { name: 'quantize', code: 10, reference: 'quantizeRows', doc: 'int8 codes and a float32 scale per row; zero codes up to padTo', sources: [ROW('src0')], dstBytes: 1, writesScale: true, passes: 2 },
-  { name: 'softmaxQuantize', code: 11, reference: 'softmaxQuantize', doc: 'softmax of immediate * src0 over the valid columns, times the value scales src1, as int8 codes and a scale per row', sources: [ROW('src0'), ROW('src1')], dstBytes: 1, writesScale: true, passes: 3 },
-  { name: 'dequantize', code: 12, reference: 'embedGroups', doc: 'rows of group codes (src0) and fp16 scales (src1) to float32; layout = group length, immediate = bits', sources: [ROW('src0', 1), ROW('src1', 2)], dstBytes: 4, writesScale: false, passes: 1 },
+  {
+    name: 'copy',
+    code: 0,
+    reference: 'copy',
+    doc: 'dst = src0',
+    sources: [ROW('src0')],
+    dstBytes: 4,
+    writesScale: false,
+    passes: 1,
+  },
+  {
+    name: 'add',
+    code: 1,
+    reference: 'add',
+    doc: 'dst = src0 + src1',
+    sources: [ROW('src0'), ROW('src1')],
+    dstBytes: 4,
+    writesScale: false,
+    passes: 1,
+  },
+  {
+    name: 'mul',
+    code: 2,
+    reference: 'mul',
+    doc: 'dst = src0 * src1',
+    sources: [ROW('src0'), ROW('src1')],
+    dstBytes: 4,
+    writesScale: false,
+    passes: 1,
+  },
+  {
+    name: 'silu',
+    code: 3,
+    reference: 'silu',
+    doc: 'dst = silu(src0)',
+    sources: [ROW('src0')],
+    dstBytes: 4,
+    writesScale: false,
+    passes: 1,
+  },
+  {
+    name: 'siluMul',
+    code: 4,
+    reference: 'siluMul',
+    doc: 'dst = silu(src0) * src1',
+    sources: [ROW('src0'), ROW('src1')],
+    dstBytes: 4,
+    writesScale: false,
+    passes: 1,
+  },
+  {
+    name: 'gelu',
+    code: 5,
+    reference: 'gelu',
+    doc: 'dst = gelu(src0), tanh form',
+    sources: [ROW('src0')],
+    dstBytes: 4,
+    writesScale: false,
+    passes: 1,
+  },
+  {
+    name: 'relu',
+    code: 6,
+    reference: 'relu',
+    doc: 'dst = max(src0, 0)',
+    sources: [ROW('src0')],
+    dstBytes: 4,
+    writesScale: false,
+    passes: 1,
+  },
+  {
+    name: 'rmsNorm',
+    code: 7,
+    reference: 'rmsNorm',
+    doc: 'dst = src0 / rms(src0) * src1; immediate = epsilon',
+    sources: [ROW('src0'), ROW('src1')],
+    dstBytes: 4,
+    writesScale: false,
+    passes: 2,
+  },
+  {
+    name: 'layerNorm',
+    code: 8,
+    reference: 'layerNorm',
+    doc: 'dst = (src0 - mean) / deviation * src1 + src2; immediate = epsilon',
+    sources: [ROW('src0'), ROW('src1'), ROW('src2')],
+    dstBytes: 4,
+    writesScale: false,
+    passes: 3,
+  },
+  {
+    name: 'rope',
+    code: 9,
+    reference: 'rope',
+    doc: 'rotary positions; src1 = table rows of (cos, sin); layout 0 interleaved, 1 half',
+    sources: [ROW('src0'), ROW('src1')],
+    dstBytes: 4,
+    writesScale: false,
+    passes: 1,
+  },
+  {
+    name: 'quantize',
+    code: 10,
+    reference: 'quantizeRows',
+    doc: 'int8 codes and a float32 scale per row; zero codes up to padTo',
+    sources: [ROW('src0')],
+    dstBytes: 1,
+    writesScale: true,
+    passes: 2,
+  },
+  {
+    name: 'softmaxQuantize',
+    code: 11,
+    reference: 'softmaxQuantize',
+    doc: 'softmax of immediate * src0 over the valid columns, times the value scales src1, as int8 codes and a scale per row',
+    sources: [ROW('src0'), ROW('src1')],
+    dstBytes: 1,
+    writesScale: true,
+    passes: 3,
+  },
+  {
+    name: 'dequantize',
+    code: 12,
+    reference: 'embedGroups',
+    doc: 'rows of group codes (src0) and fp16 scales (src1) to float32; layout = group length, immediate = bits',
+    sources: [ROW('src0', 1), ROW('src1', 2)],
+    dstBytes: 4,
+    writesScale: false,
+    passes: 1,
+  },
 ];
 
 export const VECTOR_FUNCTION_NAMES: readonly string[] = VECTOR_FUNCTIONS.map((fn) => fn.name);

@@ -7,12 +7,17 @@
  * count, length or stride never makes it start later or end earlier (tested for the whole table).
  */
 import { bounds } from '../../expression.js';
+import type { RegisterValues } from '../expand-stream.js';
 import {
-  type Access, type Address, type InstructionSpec, isAddress, type ResolvedFields, type SpaceName,
+  type Access,
+  type Address,
+  type InstructionSpec,
+  isAddress,
+  type ResolvedFields,
+  type SpaceName,
 } from '../instruction-fields.js';
 import { instructionSpec } from '../instruction-set.js';
 import type { Instruction } from '../program.js';
-import type { RegisterValues } from '../expand-stream.js';
 import type { Area, MemoryAreas } from './memory-areas.js';
 import type { Intervals, StreamScope } from './stream-scope.js';
 
@@ -54,18 +59,20 @@ export function checkBounds(
       if (access.bytes === 0) continue;
       const address = addressOf(instruction, access);
       const [start, end] = [low[i]?.start ?? access.start, access.end];
-      const isFixed = address.register === 0 || !set.has(address.register);
-      const isKnown = address.register === 0 || registers.has(address.register);
+      // The value of a register that the stream sets is known in expansions only.
+      const isFixed = address.register === 0 || address.page || !set.has(address.register);
       if (access.write) {
-        const hull = isFixed && isKnown && !address.page ? [start, end] : [0, Number.POSITIVE_INFINITY];
-        for (const area of areas.regionsIn(address, hull[0], hull[1])) written.add(area);
+        const isExact = isFixed && !address.page;
+        const [from, to] = isExact ? [start, end] : [0, Number.POSITIVE_INFINITY];
+        for (const area of areas.regionsIn(address, from, to)) written.add(area);
       }
-      const area = isFixed ? areas.find(address, isKnown, start, end) : undefined;
+      const area = isFixed ? areas.find(address, start, end) : undefined;
       if (area !== undefined) {
         if (access.write && area.isReadOnly) failReadOnly(scope, index, access, area);
+        if (access.write && address.page) written.add(area);
         proved.add(accessKey(index, access));
       } else if (isFixed && isConstant) {
-        failBounds(scope, index, access, areas.describe(address, isKnown, start));
+        failBounds(scope, index, access, areas.describe(address, start));
       } else {
         open.add(accessKey(index, access));
       }

@@ -9,6 +9,8 @@ import { DTYPE_BYTES } from '../../model/types.js';
 import { INSTRUCTION_SET } from '../instruction-set.js';
 import type { Frame, Port, Program, ProgramEntry, Stream } from '../program.js';
 
+type Fail = (message: string, expected: string, got: string) => never;
+
 /**
  * @throws BitloomError `program-symbol-bounds`, `program-core`, `program-port`, `program-frame`, `program-halt`
  */
@@ -66,14 +68,14 @@ function checkHalt(entry: ProgramEntry, stream: Stream): void {
 }
 
 function checkPort(program: Program, entry: ProgramEntry, port: Port): void {
-  const fail = (message: string, expected: string, got: string): never => {
+  const fail: Fail = (message, expected, got) => {
     const where = `entry '${entry.name}', port '${port.name}'`;
     throw new BitloomError({ code: 'program-port', message, where, expected, got });
   };
   const region = program.regions.find((candidate) => candidate.name === port.region);
   if (region === undefined) {
     const known = program.regions.map((candidate) => candidate.name).join(', ');
-    return fail('the port names a region that the program does not declare', known || 'a region', port.region);
+    fail('the port names a region that the program does not declare', known || 'a region', port.region);
   }
   const intervals: Record<string, Interval> = {};
   for (const { name, min, max } of entry.symbols) intervals[name] = { min, max };
@@ -90,24 +92,32 @@ function checkPort(program: Program, entry: ProgramEntry, port: Port): void {
     bytes *= Math.max(0, bounds(dimension, intervals).max);
   }
   if (bytes > region.bytes) {
-    fail('the port does not fit into its region at the longest lengths', `at most ${region.bytes} bytes`, `${bytes} bytes`);
+    fail(
+      'the port does not fit into its region at the longest lengths',
+      `at most ${region.bytes} bytes`,
+      `${bytes} bytes`,
+    );
   }
 }
 
 function checkFrame(entry: ProgramEntry, frame: Frame, id: number): void {
-  const fail = (message: string, expected: string, got: string): never => {
+  const fail: Fail = (message, expected, got) => {
     const where = `entry '${entry.name}', frame ${id} ('${frame.name}')`;
     throw new BitloomError({ code: 'program-frame', message, where, expected, got });
   };
   const stream = entry.streams.find((candidate) => candidate.core === frame.core);
   if (stream === undefined) {
     const cores = entry.streams.map((candidate) => candidate.core).join(', ');
-    return fail('the frame is on a core without a stream', cores || 'no core', String(frame.core));
+    fail('the frame is on a core without a stream', cores || 'no core', String(frame.core));
   }
   const { length } = stream.instructions;
   const isRange = Number.isInteger(frame.first) && frame.first >= 0 && frame.count >= 1;
   if (!isRange || frame.first + frame.count > length) {
-    fail('the frame is outside of its stream', `0..${length}`, `${frame.first}..${frame.first + frame.count}`);
+    fail(
+      'the frame is outside of its stream',
+      `0..${length}`,
+      `${frame.first}..${frame.first + frame.count}`,
+    );
   }
   const head = stream.instructions[frame.first];
   if (head.name !== 'FRAME' || (head.fields['frame'] ?? 0) !== id) {
@@ -120,9 +130,15 @@ function checkFrame(entry: ProgramEntry, frame: Frame, id: number): void {
   }
   for (const { instruction: index, field } of frame.relocations) {
     const name = stream.instructions[index]?.name ?? '';
-    const isAddressField = INSTRUCTION_SET.get(name)?.fields.some((f) => f.name === field && f.kind === 'address');
+    const isAddressField = INSTRUCTION_SET.get(name)?.fields.some(
+      (f) => f.name === field && f.kind === 'address',
+    );
     if (isAddressField !== true) {
-      fail('a relocation of the frame is not an address field', 'an address field of an instruction', `${index}.${field}`);
+      fail(
+        'a relocation of the frame is not an address field',
+        'an address field of an instruction',
+        `${index}.${field}`,
+      );
     }
   }
   for (const range of frame.live) {
@@ -144,7 +160,10 @@ function checkFrameMarks(entry: ProgramEntry): void {
         code: 'program-frame',
         message: 'FRAME names a frame that does not begin here',
         where: `entry '${entry.name}', core ${stream.core}, instruction ${index}`,
-        expected: frame === undefined ? `0..${entry.frames.length - 1}` : `core ${frame.core}, instruction ${frame.first}`,
+        expected:
+          frame === undefined
+            ? `0..${entry.frames.length - 1}`
+            : `core ${frame.core}, instruction ${frame.first}`,
         got: `frame ${String(id)}`,
       });
     }

@@ -130,6 +130,7 @@ function checkShape(scope: StreamScope, index: number): void {
   }
   checkMask(scope, index, 'wait', instruction.wait);
   checkMask(scope, index, 'release', instruction.release);
+  if (spec.name === 'BASE') checkBase(scope, index);
   const fields = new Map(spec.fields.map((field) => [field.name, field]));
   for (const [name, value] of Object.entries(instruction.fields)) {
     const field = fields.get(name);
@@ -144,6 +145,17 @@ function checkShape(scope: StreamScope, index: number): void {
       if (isAddress(value)) checkAddress(scope, index, field, value);
     }
   }
+}
+
+function checkBase(scope: StreamScope, index: number): void {
+  const { registers } = scope.program;
+  const register = scope.stream.instructions[index].fields['register'] ?? 0;
+  if (registers.some((decl) => decl.index === register)) return;
+  scope.fail('program-register', index, {
+    message: 'BASE sets a register that the program does not declare',
+    expected: registers.map((decl) => `${decl.index} (${decl.name})`).join(', ') || 'no register',
+    got: String(register),
+  });
 }
 
 function checkMask(
@@ -205,7 +217,8 @@ function checkAddress(scope: StreamScope, index: number, field: FieldSpec, value
   if (!isChannel && !(memory !== undefined && value.channel === STRIPED)) {
     scope.fail('program-channel', index, {
       message: `address '${field.name}' is on a channel that ${value.space} does not have`,
-      expected: memory === undefined ? 'channel 0 of a buffer' : `0..${channels - 1}, or ${STRIPED} (striped)`,
+      expected:
+        memory === undefined ? 'channel 0 of a buffer' : `0..${channels - 1}, or ${STRIPED} (striped)`,
       got: String(value.channel),
     });
   }

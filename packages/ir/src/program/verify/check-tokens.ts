@@ -98,7 +98,13 @@ export function checkTokens(scope: StreamScope): Int32Array {
   return most;
 }
 
-function failUnderflow(scope: StreamScope, index: number, counter: number, want: number, have: number): never {
+function failUnderflow(
+  scope: StreamScope,
+  index: number,
+  counter: number,
+  want: number,
+  have: number,
+): never {
   return scope.fail('program-token-underflow', index, {
     message: `waits for a token ${counterName(counter)} that nothing before it releases`,
     expected: `at least ${want}`,
@@ -108,7 +114,13 @@ function failUnderflow(scope: StreamScope, index: number, counter: number, want:
 }
 
 /** More tokens than a counter holds, in program order or (with `when`) in some order of execution. */
-export function failOverflow(scope: StreamScope, index: number, counter: number, got: number, when = ''): never {
+export function failOverflow(
+  scope: StreamScope,
+  index: number,
+  counter: number,
+  got: number,
+  when = '',
+): never {
   return scope.fail('program-token-overflow', index, {
     message: `releases more tokens ${counterName(counter)} than the counter holds${when}`,
     expected: `at most ${counterLimit(scope.device)}`,

@@ -60,7 +60,10 @@ export class HappensBefore {
         const clock = counter.tokens[counter.head++];
         if (clock !== undefined) this.#join(q, clock);
       }
-      if (counter.head > 1024) counter.tokens.splice(0, counter.head), (counter.head = 0);
+      if (counter.head > 1024) {
+        counter.tokens.splice(0, counter.head);
+        counter.head = 0;
+      }
       counter.waiters.push(number);
       counter.taken.push((counter.taken[counter.taken.length - 1] ?? 0) + count);
     }

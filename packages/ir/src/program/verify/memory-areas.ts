@@ -1,8 +1,7 @@
 /**
- * What an access may reach: each on-chip buffer and each declared region of a memory is one area, and so is
- * whatever a base register of unknown value, or a page table, leads to. Accesses conflict within an area only:
- * regions are checked to be apart, and an area behind a register is assumed to be apart from everything else
- * (the runtime sees to that; the result of the verifier lists these assumptions).
+ * What an access may reach: each on-chip buffer and each declared region of a memory is one area, and so are the
+ * pages behind a page table. Accesses conflict within an area only: regions are checked to be apart, and pages
+ * are for the runtime to keep apart from everything else.
  */
 import { type Device, findBuffer, findMemory, type MemoryDecl } from '../../device/device.js';
 import { BitloomError } from '../../error.js';
@@ -17,9 +16,6 @@ export interface Area {
   readonly end: number;
   /** Holds constants of the model, which programs must not write. */
   readonly isReadOnly: boolean;
-  /** Register whose value is not known here, if the area stands behind one. */
-  readonly register?: number;
-  readonly channel: number;
   /** Whether cores share it. */
   readonly isShared: boolean;
 }
@@ -43,7 +39,6 @@ export class MemoryAreas {
       list.push({
         name: `region '${region.name}'`,
         space: region.space,
-        channel: region.channel,
         start: region.offset,
         end: region.offset + region.bytes,
         isReadOnly: region.contents.from === 'constant',
@@ -58,12 +53,9 @@ export class MemoryAreas {
     }
   }
 
-  /**
-   * The area that holds all of [start, end) of an address, or undefined. `isKnown` says whether the address is
-   * absolute; otherwise offsets count from its base register.
-   */
-  find(address: Address, isKnown: boolean, start: number, end: number): Area | undefined {
-    const area = address.page || !isKnown ? this.#behindRegister(address) : this.#absolute(address, start);
+  /** The area that holds all of [start, end) of an address, or undefined. */
+  find(address: Address, start: number, end: number): Area | undefined {
+    const area = address.page ? this.#pages(address) : this.#absolute(address, start);
     return area !== undefined && start >= area.start && end <= area.end ? area : undefined;
   }
 
@@ -74,9 +66,9 @@ export class MemoryAreas {
   }
 
   /** What an access through this address should have stayed in, for an error. */
-  describe(address: Address, isKnown: boolean, start: number): string {
+  describe(address: Address, start: number): string {
     const text = (area: Area): string => `${area.start}..${area.end} (${area.name})`;
-    if (address.page || !isKnown) return text(this.#behindRegister(address));
+    if (address.page) return text(this.#pages(address));
     if (findBuffer(this.#device, address.space) !== undefined) return text(this.#buffer(address.space));
     const list = this.#regions.get(`${address.space}/${address.channel}`) ?? [];
     const at = list.findLast((area) => area.start <= start) ?? list[0];
@@ -98,25 +90,28 @@ export class MemoryAreas {
   }
 
   #buffer(space: string): Area {
-    const bytes = findBuffer(this.#device, space)?.bytes ?? 0;
-    const name = `buffer '${space}'`;
-    return this.#other(space, { name, space, channel: 0, start: 0, end: bytes, isReadOnly: false, isShared: false });
+    const end = findBuffer(this.#device, space)?.bytes ?? 0;
+    return this.#other(space, {
+      name: `buffer '${space}'`,
+      space,
+      start: 0,
+      end,
+      isReadOnly: false,
+      isShared: false,
+    });
   }
 
-  /** Relative to a register: a page table's pages, or at most the largest region (or the buffer). */
-  #behindRegister(address: Address): Area {
-    const { space, channel, register } = address;
-    const decl = this.#program.registers.find((r) => r.index === register);
-    const isBuffer = findBuffer(this.#device, space) !== undefined;
-    const sizes = (this.#regions.get(`${space}/${channel}`) ?? []).map((area) => area.end - area.start);
-    const largest = isBuffer ? this.#buffer(space).end : Math.max(0, ...sizes);
-    const table = address.page ? decl?.pageTable : undefined;
-    const end = table === undefined ? largest : table.pageBytes * table.entries;
-    const behind = address.page ? 'pages of register' : 'behind register';
-    const name = `${space} ${behind} ${register}${decl === undefined ? '' : ` (${decl.name})`}`;
-    const key = `${space}/${channel}/${register}/${address.page}`;
-    return this.#other(key, {
-      name, space, channel, register, start: 0, end, isReadOnly: false, isShared: !isBuffer,
+  #pages(address: Address): Area {
+    const { space, register } = address;
+    const decl = this.#program.registers.find((candidate) => candidate.index === register);
+    const end = (decl?.pageTable?.pageBytes ?? 0) * (decl?.pageTable?.entries ?? 0);
+    return this.#other(`${space}/${register}`, {
+      name: `pages of register ${register} (${decl?.name ?? 'undeclared'})`,
+      space,
+      start: 0,
+      end,
+      isReadOnly: false,
+      isShared: true,
     });
   }
 
@@ -139,7 +134,8 @@ export function checkRegions(program: Program, device: Device): void {
   const names = new Set<string>();
   const pieces = new Map<string, { start: number; end: number; region: Region }[]>();
   for (const region of program.regions) {
-    if (names.has(region.name)) failRegion(region, 'two regions have one name', 'a name of its own', region.name);
+    if (names.has(region.name))
+      failRegion(region, 'two regions have one name', 'a name of its own', region.name);
     names.add(region.name);
     const memory = findMemory(device, region.space);
     if (memory === undefined) {
@@ -159,7 +155,12 @@ export function checkRegions(program: Program, device: Device): void {
     let last = list[0];
     for (const piece of list.slice(1)) {
       if (piece.start < last.end) {
-        failRegion(piece.region, 'two regions share bytes', 'regions apart', `overlap with '${last.region.name}'`);
+        failRegion(
+          piece.region,
+          'two regions share bytes',
+          'regions apart',
+          `overlap with '${last.region.name}'`,
+        );
       }
       if (piece.end > last.end) last = piece;
     }
@@ -167,7 +168,13 @@ export function checkRegions(program: Program, device: Device): void {
 }
 
 function failRegion(region: Region, message: string, expected: string, got: string): never {
-  throw new BitloomError({ code: 'program-region', message, where: `region '${region.name}'`, expected, got });
+  throw new BitloomError({
+    code: 'program-region',
+    message,
+    where: `region '${region.name}'`,
+    expected,
+    got,
+  });
 }
 
 function checkExtent(region: Region, memory: MemoryDecl): void {
