@@ -20,6 +20,7 @@ export function quantizeFunction(fn: GraphFunction, weights: ReadonlySet<string>
     taken.add(name);
     return name;
   };
+  const producers = new Map(fn.nodes.flatMap((node) => node.outputs.map((output) => [output, node.name])));
   const quantized = new Map<string, string>();
   const nodes: GraphNode[] = [];
   for (const node of fn.nodes) {
@@ -33,7 +34,7 @@ export function quantizeFunction(fn: GraphFunction, weights: ReadonlySet<string>
       codes = fresh(`${x}.int8`);
       quantized.set(x, codes);
       nodes.push({
-        name: fresh(`${x}.quantize`),
+        name: fresh(`${producers.get(x) ?? x}.quantize`),
         op: 'quantize',
         inputs: [x],
         outputs: [codes],
