@@ -1,0 +1,150 @@
+/** A Hugging Face folder as a decoder: `config.json` and safetensors, with the tensor names of each family. */
+import { type Folder, fileNotFound, readSmallFile } from '../bytes/folder.js';
+import type { DecoderConfig } from '../decoder/decoder-config.js';
+import { parseJsonObject } from '../json/strict-json.js';
+import { openSafetensorsFolder } from '../safetensors/sharded.js';
+import type { TensorFile } from '../tensors/tensor-file.js';
+import { type Checkpoint, checkpointOf, fromTable, type Placement, splitParameter } from './checkpoint.js';
+import { readHfConfig } from './hf-config.js';
+
+const MAX_CONFIG = 4 << 20;
+
+/** Names of a family's tensors. `{}` is the layer. */
+interface Names {
+  /** What all names but the output projection's begin with; some files leave it out. */
+  readonly prefixes: readonly string[];
+  readonly tensors: Readonly<Record<string, string>>;
+  /** Buffers that older files hold beside the parameters. */
+  readonly buffers: RegExp;
+}
+
+/** Weight and bias of each part. */
+function pairs(parts: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(parts).flatMap(([part, name]) => [
+      [`${part}.weight`, `${name}.weight`],
+      [`${part}.bias`, `${name}.bias`],
+    ]),
+  );
+}
+
+export const LLAMA_NAMES: Names = {
+  prefixes: ['model.'],
+  tensors: pairs({
+    embedding: 'embed_tokens',
+    attention_norm: 'layers.{}.input_layernorm',
+    q: 'layers.{}.self_attn.q_proj',
+    k: 'layers.{}.self_attn.k_proj',
+    v: 'layers.{}.self_attn.v_proj',
+    o: 'layers.{}.self_attn.o_proj',
+    ffn_norm: 'layers.{}.post_attention_layernorm',
+    gate: 'layers.{}.mlp.gate_proj',
+    up: 'layers.{}.mlp.up_proj',
+    down: 'layers.{}.mlp.down_proj',
+    norm: 'norm',
+  }),
+  buffers: /^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/,
+};
+
+const OPT_NAMES: Names = {
+  prefixes: ['model.decoder.', 'decoder.'],
+  tensors: pairs({
+    embedding: 'embed_tokens',
+    positions: 'embed_positions',
+    attention_norm: 'layers.{}.self_attn_layer_norm',
+    q: 'layers.{}.self_attn.q_proj',
+    k: 'layers.{}.self_attn.k_proj',
+    v: 'layers.{}.self_attn.v_proj',
+    o: 'layers.{}.self_attn.out_proj',
+    ffn_norm: 'layers.{}.final_layer_norm',
+    up: 'layers.{}.fc1',
+    down: 'layers.{}.fc2',
+    norm: 'final_layer_norm',
+  }),
+  buffers: /^$/,
+};
+
+const GPT2_NAMES: Names = {
+  prefixes: ['transformer.', ''],
+  tensors: pairs({
+    embedding: 'wte',
+    positions: 'wpe',
+    attention_norm: 'h.{}.ln_1',
+    q: 'h.{}.attn.c_attn',
+    k: 'h.{}.attn.c_attn',
+    v: 'h.{}.attn.c_attn',
+    o: 'h.{}.attn.c_proj',
+    ffn_norm: 'h.{}.ln_2',
+    up: 'h.{}.mlp.c_fc',
+    down: 'h.{}.mlp.c_proj',
+    norm: 'ln_f',
+  }),
+  buffers: /^(?:transformer\.)?h\.\d+\.attn\.(?:masked_)?bias$/,
+};
+
+const FAMILY_NAMES: Readonly<Record<string, Names>> = {
+  llama: LLAMA_NAMES,
+  qwen2: LLAMA_NAMES,
+  opt: OPT_NAMES,
+  gpt2: GPT2_NAMES,
+};
+
+/**
+ * The decoder in a Hugging Face folder.
+ * @throws BitloomError `file-not-found`, `model-architecture-unknown`, `model-unsupported`, `model-config-invalid`,
+ *   the `json-` and `safetensors-` errors, `model-tensor-missing`, `model-tensor-extra`, `model-tensor-shape`
+ */
+export async function hfCheckpoint(folder: Folder): Promise<Checkpoint> {
+  const where = `${folder.name}/config.json`;
+  if (!folder.has('config.json')) {
+    throw fileNotFound(where, 'a folder is read as a Hugging Face checkpoint, which has a config.json');
+  }
+  const config = readHfConfig(
+    parseJsonObject(await readSmallFile(folder, 'config.json', MAX_CONFIG), where),
+    where,
+  );
+  const file = await openSafetensorsFolder(folder);
+  try {
+    return placeTensors(file, config);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function placeTensors(file: TensorFile, config: DecoderConfig): Checkpoint {
+  const names = FAMILY_NAMES[config.family] ?? LLAMA_NAMES;
+  const embedding = names.tensors['embedding.weight'];
+  const prefix = names.prefixes.find((start) => file.tensors.has(start + embedding)) ?? names.prefixes[0];
+  const place = (parameter: string, shape: readonly number[]): Placement => {
+    if (parameter === 'head.weight') return { tensor: 'lm_head.weight', shape };
+    const tensor = prefix + fromTable(names.tensors, parameter);
+    return config.family === 'gpt2' ? placeConv1d(config, parameter, tensor, shape) : { tensor, shape };
+  };
+  return checkpointOf(
+    file,
+    config,
+    place,
+    // Some files keep a copy of a tied output projection; transformers does not read it either.
+    (tensor) => names.buffers.test(tensor) || (config.tiedEmbeddings && tensor === 'lm_head.weight'),
+  );
+}
+
+/** GPT-2 stores linear maps [inputs, outputs], and query, key and value as one. */
+function placeConv1d(
+  config: DecoderConfig,
+  parameter: string,
+  tensor: string,
+  shape: readonly number[],
+): Placement {
+  const { layer, part } = splitParameter(parameter);
+  const [name, kind] = part.split('.');
+  const isLinear = ['q', 'k', 'v', 'o', 'up', 'down'].includes(name);
+  if (layer === undefined || !isLinear) return { tensor, shape };
+  const third = ['q', 'k', 'v'].indexOf(name);
+  const [rows, inputs] = shape;
+  const outputs = third === -1 ? rows : 3 * config.width;
+  const first = third === -1 ? 0 : third * config.width;
+  if (kind === 'bias') return { tensor, shape: [outputs], offset: first };
+  return { tensor, shape: [inputs, outputs], transposed: { first, rows } };
+}
