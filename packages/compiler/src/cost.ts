@@ -3,7 +3,15 @@
  * double-buffered. It knows no simulator; the correlation of the two is measured in `benchmarks/`.
  */
 import { type Device, type MatrixMode, rows16Bytes } from '@bitloom/ir';
-import type { PackedMatrix } from './image.js';
+
+/** What the model needs to know of a packed matrix. */
+export interface MatrixShape {
+  readonly rows: number;
+  readonly cols: number;
+  /** Container width of the codes: 4 or 8. */
+  readonly bits: number;
+  readonly group: number;
+}
 
 /** How a weight matrix is cut: `rows` outputs by `parts` pieces of the inner length. */
 export interface WeightTile {
@@ -12,7 +20,7 @@ export interface WeightTile {
 }
 
 /** Cycles of all tiles of a matrix for `m` rows of activations. */
-export function tiledCycles(matrix: PackedMatrix, tile: WeightTile, m: number, mode: MatrixMode, bytesPerCycle: number, device: Device): number {
+export function tiledCycles(matrix: MatrixShape, tile: WeightTile, m: number, mode: MatrixMode, bytesPerCycle: number, device: Device): number {
   let cycles = 0;
   const tiles = Math.ceil(matrix.rows / tile.rows);
   const lastRows = matrix.rows - (tiles - 1) * tile.rows;
@@ -28,7 +36,7 @@ export function tiledCycles(matrix: PackedMatrix, tile: WeightTile, m: number, m
 }
 
 /** Cuts the inner length into the fewest equal parts of whole groups whose tile fits a slot. */
-export function splitInner(matrix: PackedMatrix, rows: number, slotBytes: number): WeightTile | undefined {
+export function splitInner(matrix: MatrixShape, rows: number, slotBytes: number): WeightTile | undefined {
   const blocks = Math.ceil(rows / 16);
   const groups = Math.ceil(matrix.cols / matrix.group);
   for (let parts = 1; parts <= groups; parts++) {
@@ -44,19 +52,29 @@ export function splitInner(matrix: PackedMatrix, rows: number, slotBytes: number
   return undefined;
 }
 
-/** The cheapest tile that fits a slot, or undefined when even 16 rows of one group do not. */
-export function chooseWeightTile(matrix: PackedMatrix, m: number, slotBytes: number, bytesPerCycle: number, device: Device): WeightTile | undefined {
-  const mode = m === 1 ? device.matrix.mv : device.matrix.mm;
+/** Tokens that share a weight tile in prefill, as the weight of prefill against decode in the choice of a tile. */
+const PREFILL_TOKENS = 64;
+
+/**
+ * The tile that is cheapest per token over decode (one row) and prefill (many rows), or undefined when even 16
+ * rows of one group do not fit a slot. One choice serves both, because the tiles lie in memory one by one.
+ */
+export function chooseWeightTile(matrix: MatrixShape, slotBytes: number, bytesPerCycle: number, device: Device): WeightTile | undefined {
   const padded = Math.ceil(matrix.rows / 16) * 16;
   const candidates = new Set<number>([padded]);
-  for (let rows = 16; rows < padded; rows += rows < 256 ? 16 : 64) candidates.add(rows);
-  for (let tiles = mode.n; tiles < padded; tiles += mode.n) candidates.add(Math.ceil(tiles / 16) * 16);
+  for (let rows = 16; rows < padded && rows <= 256; rows += 16) candidates.add(rows);
+  for (const step of [device.matrix.mv.n, device.matrix.mm.n]) {
+    for (let rows = step; rows < padded; rows += step) candidates.add(Math.ceil(rows / 16) * 16);
+  }
+  const { mv, mm } = device.matrix;
+  const tiles = [...candidates].flatMap((rows) => splitInner(matrix, rows, slotBytes) ?? []);
+  // Inner parts are unrolled in the stream: prefer few of them, and many rows, unless it costs half a percent.
+  tiles.sort((a, b) => a.kParts.length - b.kParts.length || b.rows - a.rows);
   let best: { tile: WeightTile; cycles: number } | undefined;
-  for (const rows of [...candidates].sort((a, b) => b - a)) {
-    const tile = splitInner(matrix, rows, slotBytes);
-    if (tile === undefined) continue;
-    const cycles = tiledCycles(matrix, tile, m, mode, bytesPerCycle, device);
-    if (best === undefined || cycles < best.cycles * 0.999) best = { tile, cycles };
+  for (const tile of tiles) {
+    const cycles = tiledCycles(matrix, tile, 1, mv, bytesPerCycle, device)
+      + tiledCycles(matrix, tile, PREFILL_TOKENS, mm, bytesPerCycle, device) / PREFILL_TOKENS;
+    if (best === undefined || cycles < best.cycles * 0.995) best = { tile, cycles };
   }
   return best?.tile;
 }

@@ -5,7 +5,6 @@
 import {
   add, BitloomError, ceilDivide, type Expression, type GraphNode, internalError, MATRIX_MODES, minimum, multiply, TRANSFER_KINDS,
 } from '@bitloom/ir';
-import { chooseWeightTile } from './cost.js';
 import type { InstructionDraft } from './draft.js';
 import { bufferAddress, dataAddress, type Emitter, operand, runs, tileLength, touchData } from './emitter.js';
 import { emitBias } from './emit-vector.js';
@@ -31,20 +30,11 @@ export function emitLinear(emitter: Emitter, node: GraphNode): void {
   const matrix = emitter.image.matrix(weightName);
   const { rows: m, maxRows } = emitter.lengths;
   const { weights } = emitter;
-  const tile = chooseWeightTile(matrix, maxRows, weights.slotBytes, emitter.image.bytesPerCycle(matrix.region), emitter.device);
-  if (tile === undefined) {
-    throw new BitloomError({
-      code: 'compiler-does-not-fit',
-      message: 'a weight tile of 16 rows by one group is larger than a slot of the weight buffer',
-      where: `node '${node.name}'`,
-      expected: `at most ${weights.slotBytes} bytes`,
-      got: `${matrix.blockBytes} bytes per 16 rows of ${matrix.cols}`,
-      hint: 'use a card with a larger weight buffer',
-    });
-  }
+  const { tile } = matrix;
   const out = emitter.allocateFloats(outName, matrix.rows);
   const tiles = Math.ceil(matrix.rows / tile.rows);
   const parts = tile.kParts.length;
+  const blockBytes = tile.kParts.reduce((sum, part) => sum + part.bytes, 0);
   emitter.tile(`${tile.rows} rows x ${tile.kParts[0]?.length ?? 0}`);
   const slot = emitter.ringSlots(weights, parts, tiles);
   const isRagged = matrix.rows % tile.rows !== 0;
@@ -52,16 +42,12 @@ export function emitLinear(emitter: Emitter, node: GraphNode): void {
   emitter.pushLoop(tiles, (iteration) => {
     const n: Expression = isRagged ? minimum(tile.rows, tileLength(matrix.rows, tile.rows, iteration)) : tile.rows;
     const blocks = ceilDivide(n, 16);
-    const firstBlock = multiply((tile.rows / 16) * matrix.blockBytes, iteration);
+    const firstByte = multiply((tile.rows / 16) * blockBytes, iteration);
     const body: InstructionDraft[] = [];
-    let partOffset = 0;
+    let before = 0;
     tile.kParts.forEach((part, use) => {
-      const slotOffset = slot(iteration, use);
-      const destination = bufferAddress('weights', slotOffset);
-      const shape = parts === 1
-        ? { length: multiply(part.bytes, blocks) }
-        : { length: part.bytes, count1: blocks, srcStride1: matrix.blockBytes, dstStride1: part.bytes };
-      const load = runs(matrix.region, add(firstBlock, partOffset), destination, shape, WEIGHTS_KIND);
+      const destination = bufferAddress('weights', slot(iteration, use));
+      const load = runs(matrix.region, add(firstByte, multiply(before, blocks)), destination, { length: multiply(part.bytes, blocks) }, WEIGHTS_KIND);
       body.push(emitter.draft('LD', 'load', load, [], { wait: 'matrix', release: 'matrix' }));
       body.push(emitter.draft(name, 'matrix', {
         mode: WEIGHTS_MODE,
@@ -79,7 +65,7 @@ export function emitLinear(emitter: Emitter, node: GraphNode): void {
         continue: use === 0 ? 0 : 1,
         finish: use === parts - 1 ? 1 : 0,
       }, [touchData(input.allocation, false), touchData(input.scales, false), touchData(out.allocation, true)], { wait: 'load', release: 'load' }));
-      partOffset += part.bytes;
+      before += part.bytes;
     });
     return body;
   });

@@ -9,7 +9,7 @@ import {
 } from '@bitloom/ir';
 import { type Allocation, DataBuffer } from './data-buffer.js';
 import type { Draft, InstructionDraft, Touch } from './draft.js';
-import { BUFFER_REGISTER, type MemoryImage, regionAddress } from './image.js';
+import { BUFFER_REGISTER, type MemoryImage, regionAddress, ringSlotBytes, WEIGHT_SLOTS } from './image.js';
 import { checkTouches } from './tokens.js';
 
 /** A value that is on chip. */
@@ -46,8 +46,6 @@ export interface Lengths {
   /** Cached tokens once those in flight are appended. */
   readonly context: Expression;
 }
-
-const WEIGHT_SLOTS = 4;
 
 export class Emitter {
   readonly device: Device;
@@ -100,8 +98,13 @@ export class Emitter {
     this.provenance = options.provenance;
     this.provenanceIndex = options.provenanceIndex;
     this.data = new DataBuffer('data', this.bufferBytes('data'));
-    this.weights = ring('weights', 'load', WEIGHT_SLOTS, this.bufferBytes('weights'));
-    this.stream = ring('stream', 'fetch', 2, this.bufferBytes('stream'));
+    this.weights = this.ring('weights', 'load', WEIGHT_SLOTS);
+    this.stream = this.ring('stream', 'fetch', 2);
+  }
+
+  private ring(space: SpaceName, producer: QueueName, slots: number): Ring {
+    this.bufferBytes(space);
+    return { space, producer, consumer: 'matrix', slots, slotBytes: ringSlotBytes(this.device, space, slots) };
   }
 
   bufferBytes(space: SpaceName): number {
@@ -263,10 +266,6 @@ export class Emitter {
     this.values.set(name, located);
     return located;
   }
-}
-
-function ring(space: SpaceName, producer: QueueName, slots: number, bytes: number): Ring {
-  return { space, producer, consumer: 'matrix', slots, slotBytes: Math.floor(bytes / slots / 64) * 64 };
 }
 
 /** Address in an on-chip buffer. */

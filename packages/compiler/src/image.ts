@@ -4,9 +4,10 @@
  * layout its bytes must have there.
  */
 import {
-  type Address, BitloomError, type ConstantDecl, type Device, type Expression, findMemory, type Model,
+  type Address, BitloomError, type ConstantDecl, type Device, type Expression, findBuffer, findMemory, type Model,
   peakBytesPerSecond, type Region, rows16Bytes, type SpaceName, STRIPED,
 } from '@bitloom/ir';
+import { chooseWeightTile, type MatrixShape, type WeightTile } from './cost.js';
 
 /** Base registers of the slot descriptor; all hold 0 unless a runtime moves a part of the image. */
 export const REGISTERS = [
@@ -32,8 +33,12 @@ export interface PackedMatrix {
   /** Container width of the codes: 4 or 8. */
   readonly bits: number;
   readonly group: number;
-  readonly blockBytes: number;
+  /** How the matrix is cut; its tiles lie one behind the other, the inner parts of a row tile first. */
+  readonly tile: WeightTile;
 }
+
+/** Slots of the weight ring. */
+export const WEIGHT_SLOTS = 4;
 
 /** Group-quantised rows in canonical layout, for gathers. */
 export interface CodeTable {
@@ -63,6 +68,7 @@ export class MemoryImage {
   private readonly capacity: number;
   private readonly next = new Map<SpaceName, number>();
   private readonly matrices = new Map<string, PackedMatrix>();
+  private readonly tiles = new Map<string, WeightTile>();
   private readonly tables = new Map<string, CodeTable>();
   private readonly floats = new Map<string, Region>();
   private readonly caches = new Map<string, CacheRegions>();
@@ -117,15 +123,39 @@ export class MemoryImage {
       });
     }
     const group = groupBlock === 0 ? cols : groupBlock;
-    const blockBytes = rows16Bytes(bits, group, cols, 16);
-    const bytes = Math.ceil(rows / 16) * blockBytes;
+    const shape = { rows, cols, bits, group };
+    const tile = this.weightTile(name, shape);
+    const bytes = tile.kParts.reduce((sum, part) => sum + part.bytes, 0) * Math.ceil(rows / 16);
     if (rows % 16 !== 0) this.notes.push(`weight '${name}': ${rows} rows padded to ${Math.ceil(rows / 16) * 16} in memory`);
     if (cols % group !== 0) this.notes.push(`weight '${name}': last group of ${cols % group} of ${group}`);
-    const layout = `rows16.${bits === 4 ? 'u4' : 's8'}.g${group}`;
+    const partGroups = Math.ceil((tile.kParts[0]?.length ?? cols) / group);
+    const layout = `rows16.${bits === 4 ? 'u4' : 's8'}.g${group}.t${tile.rows}x${partGroups}`;
     const region = this.place(name, 'hbm', bytes, 'weights', { from: 'constant', constant: name, component: 'packed', layout });
-    const matrix = { region, rows, cols, bits, group, blockBytes };
+    const matrix = { region, ...shape, tile };
     this.matrices.set(name, matrix);
     return matrix;
+  }
+
+  private weightTile(name: string, shape: MatrixShape): WeightTile {
+    const key = `${shape.rows} ${shape.cols} ${shape.bits} ${shape.group}`;
+    const known = this.tiles.get(key);
+    if (known !== undefined) return known;
+    const slotBytes = ringSlotBytes(this.device, 'weights', WEIGHT_SLOTS);
+    const memory = findMemory(this.device, 'hbm');
+    const bytesPerCycle = memory === undefined ? 1 : (peakBytesPerSecond(memory) * memory.efficiency) / this.device.clockHz;
+    const tile = chooseWeightTile(shape, slotBytes, bytesPerCycle, this.device);
+    if (tile === undefined) {
+      throw new BitloomError({
+        code: 'compiler-does-not-fit',
+        message: 'a weight tile of 16 rows by one group is larger than a slot of the weight buffer',
+        where: `weight '${name}'`,
+        expected: `at most ${slotBytes} bytes`,
+        got: `${rows16Bytes(shape.bits, shape.group, Math.min(shape.group, shape.cols), 16)} bytes`,
+        hint: 'use a card with a larger weight buffer',
+      });
+    }
+    this.tiles.set(key, tile);
+    return tile;
   }
 
   /** A quantised table whose rows are gathered. */
@@ -213,12 +243,11 @@ export class MemoryImage {
     this.regions.push(region);
     return region;
   }
+}
 
-  /** Peak of the memory that holds a region, in bytes per cycle of the core. */
-  bytesPerCycle(region: Region): number {
-    const memory = findMemory(this.device, region.space);
-    return memory === undefined ? 1 : (peakBytesPerSecond(memory) * memory.efficiency) / this.device.clockHz;
-  }
+/** Bytes of one slot of a ring that takes a whole buffer. */
+export function ringSlotBytes(device: Device, space: string, slots: number): number {
+  return Math.floor((findBuffer(device, space)?.bytes ?? 0) / slots / 64) * 64;
 }
 
 /** Address of a byte of a region. */

@@ -1,4 +1,4 @@
 /** `@bitloom/compiler`: graph x device -> program. It executes nothing. */
 export { type CompileOptions, compile } from './compile.js';
-export { chooseWeightTile, splitInner, tiledCycles, type WeightTile } from './cost.js';
+export { chooseWeightTile, type MatrixShape, splitInner, tiledCycles, type WeightTile } from './cost.js';
 export { type FusedGroup, fusePairs, groupNodes } from './fusion.js';

@@ -37,6 +37,9 @@ export function setLoopVariable(env: Environment, variable: number, value: numbe
   env[LENGTHS.length + variable] = value;
 }
 
+/** What fields are read from until an environment is given: every symbol 0. Never written to. */
+const NO_ENVIRONMENT: Environment = createEnvironment({ seq: 0, past: 0 });
+
 function isAddress(value: FieldValue): value is Address {
   return typeof value === 'object' && 'space' in value;
 }
@@ -78,7 +81,7 @@ function reader(spec: FieldSpec, value: FieldValue | undefined): FieldReader {
 }
 
 /** An instruction with readers for its fields, in table order. */
-export class CompiledInstruction {
+export class CompiledInstruction implements ResolvedFields {
   readonly source: Instruction;
   readonly spec: InstructionSpec;
   readonly queue: number;
@@ -88,6 +91,7 @@ export class CompiledInstruction {
   /** Arithmetic operations the dispatcher does for its dynamic fields. */
   readonly operations: number;
   readonly encodedBytes: number;
+  private environment: Environment;
   private readonly readers: readonly FieldReader[];
   private readonly index: ReadonlyMap<string, number>;
 
@@ -101,7 +105,8 @@ export class CompiledInstruction {
     this.index = index;
     this.readers = spec.fields.map((field) => reader(field, source.fields[field.name]));
     this.operations = Object.values(source.fields).reduce<number>((sum, value) => sum + operationCount(isAddress(value) ? value.offset : value), 0);
-    this.tokenCount = source.name === 'SYNC' ? Math.max(1, this.getter('count')(createEnvironment({ seq: 0, past: 0 }))) : 1;
+    this.environment = NO_ENVIRONMENT;
+    this.tokenCount = source.name === 'SYNC' ? Math.max(1, this.number('count')) : 1;
   }
 
   private reader(name: string): FieldReader {
@@ -124,14 +129,22 @@ export class CompiledInstruction {
     return this.reader(name).space;
   }
 
-  /** Fields at an environment, for the functions of the instruction table. Valid until the environment changes. */
+  /** Fields at an environment, for the functions of the instruction table. Valid until the next call. */
   at(env: Environment): ResolvedFields {
-    return {
-      number: (name) => this.reader(name).value(env),
-      offset: (name) => this.reader(name).value(env),
-      space: (name) => this.reader(name).space,
-      channel: (name) => this.reader(name).channel,
-    };
+    this.environment = env;
+    return this;
+  }
+
+  number(name: string): number {
+    return this.reader(name).value(this.environment);
+  }
+
+  offset(name: string): number {
+    return this.reader(name).value(this.environment);
+  }
+
+  channel(name: string): number {
+    return this.reader(name).channel;
   }
 }
 
@@ -166,7 +179,7 @@ export function compileStream(instructions: readonly Instruction[], encodedLengt
     switch (source.name) {
       case 'LOOP': {
         open.push(at);
-        steps.push({ kind: 'loop', instruction, variable: instruction.getter('variable')(createEnvironment({ seq: 0, past: 0 })), trips: instruction.getter('trips'), end: -1 });
+        steps.push({ kind: 'loop', instruction, variable: instruction.number('variable'), trips: instruction.getter('trips'), end: -1 });
         break;
       }
       case 'END': {

@@ -2,7 +2,7 @@
  * Fills the memory image of a program from a model: each region's constant, in the region's layout.
  */
 import { BitloomError, type ConstantDecl, type ModelBundle, type Program, type Region } from '@bitloom/ir';
-import { packRows16, rows16Bytes } from '@bitloom/formats';
+import { type CanonicalMatrix, packRows16, rows16Bytes } from '@bitloom/formats';
 import type { CardMemory } from './card-memory.js';
 
 function findConstant(bundle: ModelBundle, region: Region, name: string): ConstantDecl {
@@ -69,7 +69,27 @@ function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<Arra
   const block = type.scales[0]?.block[1] ?? 0;
   const shape = { rows, cols, bits: type.element.bits, groupSize: block === 0 ? cols : block };
   checkSize(region, rows16Bytes(shape));
-  packRows16({ ...shape, codes: component(bundle, constant, 'codes'), scales: halfWords(component(bundle, constant, 'scales')) }, {}, target);
+  const matrix = { ...shape, codes: component(bundle, constant, 'codes'), scales: halfWords(component(bundle, constant, 'scales')) };
+  const tiling = /\.t([0-9]+)x([0-9]+)$/.exec(contents.layout);
+  const tileRows = tiling === null ? rows : Number(tiling[1]);
+  const tileGroups = tiling === null ? Math.ceil(cols / shape.groupSize) : Number(tiling[2]);
+  packTiles(matrix, tileRows, tileGroups, target);
+}
+
+/** Tiles of whole kernel blocks one behind the other: the inner parts of a row tile first, then the next rows. */
+function packTiles(matrix: CanonicalMatrix, tileRows: number, tileGroups: number, target: Uint8Array<ArrayBufferLike>): void {
+  const groups = Math.ceil(matrix.cols / matrix.groupSize);
+  let at = 0;
+  for (let rowStart = 0; rowStart < matrix.rows; rowStart += tileRows) {
+    const rowEnd = Math.min(matrix.rows, rowStart + tileRows);
+    for (let groupStart = 0; groupStart < groups; groupStart += tileGroups) {
+      const groupEnd = Math.min(groups, groupStart + tileGroups);
+      const cols = Math.min(matrix.cols, groupEnd * matrix.groupSize) - groupStart * matrix.groupSize;
+      const bytes = rows16Bytes({ rows: rowEnd - rowStart, cols, bits: matrix.bits, groupSize: matrix.groupSize });
+      packRows16(matrix, { rowStart, rowEnd, groupStart, groupEnd }, target.subarray(at, at + bytes));
+      at += bytes;
+    }
+  }
 }
 
 function checkSize(region: Region, bytes: number): void {

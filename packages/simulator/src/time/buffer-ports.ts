@@ -41,7 +41,11 @@ export class BufferPorts {
 /** First cycle at which every claim finds a free port. */
 export function earliestPorts(claims: readonly PortClaim[]): number {
   let at = 0;
-  for (const claim of claims) at = Math.max(at, Math.min(...claim.free));
+  for (const { free } of claims) {
+    let first = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < free.length; i++) first = Math.min(first, free[i] ?? 0);
+    at = Math.max(at, first);
+  }
   return at;
 }
 

@@ -19,8 +19,8 @@ import type { TraceRecorder } from './trace-recorder.js';
 interface Pending {
   readonly instruction: CompiledInstruction;
   /** Cycle at which the dispatcher handed it over, and since when the dispatcher had worked without a break. */
-  readonly readyAt: number;
-  readonly dispatchSince: number;
+  readyAt: number;
+  dispatchSince: number;
   readonly timing: InstructionTiming;
   readonly work: InstructionWork;
   readonly accesses: readonly Access[];
@@ -43,6 +43,9 @@ interface Unit {
   free: number;
   completed: number;
   inFlight: InFlightWrite[];
+  /** Head for which `interlock` was computed: it changes only when the unit itself moves on. */
+  interlockOf: Pending | undefined;
+  interlock: number;
   /** Cycle at which the last queue entry was taken: when a full queue has room again. */
   takenAt: number;
 }
@@ -155,7 +158,7 @@ class TimedRun {
   private readonly counters: Counters;
   private readonly recorder: TraceRecorder | undefined;
   private readonly traceOffset: number;
-  private readonly units: Unit[] = QUEUES.map(() => ({ queue: [], head: 0, free: 0, completed: 0, inFlight: [], takenAt: 0 }));
+  private readonly units: Unit[] = QUEUES.map(() => ({ queue: [], head: 0, free: 0, completed: 0, inFlight: [], interlockOf: undefined, interlock: 0, takenAt: 0 }));
   private readonly tokens: TokenQueues;
   private readonly loops: { at: number; iteration: number; trips: number }[] = [];
   private pc = 0;
@@ -250,6 +253,7 @@ class TimedRun {
 
   /** A unit is pipelined; an instruction that touches what an earlier one of the unit still writes waits for it. */
   private interlockTime(unit: Unit, head: Pending): number {
+    if (unit.interlockOf === head) return unit.interlock;
     let at = 0;
     for (const write of unit.inFlight) {
       if (write.doneAt <= unit.free) continue;
@@ -257,6 +261,8 @@ class TimedRun {
         if (access.space === write.space && access.start < write.end && write.start < access.end) at = Math.max(at, write.doneAt);
       }
     }
+    unit.interlockOf = head;
+    unit.interlock = at;
     return at;
   }
 
@@ -276,7 +282,9 @@ class TimedRun {
     if (next === undefined) return;
     if (at > this.dispatcherFree) this.dispatchSince = at;
     this.dispatcherFree = at;
-    this.units[next.instruction.queue]?.queue.push({ ...next, readyAt: at, dispatchSince: this.dispatchSince });
+    next.readyAt = at;
+    next.dispatchSince = this.dispatchSince;
+    this.units[next.instruction.queue]?.queue.push(next);
     this.next = undefined;
   }
 
