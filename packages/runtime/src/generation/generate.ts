@@ -188,9 +188,10 @@ class Generation {
   }
 }
 
-/** Lets timers, signals and input run. */
+/** Lets timers, signals and input run. `setImmediate` is a thousand times faster where it exists. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
-    setImmediate(resolve);
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else setTimeout(resolve, 0);
   });
 }
