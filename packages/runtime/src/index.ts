@@ -21,7 +21,7 @@ export {
 } from './generation/generate.js';
 export { createStopFilter, type StopFilter } from './generation/stop-strings.js';
 export { type ContextLimit, contextLimit } from './host/context-limit.js';
-export { createHostEngine, type HostEngineOptions } from './host/host-engine.js';
+export { createHostEngine, type HostModel, type HostOptions, loadHostModel } from './host/host-model.js';
 export { philox, uniform } from './sampling/random.js';
 export {
   createSampler,

@@ -3,7 +3,7 @@ import { BitloomError, type Model } from '@bitloom/ir';
 import { createKernels } from '@bitloom/kernels';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createHostEngine } from '../src/index.js';
+import { createHostEngine, loadHostModel } from '../src/index.js';
 import { noise, referenceLogits, type TinyShape, tinyModel } from './support/tiny-model.js';
 
 function ids(count: number, vocabulary = 40, seed = 3): number[] {
@@ -89,6 +89,31 @@ describe('host engine', () => {
     a.close();
     expect(kernels.arena.used).toBe(before);
     expect(codeOf(() => a.decode(1))).toBe('engine-closed');
+  });
+
+  it('runs several sequences over one set of weights', () => {
+    const bundle = tinyModel();
+    const kernels = createKernels({ backend: 'reference' });
+    const before = kernels.arena.used;
+    const host = loadHostModel(bundle, { kernels });
+    const [a, b] = [host.open(), host.open()];
+    const used = kernels.arena.used;
+    const [x, y] = [ids(8, 40, 3), ids(8, 40, 4)];
+    const expected = [x, y].map((tokens) => open(bundle).forward(tokens).slice(-40));
+    // Token by token, in turn: neither sees the other.
+    const last = x.map((token, i) => [a.decode(token).slice(), b.decode(y[i]).slice()]).at(-1);
+    expect(last).toEqual(expected);
+    a.close();
+    const again = host.open();
+    expect(kernels.arena.used).toBe(used);
+    expect(again.prefill(x).slice()).toEqual(expected[0]);
+    host.close();
+    expect(codeOf(() => host.open())).toBe('model-closed');
+    expect(again.decode(1)).toHaveLength(40);
+    again.close();
+    expect(kernels.arena.used).toBe(used);
+    b.close();
+    expect(kernels.arena.used).toBe(before);
   });
 
   it('refuses what does not fit and stays as it was', () => {

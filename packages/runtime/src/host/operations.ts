@@ -104,14 +104,13 @@ function positions(site: StepSite): Step {
 }
 
 function linear(site: StepSite): Step {
-  const { kernels } = site;
+  const { add } = site.kernels;
   const out = site.floatResult();
   const product = site.isQuantized(0) ? groupProduct(site, out) : floatProduct(site, out);
   if (site.operands < 3) return product;
   const bias = site.floatConstant(2).pointer;
   return () => {
     product();
-    const { add } = kernels;
     add(1, out.rows.rows, out.cols, out.pointer, 0, out.rowBytes, bias, 0, 0, out.pointer, 0, out.rowBytes);
   };
 }
