@@ -33,6 +33,13 @@ describe.each(['f32', 'W8A8', 'W4A8'])('%s', (scheme) => {
     expect(differences.at(-1)).toBeLessThan(0.2);
   });
 
+  it('gives the same bits where scores do not fit into one block', () => {
+    // 64 heads x 96 columns x 48 rows are more scores than attention keeps at once.
+    const wide = { heads: 64, kvHeads: 2, headDim: 2, width: 8, layers: 1, context: 96 };
+    const ids = Array.from(noise(6, 96), (v) => Math.floor(((v + 1) / 2) * 40));
+    expect(open(wide, scheme, 48).forward(ids)).toEqual(open(wide, scheme, 5).forward(ids));
+  });
+
   it('gives the same bits however a sequence is cut', () => {
     const expected = open({}, scheme, 48).forward(IDS);
     for (const chunk of [1, 5, 16]) {

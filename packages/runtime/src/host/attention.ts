@@ -10,17 +10,17 @@ import type { PlanLimits } from './plan.js';
 import { unsupportedNode } from './unsupported.js';
 import { roundUp } from './workspace.js';
 
-/** Scores are kept below this where one row allows it, so that they stay in a cache. */
-const SCORE_BYTES = 2 ** 20;
+/** Scores of a block of rows, so that they stay in a cache; one row is always allowed. */
+const SCORE_ELEMENTS = 2 ** 18;
 
 interface AttentionShape {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  /** Query rows per block. */
-  readonly block: number;
-  /** Columns from one row of scores to the next. */
-  readonly stride: number;
+  /** Most query rows per block. */
+  readonly chunk: number;
+  /** Scores that the scratch has room for. */
+  readonly elements: number;
 }
 
 /** Byte offsets in the scratch of the buffers that both kinds, or only int8, need. */
@@ -38,20 +38,30 @@ interface ScratchLayout {
   readonly bytes: number;
 }
 
-function shapeOf(node: GraphNode, limits: PlanLimits): AttentionShape {
+function shapeOf(node: GraphNode, { chunk, capacity }: PlanLimits): AttentionShape {
   const heads = integerAttribute(node, 'heads');
-  const stride = roundUp(limits.capacity, 16);
-  const block = Math.max(1, Math.min(limits.chunk, Math.floor(SCORE_BYTES / (heads * stride * 4))));
+  const row = heads * strideOf(capacity);
+  const elements = Math.max(row, Math.min(SCORE_ELEMENTS, row * chunk));
   return {
     heads,
     kvHeads: integerAttribute(node, 'kvHeads'),
     headDim: integerAttribute(node, 'headDim'),
-    block,
-    stride,
+    chunk,
+    elements,
   };
 }
 
-function layOut({ heads, headDim, block, stride }: AttentionShape): ScratchLayout {
+/** Columns from one row of scores to the next when `tokens` are visible. */
+function strideOf(tokens: number): number {
+  return roundUp(tokens, 16);
+}
+
+/** Query rows per block when rows are `stride` long. */
+function blockOf({ heads, chunk, elements }: AttentionShape, stride: number): number {
+  return Math.max(1, Math.min(chunk, Math.floor(elements / (heads * stride))));
+}
+
+function layOut({ heads, headDim, chunk, elements }: AttentionShape): ScratchLayout {
   let top = 0;
   const take = (bytes: number): number => {
     const at = top;
@@ -59,12 +69,12 @@ function layOut({ heads, headDim, block, stride }: AttentionShape): ScratchLayou
     return at;
   };
   return {
-    scores: take(heads * block * stride * 4),
-    queryCodes: take(block * heads * headDim),
-    queryScales: take(heads * block * 4),
-    probabilities: take(heads * block * stride),
-    probabilityScales: take(heads * block * 4),
-    sums: take(heads * block * headDim * 4),
+    scores: take(elements * 4),
+    queryCodes: take(chunk * heads * headDim),
+    queryScales: take(heads * chunk * 4),
+    probabilities: take(elements),
+    probabilityScales: take(heads * chunk * 4),
+    sums: take(heads * chunk * headDim * 4),
     bytes: top,
   };
 }
@@ -86,7 +96,7 @@ function floatAttention(site: StepSite): Step {
   const { frame, scratch } = site;
   const { attentionScoresF32, softmaxF32, attentionMixF32 } = site.kernels;
   const shape = shapeOf(site.node, site.limits);
-  const { heads, headDim, block, stride } = shape;
+  const { heads, headDim } = shape;
   const divisor = heads / shape.kvHeads;
   const q = site.float(0);
   const out = site.floatResult();
@@ -94,10 +104,12 @@ function floatAttention(site: StepSite): Step {
   const values = site.state(2);
   const scale = Math.fround(floatAttribute(site.node, 'scale'));
   const scores = scratch + layOut(shape).scores;
-  const rowBytes = stride * 4;
-  const batchBytes = block * rowBytes;
   const headBytes = headDim * 4;
   return () => {
+    const stride = strideOf(frame.past + q.rows.rows);
+    const block = blockOf(shape, stride);
+    const rowBytes = stride * 4;
+    const batchBytes = block * rowBytes;
     for (let first = 0; first < q.rows.rows; first += block) {
       const rows = Math.min(block, q.rows.rows - first);
       const visible = frame.past + first + 1;
@@ -156,7 +168,7 @@ function integerAttention(site: StepSite): Step {
   const { frame, scratch } = site;
   const { quantizeRows, attentionScores, softmaxQuantize, attentionMix } = site.kernels;
   const shape = shapeOf(site.node, site.limits);
-  const { heads, headDim, block, stride } = shape;
+  const { heads, headDim } = shape;
   const divisor = heads / shape.kvHeads;
   const q = site.float(0);
   const out = site.floatResult();
@@ -170,14 +182,16 @@ function integerAttention(site: StepSite): Step {
   const probabilities = scratch + layout.probabilities;
   const probabilityScales = scratch + layout.probabilityScales;
   const sums = scratch + layout.sums;
-  const scoreRow = stride * 4;
-  const scoreBatch = block * scoreRow;
   const codeRow = heads * headDim;
-  const scaleBatch = block * 4;
-  const probabilityBatch = block * stride;
   const headBytes = headDim * 4;
-  const sumBatch = block * headBytes;
   return () => {
+    const stride = strideOf(frame.past + q.rows.rows);
+    const block = blockOf(shape, stride);
+    const scoreRow = stride * 4;
+    const scoreBatch = block * scoreRow;
+    const scaleBatch = block * 4;
+    const probabilityBatch = block * stride;
+    const sumBatch = block * headBytes;
     for (let first = 0; first < q.rows.rows; first += block) {
       const rows = Math.min(block, q.rows.rows - first);
       const visible = frame.past + first + 1;
