@@ -9,6 +9,8 @@ import { createMemory, type WasmMemory } from '@bitloom/wasm';
 
 const PAGE_BYTES = 65536;
 const MAX_PAGES = 65536;
+/** Bytes that stay readable past every allocation, so that a vector load may run over the end of a row. */
+const SLACK_BYTES = 64;
 /** Growth steps are at least this large, so that many small allocations do not make many views. */
 const GROWTH_BYTES = 16 * 2 ** 20;
 
@@ -87,7 +89,8 @@ export class Arena {
 
   /**
    * Hands out `bytes` bytes at a multiple of `align` (a power of two, at least 16). Memory that was never handed
-   * out before reads as zero; memory under a released mark holds what it held.
+   * out before reads as zero; memory under a released mark holds what it held. At least 64 bytes after the block may
+   * be read.
    *
    * @throws BitloomError `arena-full` when the memory may not grow far enough.
    */
@@ -110,7 +113,7 @@ export class Arena {
     }
     const pointer = Math.ceil(this.#top / align) * align;
     const end = pointer + bytes;
-    if (end > this.#u8.length) this.#grow(end);
+    if (end + SLACK_BYTES > this.#u8.length) this.#grow(end + SLACK_BYTES);
     this.#top = end;
     return pointer;
   }

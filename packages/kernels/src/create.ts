@@ -1,22 +1,29 @@
 /** How a set of kernels is made: choose the backend, the arena and the number of threads. */
 import { BitloomError } from '@bitloom/ir';
 import { Arena } from './arena.js';
-import type { Kernels } from './kernels.js';
+import type { KernelName, Kernels, KernelTable } from './kernels.js';
 import { referenceKernels } from './reference/backend.js';
+import { failingKernels } from './selftest.js';
+import { SCRATCH_BYTES, wasmKernels } from './wasm/backend.js';
+import { compileKernels } from './wasm/module.js';
 
 /** Options of {@link createKernels}. */
 export interface KernelOptions {
+  /** `wasm` (the default) runs at machine speed; `reference` is the slow definition of every result. */
   readonly backend?: 'reference' | 'wasm';
-  /** Memory to work on; a new one by default. */
+  /** Memory to work on; a new one by default. Kernels take their scratch memory from it at once and for good. */
   readonly arena?: Arena;
   /** Threads for the large products, this one included; default 1. */
   readonly threads?: number;
 }
 
 /**
- * Makes kernels over an arena.
+ * Makes kernels over an arena. Each kernel of the WebAssembly backend is checked against the reference on a small
+ * case; one that differs runs on the reference and is listed in `fallbacks`.
  *
- * @throws BitloomError `kernel-threads` when `threads` is not a positive integer.
+ * Create kernels before taking marks of the arena: scratch memory under a released mark would be handed out again.
+ *
+ * @throws BitloomError `kernel-threads` when `threads` is not a positive integer, `arena-full`.
  */
 export function createKernels(options: KernelOptions = {}): Kernels {
   const threads = options.threads ?? 1;
@@ -29,5 +36,17 @@ export function createKernels(options: KernelOptions = {}): Kernels {
     });
   }
   const arena = options.arena ?? new Arena();
-  return { backend: 'reference', arena, threads: 1, fallbacks: [], close() {}, ...referenceKernels(arena) };
+  const reference = referenceKernels(arena);
+  const backend = options.backend ?? 'wasm';
+  if (backend === 'reference') {
+    return { backend, arena, threads: 1, fallbacks: [], close() {}, ...reference };
+  }
+  const wasm = wasmKernels(arena, compileKernels(), arena.alloc(SCRATCH_BYTES));
+  const fallbacks = failingKernels(arena, wasm, reference);
+  return { backend, arena, threads: 1, fallbacks, close() {}, ...replace(wasm, reference, fallbacks) };
+}
+
+/** `table` with the kernels in `names` taken from `other`. */
+function replace(table: KernelTable, other: KernelTable, names: readonly KernelName[]): KernelTable {
+  return { ...table, ...Object.fromEntries(names.map((name) => [name, other[name]])) };
 }

@@ -1,47 +1,89 @@
-/** Bytes of the binary format: LEB128 numbers, names, vectors, sections. No knowledge of instructions. */
+/** Writing the binary format: bytes, LEB128 numbers, names, opcodes, sized parts. No knowledge of instructions. */
 import { isSimd, type Opcode, simdNumber } from './opcodes.js';
 
-/** Unsigned LEB128 of an integer below 2^32. */
-export function unsignedLeb(value: number): number[] {
-  const out: number[] = [];
-  let rest = value >>> 0;
-  while (rest >= 0x80) {
-    out.push((rest & 0x7f) | 0x80);
-    rest >>>= 7;
+/** A growing run of bytes. */
+export class ByteWriter {
+  #bytes = new Uint8Array(256);
+  #length = 0;
+
+  /** The bytes written so far; valid until the next write. */
+  get written(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
   }
-  out.push(rest);
-  return out;
-}
 
-/** Signed LEB128 of a 32-bit integer. */
-export function signedLeb(value: number): number[] {
-  const out: number[] = [];
-  let rest = value | 0;
-  while (rest < -64 || rest > 63) {
-    out.push((rest & 0x7f) | 0x80);
-    rest >>= 7;
+  #reserve(count: number): void {
+    const needed = this.#length + count;
+    if (needed <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    larger.set(this.#bytes);
+    this.#bytes = larger;
   }
-  out.push(rest & 0x7f);
-  return out;
-}
 
-/** The bytes of an opcode, prefix included. */
-export function opcodeBytes(opcode: Opcode): number[] {
-  return isSimd(opcode) ? [0xfd, ...unsignedLeb(simdNumber(opcode))] : [opcode];
-}
+  byte(value: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#length] = value;
+    this.#length += 1;
+  }
 
-/** A UTF-8 name with its length. */
-export function nameBytes(name: string): number[] {
-  const bytes = new TextEncoder().encode(name);
-  return [...unsignedLeb(bytes.length), ...bytes];
-}
+  bytes(values: ArrayLike<number>): void {
+    this.#reserve(values.length);
+    this.#bytes.set(values, this.#length);
+    this.#length += values.length;
+  }
 
-/** A vector: the number of items, then the items. */
-export function vectorBytes(items: readonly (readonly number[])[]): number[] {
-  return [...unsignedLeb(items.length), ...items.flat()];
-}
+  /** Unsigned LEB128 of an integer below 2^32. */
+  unsigned(value: number): void {
+    let rest = value >>> 0;
+    while (rest >= 0x80) {
+      this.byte((rest & 0x7f) | 0x80);
+      rest >>>= 7;
+    }
+    this.byte(rest);
+  }
 
-/** Four bytes of a float32, little-endian. */
-export function float32Bytes(value: number): number[] {
-  return [...new Uint8Array(Float32Array.of(value).buffer)];
+  /** Signed LEB128 of a 32-bit integer. */
+  signed(value: number): void {
+    let rest = value | 0;
+    while (rest < -64 || rest > 63) {
+      this.byte((rest & 0x7f) | 0x80);
+      rest >>= 7;
+    }
+    this.byte(rest & 0x7f);
+  }
+
+  /** A float32, little-endian. */
+  float32(value: number): void {
+    this.bytes(new Uint8Array(Float32Array.of(value).buffer));
+  }
+
+  /** An opcode, prefix included. */
+  opcode(opcode: Opcode): void {
+    if (isSimd(opcode)) {
+      this.byte(0xfd);
+      this.unsigned(simdNumber(opcode));
+    } else {
+      this.byte(opcode);
+    }
+  }
+
+  /** A UTF-8 name with its length. */
+  name(text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    this.unsigned(bytes.length);
+    this.bytes(bytes);
+  }
+
+  /** A vector: the number of items, then each item as `write` puts it. */
+  vector<T>(items: readonly T[], write: (item: T, index: number) => void): void {
+    this.unsigned(items.length);
+    items.forEach(write);
+  }
+
+  /** What `write` puts, preceded by its size in bytes. */
+  sized(write: (part: ByteWriter) => void): void {
+    const part = new ByteWriter();
+    write(part);
+    this.unsigned(part.written.length);
+    this.bytes(part.written);
+  }
 }

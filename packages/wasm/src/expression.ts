@@ -1,9 +1,9 @@
 /**
- * Expressions: typed values that an instruction sequence leaves on the stack. Building one only writes bytes; it is
+ * Expressions: typed values that an instruction sequence leaves on the stack. Building one writes nothing; it is
  * evaluated where a statement uses it, and once per use, so keep what is used twice in a local.
  */
 import { BitloomError } from '@bitloom/ir';
-import { float32Bytes, opcodeBytes, signedLeb, unsignedLeb } from './binary.js';
+import type { ByteWriter } from './binary.js';
 import {
   CONTROL,
   LANE_LOADS,
@@ -13,14 +13,15 @@ import {
   LOADS,
   type LoadName,
   OPERATORS,
+  type Opcode,
   type OperatorName,
 } from './opcodes.js';
-import type { ValueType } from './value-types.js';
+import { VALUE_TYPE_CODES, type ValueType } from './value-types.js';
 
-/** A value of type `T`, as the bytes that compute it. */
+/** A value of type `T`, as a writer of the bytes that compute it. */
 export interface Expression<T extends ValueType = ValueType> {
   readonly type: T;
-  readonly bytes: readonly number[];
+  readonly write: (out: ByteWriter) => void;
 }
 
 /** A parameter or local variable; used as an expression it reads the variable. */
@@ -101,9 +102,23 @@ export function checkOffset(name: string, offset: number): void {
   }
 }
 
-/** The immediate of a memory access: no alignment is promised (hint 1 byte), plus a constant byte offset. */
-export function memoryArgument(offset: number): number[] {
-  return [0, ...unsignedLeb(offset)];
+/** Appends a memory access: the opcode, no promise of alignment (hint 1 byte), the constant byte offset. */
+export function appendMemoryAccess(out: ByteWriter, opcode: Opcode, offset: number): void {
+  out.opcode(opcode);
+  out.byte(0);
+  out.unsigned(offset);
+}
+
+/** Reads of local variable `index`. */
+export function localExpression<T extends ValueType>(type: T, index: number): Local<T> {
+  return {
+    type,
+    index,
+    write(out) {
+      out.byte(CONTROL['local.get']);
+      out.unsigned(index);
+    },
+  };
 }
 
 /** Applies an operator without immediates, e.g. `op('i32.add', a, b)`. */
@@ -114,7 +129,13 @@ export function op<N extends OperatorName>(
   const { opcode, params, result } = OPERATORS[name];
   const list: readonly Expression[] = operands;
   checkOperands(name, params, list);
-  return { type: result, bytes: [...list.flatMap(({ bytes }) => bytes), ...opcodeBytes(opcode)] };
+  return {
+    type: result,
+    write(out) {
+      for (const operand of list) operand.write(out);
+      out.opcode(opcode);
+    },
+  };
 }
 
 /** Applies an operator with a lane index, e.g. `lane('f32x4.extract_lane', 2, v)`. */
@@ -127,7 +148,14 @@ export function lane<N extends LaneOperatorName>(
   checkLane(name, index, lanes);
   const list: readonly Expression[] = operands;
   checkOperands(name, params, list);
-  return { type: result, bytes: [...list.flatMap(({ bytes }) => bytes), ...opcodeBytes(opcode), index] };
+  return {
+    type: result,
+    write(out) {
+      for (const operand of list) operand.write(out);
+      out.opcode(opcode);
+      out.byte(index);
+    },
+  };
 }
 
 /** Loads from `address` + `offset` bytes; any alignment is allowed. */
@@ -139,7 +167,13 @@ export function load<N extends LoadName>(
   checkType(`address of ${name}`, 'i32', address);
   checkOffset(name, offset);
   const { opcode, type } = LOADS[name];
-  return { type, bytes: [...address.bytes, ...opcodeBytes(opcode), ...memoryArgument(offset)] };
+  return {
+    type,
+    write(out) {
+      address.write(out);
+      appendMemoryAccess(out, opcode, offset);
+    },
+  };
 }
 
 /** Replaces one lane of `vector` by what lies at `address` + `offset`. */
@@ -157,7 +191,12 @@ export function loadLane(
   checkType(`vector of ${name}`, 'v128', vector);
   return {
     type: 'v128',
-    bytes: [...address.bytes, ...vector.bytes, ...opcodeBytes(opcode), ...memoryArgument(offset), index],
+    write(out) {
+      address.write(out);
+      vector.write(out);
+      appendMemoryAccess(out, opcode, offset);
+      out.byte(index);
+    },
   };
 }
 
@@ -180,7 +219,12 @@ export function shuffle(
   checkType('operand 1 of i8x16.shuffle', 'v128', b);
   return {
     type: 'v128',
-    bytes: [...a.bytes, ...b.bytes, ...opcodeBytes(CONTROL['i8x16.shuffle']), ...indices],
+    write(out) {
+      a.write(out);
+      b.write(out);
+      out.opcode(CONTROL['i8x16.shuffle']);
+      out.bytes(indices);
+    },
   };
 }
 
@@ -192,22 +236,38 @@ export function select<T extends ValueType>(
 ): Expression<T> {
   checkType('second value of select', yes.type, no);
   checkType('condition of select', 'i32', condition);
-  const bytes = [...yes.bytes, ...no.bytes, ...condition.bytes];
   // Vectors need the typed form of select.
   return {
     type: yes.type,
-    bytes: yes.type === 'v128' ? [...bytes, 0x1c, 1, 0x7b] : [...bytes, CONTROL.select],
+    write(out) {
+      yes.write(out);
+      no.write(out);
+      condition.write(out);
+      out.bytes(yes.type === 'v128' ? [0x1c, 1, VALUE_TYPE_CODES.v128] : [CONTROL.select]);
+    },
   };
 }
 
 /** A 32-bit integer constant; taken modulo 2^32. */
 export function i32(value: number): Expression<'i32'> {
-  return { type: 'i32', bytes: [CONTROL['i32.const'], ...signedLeb(value)] };
+  return {
+    type: 'i32',
+    write(out) {
+      out.byte(CONTROL['i32.const']);
+      out.signed(value);
+    },
+  };
 }
 
 /** A float32 constant; `value` is rounded to float32. */
 export function f32(value: number): Expression<'f32'> {
-  return { type: 'f32', bytes: [CONTROL['f32.const'], ...float32Bytes(value)] };
+  return {
+    type: 'f32',
+    write(out) {
+      out.byte(CONTROL['f32.const']);
+      out.float32(value);
+    },
+  };
 }
 
 /** A vector constant from 16 bytes. */
@@ -220,7 +280,13 @@ export function v128(value: Uint8Array): Expression<'v128'> {
       got: String(value.length),
     });
   }
-  return { type: 'v128', bytes: [...opcodeBytes(CONTROL['v128.const']), ...value] };
+  return {
+    type: 'v128',
+    write(out) {
+      out.opcode(CONTROL['v128.const']);
+      out.bytes(value);
+    },
+  };
 }
 
 /** A vector constant of four equal float32. */

@@ -3,14 +3,15 @@
  * calls; expressions are built beside it and consumed by statements.
  */
 import { BitloomError } from '@bitloom/ir';
-import { opcodeBytes, unsignedLeb } from './binary.js';
+import { ByteWriter } from './binary.js';
 import {
+  appendMemoryAccess,
   checkOffset,
   checkOperands,
   checkType,
   type Expression,
   type Local,
-  memoryArgument,
+  localExpression,
 } from './expression.js';
 import { CONTROL, EMPTY_BLOCK, LANE_STORES, type LaneStoreName, STORES, type StoreName } from './opcodes.js';
 import { VALUE_TYPE_CODES, type ValueType } from './value-types.js';
@@ -37,7 +38,7 @@ export class FunctionBuilder {
   readonly #name: string;
   readonly #paramCount: number;
   readonly #locals: { type: ValueType; name: string }[];
-  readonly #bytes: number[] = [];
+  readonly #code = new ByteWriter();
   #depth = 0;
 
   constructor(name: string, params: readonly ValueType[], paramNames: readonly string[]) {
@@ -50,7 +51,7 @@ export class FunctionBuilder {
   local<T extends ValueType>(type: T, name: string, initial?: Expression<T>): Local<T> {
     const index = this.#locals.length;
     this.#locals.push({ type, name });
-    const local = { type, index, bytes: [CONTROL['local.get'], ...unsignedLeb(index)] };
+    const local = localExpression(type, index);
     if (initial !== undefined) this.set(local, initial);
     return local;
   }
@@ -58,13 +59,22 @@ export class FunctionBuilder {
   /** local = value. */
   set<T extends ValueType>(local: Local<T>, value: Expression<T>): void {
     checkType(`value of local ${this.#locals[local.index].name}`, local.type, value);
-    this.#bytes.push(...value.bytes, CONTROL['local.set'], ...unsignedLeb(local.index));
+    value.write(this.#code);
+    this.#code.byte(CONTROL['local.set']);
+    this.#code.unsigned(local.index);
   }
 
   /** local = value, and the value itself. The assignment happens where the expression is used. */
   tee<T extends ValueType>(local: Local<T>, value: Expression<T>): Expression<T> {
     checkType(`value of local ${this.#locals[local.index].name}`, local.type, value);
-    return { type: local.type, bytes: [...value.bytes, CONTROL['local.tee'], ...unsignedLeb(local.index)] };
+    return {
+      type: local.type,
+      write(out) {
+        value.write(out);
+        out.byte(CONTROL['local.tee']);
+        out.unsigned(local.index);
+      },
+    };
   }
 
   /** Stores `value` at `address` + `offset` bytes; any alignment is allowed. */
@@ -78,7 +88,9 @@ export class FunctionBuilder {
     checkType(`address of ${name}`, 'i32', address);
     checkType(`value of ${name}`, type, value);
     checkOffset(name, offset);
-    this.#bytes.push(...address.bytes, ...value.bytes, ...opcodeBytes(opcode), ...memoryArgument(offset));
+    address.write(this.#code);
+    value.write(this.#code);
+    appendMemoryAccess(this.#code, opcode, offset);
   }
 
   /** Stores one lane of `vector`. */
@@ -102,13 +114,10 @@ export class FunctionBuilder {
         got: String(lane),
       });
     }
-    this.#bytes.push(
-      ...address.bytes,
-      ...vector.bytes,
-      ...opcodeBytes(opcode),
-      ...memoryArgument(offset),
-      lane,
-    );
+    address.write(this.#code);
+    vector.write(this.#code);
+    appendMemoryAccess(this.#code, opcode, offset);
+    this.#code.byte(lane);
   }
 
   /** A block; branching to its label leaves it. */
@@ -122,25 +131,26 @@ export class FunctionBuilder {
   }
 
   #structure(kind: 'block' | 'loop', body: (label: Label) => void): void {
-    this.#bytes.push(CONTROL[kind], EMPTY_BLOCK);
+    this.#code.bytes([CONTROL[kind], EMPTY_BLOCK]);
     this.#depth += 1;
     body({ depth: this.#depth, kind });
     this.#depth -= 1;
-    this.#bytes.push(CONTROL.end);
+    this.#code.byte(CONTROL.end);
   }
 
   /** Runs `then` when `condition` is not 0, else `otherwise`. */
   if(condition: Expression<'i32'>, then: () => void, otherwise?: () => void): void {
     checkType('condition of if', 'i32', condition);
-    this.#bytes.push(...condition.bytes, CONTROL.if, EMPTY_BLOCK);
+    condition.write(this.#code);
+    this.#code.bytes([CONTROL.if, EMPTY_BLOCK]);
     this.#depth += 1;
     then();
     if (otherwise !== undefined) {
-      this.#bytes.push(CONTROL.else);
+      this.#code.byte(CONTROL.else);
       otherwise();
     }
     this.#depth -= 1;
-    this.#bytes.push(CONTROL.end);
+    this.#code.byte(CONTROL.end);
   }
 
   /** Repeats `body` while `condition` is not 0; the condition is tested first. */
@@ -155,13 +165,16 @@ export class FunctionBuilder {
 
   /** Branches to a label of an enclosing structure. */
   branch(label: Label): void {
-    this.#bytes.push(CONTROL.br, ...unsignedLeb(this.#distance(label)));
+    this.#code.byte(CONTROL.br);
+    this.#code.unsigned(this.#distance(label));
   }
 
   /** Branches when `condition` is not 0. */
   branchIf(label: Label, condition: Expression<'i32'>): void {
     checkType('condition of br_if', 'i32', condition);
-    this.#bytes.push(...condition.bytes, CONTROL.br_if, ...unsignedLeb(this.#distance(label)));
+    condition.write(this.#code);
+    this.#code.byte(CONTROL.br_if);
+    this.#code.unsigned(this.#distance(label));
   }
 
   #distance(label: Label): number {
@@ -180,7 +193,7 @@ export class FunctionBuilder {
 
   /** Calls a function without a result. */
   call(target: FunctionReference<readonly ValueType[], undefined>, ...args: readonly Expression[]): void {
-    this.#bytes.push(...callBytes(target, args));
+    writeCall(this.#code, target, args);
   }
 
   /** Calls a function for its result, where the expression is used. */
@@ -188,12 +201,13 @@ export class FunctionBuilder {
     target: FunctionReference<readonly ValueType[], R>,
     ...args: readonly Expression[]
   ): Expression<R> {
-    return { type: target.result, bytes: callBytes(target, args) };
+    return { type: target.result, write: (out) => writeCall(out, target, args) };
   }
 
   /** Leaves the function, with its result if it has one. */
   return(value?: Expression): void {
-    this.#bytes.push(...(value?.bytes ?? []), CONTROL.return);
+    value?.write(this.#code);
+    this.#code.byte(CONTROL.return);
   }
 
   /** Names of parameters and locals, by index. */
@@ -201,27 +215,29 @@ export class FunctionBuilder {
     return this.#locals.map(({ name }) => name);
   }
 
-  /** The code entry: local declarations (runs of equal types), the body, the end. */
-  finish(result?: Expression): number[] {
+  /** Writes the code entry: size, local declarations (runs of equal types), the body, the end. Called once. */
+  finish(out: ByteWriter, result?: Expression): void {
     const runs: { type: ValueType; count: number }[] = [];
     for (const { type } of this.#locals.slice(this.#paramCount)) {
       const last = runs.at(-1);
       if (last?.type === type) last.count += 1;
       else runs.push({ type, count: 1 });
     }
-    const declarations = runs.flatMap(({ type, count }) => [...unsignedLeb(count), VALUE_TYPE_CODES[type]]);
-    const code = [
-      ...unsignedLeb(runs.length),
-      ...declarations,
-      ...this.#bytes,
-      ...(result?.bytes ?? []),
-      CONTROL.end,
-    ];
-    return [...unsignedLeb(code.length), ...code];
+    result?.write(this.#code);
+    this.#code.byte(CONTROL.end);
+    out.sized((entry) => {
+      entry.vector(runs, ({ type, count }) => {
+        entry.unsigned(count);
+        entry.byte(VALUE_TYPE_CODES[type]);
+      });
+      entry.bytes(this.#code.written);
+    });
   }
 }
 
-function callBytes(target: FunctionReference, args: readonly Expression[]): number[] {
+function writeCall(out: ByteWriter, target: FunctionReference, args: readonly Expression[]): void {
   checkOperands(target.name, target.params, args);
-  return [...args.flatMap(({ bytes }) => bytes), CONTROL.call, ...unsignedLeb(target.index)];
+  for (const argument of args) argument.write(out);
+  out.byte(CONTROL.call);
+  out.unsigned(target.index);
 }

@@ -2,12 +2,11 @@
  * A module: imports, functions, exports, encoded as a WebAssembly binary. Imports must be declared before the first
  * function, because they come first in the index space and indices are final once handed out.
  */
-import { BitloomError } from '@bitloom/ir';
-import { nameBytes, unsignedLeb, vectorBytes } from './binary.js';
-import { checkType, type Expression, type Local } from './expression.js';
+import { BitloomError, internalError } from '@bitloom/ir';
+import { ByteWriter } from './binary.js';
+import { checkType, type Expression, type Local, localExpression } from './expression.js';
 import { FunctionBuilder, type FunctionReference } from './function-builder.js';
 import type { MemoryDescriptor } from './host.js';
-import { CONTROL } from './opcodes.js';
 import { VALUE_TYPE_CODES, type ValueType } from './value-types.js';
 
 /** Names and types of a function's parameters, in order. */
@@ -19,34 +18,45 @@ export type ParameterLocals<P extends Parameters> = { readonly [K in keyof P]: L
 const MAGIC = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
 const SECTION = { custom: 0, type: 1, import: 2, function: 3, memory: 5, export: 7, code: 10 } as const;
 const EXTERNAL = { function: 0, memory: 2 } as const;
+const FUNCTION_TYPE = 0x60;
+/** Subsections of the custom section `name`. */
+const NAMES = { functions: 1, locals: 2 } as const;
 
 interface Signature {
   readonly params: readonly ValueType[];
   readonly result: ValueType | undefined;
 }
 
+interface Import {
+  readonly module: string;
+  readonly name: string;
+  /** Type index of a function; undefined for the memory. */
+  readonly typeIndex: number | undefined;
+}
+
 /** Collects a module and encodes it. */
 export class ModuleBuilder {
-  readonly #types: string[] = [];
-  readonly #typeBytes: number[][] = [];
-  readonly #imports: number[][] = [];
-  readonly #functions: { typeIndex: number; code: number[] }[] = [];
-  readonly #exports: number[][] = [];
+  readonly #types: Signature[] = [];
+  readonly #imports: Import[] = [];
+  /** Type index of each own function. */
+  readonly #functions: number[] = [];
+  readonly #code = new ByteWriter();
+  readonly #exports: { name: string; kind: number; index: number }[] = [];
   readonly #functionNames: string[] = [];
   readonly #localNames: (readonly string[])[] = [];
   #importedFunctions = 0;
-  #memory: { bytes: number[]; imported: boolean } | undefined;
+  #memory: { descriptor: MemoryDescriptor; imported: boolean } | undefined;
 
   /** Imports the module's memory. */
   importMemory(module: string, name: string, descriptor: MemoryDescriptor): void {
     this.#setMemory(descriptor, true);
-    this.#imports.push([...nameBytes(module), ...nameBytes(name), EXTERNAL.memory, ...limits(descriptor)]);
+    this.#imports.push({ module, name, typeIndex: undefined });
   }
 
   /** Defines the module's own memory, exported under `name`. */
   memory(name: string, descriptor: MemoryDescriptor): void {
     this.#setMemory(descriptor, false);
-    this.#exports.push([...nameBytes(name), EXTERNAL.memory, 0]);
+    this.#exports.push({ name, kind: EXTERNAL.memory, index: 0 });
   }
 
   #setMemory(descriptor: MemoryDescriptor, imported: boolean): void {
@@ -58,7 +68,15 @@ export class ModuleBuilder {
         got: 'a second one',
       });
     }
-    this.#memory = { bytes: limits(descriptor), imported };
+    if (descriptor.shared === true && descriptor.maximum === undefined) {
+      throw new BitloomError({
+        code: 'wasm-memory',
+        message: 'a shared memory needs a maximum',
+        expected: 'maximum in pages',
+        got: 'none',
+      });
+    }
+    this.#memory = { descriptor, imported };
   }
 
   /** Imports a function. */
@@ -77,13 +95,7 @@ export class ModuleBuilder {
         got: `${this.#functions.length} functions`,
       });
     }
-    const typeIndex = this.#typeIndex({ params, result });
-    this.#imports.push([
-      ...nameBytes(module),
-      ...nameBytes(name),
-      EXTERNAL.function,
-      ...unsignedLeb(typeIndex),
-    ]);
+    this.#imports.push({ module, name, typeIndex: this.#typeIndex({ params, result }) });
     const index = this.#importedFunctions;
     this.#importedFunctions += 1;
     this.#functionNames.push(name);
@@ -131,71 +143,97 @@ export class ModuleBuilder {
     const f = new FunctionBuilder(name, types, names);
     const locals: Record<string, Local> = {};
     names.forEach((paramName, index) => {
-      locals[paramName] = { type: types[index], index, bytes: [CONTROL['local.get'], ...unsignedLeb(index)] };
+      locals[paramName] = localExpression(types[index], index);
     });
     const value = body(f, locals as ParameterLocals<P>);
     if (result !== undefined && value !== undefined) checkType(`result of ${name}`, result, value);
     const index = this.#importedFunctions + this.#functions.length;
-    this.#functions.push({ typeIndex: this.#typeIndex({ params: types, result }), code: f.finish(value) });
+    this.#functions.push(this.#typeIndex({ params: types, result }));
+    f.finish(this.#code, value);
     this.#functionNames.push(name);
     this.#localNames.push(f.localNames);
-    if (exported) this.#exports.push([...nameBytes(name), EXTERNAL.function, ...unsignedLeb(index)]);
+    if (exported) this.#exports.push({ name, kind: EXTERNAL.function, index });
     return { index, name, params: types, result };
   }
 
-  #typeIndex({ params, result }: Signature): number {
-    const key = `${params.join()}>${result ?? ''}`;
-    const known = this.#types.indexOf(key);
-    if (known >= 0) return known;
-    this.#types.push(key);
-    this.#typeBytes.push([
-      0x60,
-      ...vectorBytes(params.map((type) => [VALUE_TYPE_CODES[type]])),
-      ...vectorBytes(result === undefined ? [] : [[VALUE_TYPE_CODES[result]]]),
-    ]);
-    return this.#types.length - 1;
+  #typeIndex(signature: Signature): number {
+    const known = this.#types.findIndex(
+      ({ params, result }) => result === signature.result && params.join() === signature.params.join(),
+    );
+    return known >= 0 ? known : this.#types.push(signature) - 1;
   }
 
   /** The binary: magic, sections in order, and a custom section with the names of functions and locals. */
   toBytes(): Uint8Array<ArrayBuffer> {
-    const ownMemory = this.#memory !== undefined && !this.#memory.imported ? [this.#memory.bytes] : [];
-    return Uint8Array.from([
-      ...MAGIC,
-      ...section(SECTION.type, vectorBytes(this.#typeBytes)),
-      ...section(SECTION.import, vectorBytes(this.#imports)),
-      ...section(
-        SECTION.function,
-        vectorBytes(this.#functions.map(({ typeIndex }) => unsignedLeb(typeIndex))),
-      ),
-      ...section(SECTION.memory, vectorBytes(ownMemory)),
-      ...section(SECTION.export, vectorBytes(this.#exports)),
-      ...section(SECTION.code, vectorBytes(this.#functions.map(({ code }) => code))),
-      ...section(SECTION.custom, [...nameBytes('name'), ...this.#names()]),
-    ]);
-  }
-
-  #names(): number[] {
-    const indexed = (names: readonly string[]): number[] =>
-      vectorBytes(names.map((name, i) => [...unsignedLeb(i), ...nameBytes(name)]));
-    const locals = vectorBytes(this.#localNames.map((names, i) => [...unsignedLeb(i), ...indexed(names)]));
-    return [...section(1, indexed(this.#functionNames)), ...section(2, locals)];
-  }
-}
-
-/** A section; an empty vector is left out. */
-function section(id: number, body: readonly number[]): number[] {
-  return body.length === 1 && body[0] === 0 ? [] : [id, ...unsignedLeb(body.length), ...body];
-}
-
-function limits({ initial, maximum, shared }: MemoryDescriptor): number[] {
-  if (shared === true && maximum === undefined) {
-    throw new BitloomError({
-      code: 'wasm-memory',
-      message: 'a shared memory needs a maximum',
-      expected: 'maximum in pages',
-      got: 'none',
+    const out = new ByteWriter();
+    out.bytes(MAGIC);
+    const section = (id: number, isEmpty: boolean, write: (part: ByteWriter) => void): void => {
+      if (isEmpty) return;
+      out.byte(id);
+      out.sized(write);
+    };
+    section(SECTION.type, this.#types.length === 0, (part) => {
+      part.vector(this.#types, ({ params, result }) => {
+        part.byte(FUNCTION_TYPE);
+        part.vector(params, (type) => part.byte(VALUE_TYPE_CODES[type]));
+        part.vector(result === undefined ? [] : [result], (type) => part.byte(VALUE_TYPE_CODES[type]));
+      });
     });
+    section(SECTION.import, this.#imports.length === 0, (part) => {
+      part.vector(this.#imports, ({ module, name, typeIndex }) => {
+        part.name(module);
+        part.name(name);
+        part.byte(typeIndex === undefined ? EXTERNAL.memory : EXTERNAL.function);
+        if (typeIndex === undefined) this.#writeMemory(part);
+        else part.unsigned(typeIndex);
+      });
+    });
+    section(SECTION.function, this.#functions.length === 0, (part) => {
+      part.vector(this.#functions, (typeIndex) => part.unsigned(typeIndex));
+    });
+    section(SECTION.memory, this.#memory === undefined || this.#memory.imported, (part) => {
+      part.unsigned(1);
+      this.#writeMemory(part);
+    });
+    section(SECTION.export, this.#exports.length === 0, (part) => {
+      part.vector(this.#exports, ({ name, kind, index }) => {
+        part.name(name);
+        part.byte(kind);
+        part.unsigned(index);
+      });
+    });
+    section(SECTION.code, this.#functions.length === 0, (part) => {
+      part.unsigned(this.#functions.length);
+      part.bytes(this.#code.written);
+    });
+    section(SECTION.custom, this.#functionNames.length === 0, (part) => {
+      part.name('name');
+      part.byte(NAMES.functions);
+      part.sized((names) => writeNames(names, this.#functionNames));
+      part.byte(NAMES.locals);
+      part.sized((names) => {
+        names.vector(this.#localNames, (locals, index) => {
+          names.unsigned(index);
+          writeNames(names, locals);
+        });
+      });
+    });
+    return out.written.slice();
   }
-  const flags = (maximum === undefined ? 0 : 1) + (shared === true ? 2 : 0);
-  return [flags, ...unsignedLeb(initial), ...(maximum === undefined ? [] : unsignedLeb(maximum))];
+
+  #writeMemory(out: ByteWriter): void {
+    if (this.#memory === undefined) throw internalError('a memory is written that was never declared');
+    const { initial, maximum, shared } = this.#memory.descriptor;
+    out.byte((maximum === undefined ? 0 : 1) + (shared === true ? 2 : 0));
+    out.unsigned(initial);
+    if (maximum !== undefined) out.unsigned(maximum);
+  }
+}
+
+/** A name map: index and name of each. */
+function writeNames(out: ByteWriter, names: readonly string[]): void {
+  out.vector(names, (name, index) => {
+    out.unsigned(index);
+    out.name(name);
+  });
 }
