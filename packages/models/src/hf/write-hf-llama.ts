@@ -1,0 +1,133 @@
+/**
+ * Writes a decoder of the Llama family as a Hugging Face folder: `config.json` and `model.safetensors`, float32. Query
+ * and key rows are put in rotate-half order where the source has them interleaved, as Hugging Face wants them.
+ */
+import { BitloomError, type SectionSource } from '@bitloom/ir';
+import { type DecoderConfig, unsupportedModel } from '../decoder/decoder-config.js';
+import { decoderParameters } from '../decoder/parameters.js';
+import { fromTable } from '../families/checkpoint.js';
+import { LLAMA_NAMES } from '../families/hf-checkpoint.js';
+import { f32Entry, type SafetensorsEntry, writeSafetensors } from '../safetensors/writer.js';
+
+export interface HfLlamaOptions {
+  /** Keys of transformers 4 (`rope_theta`, `rope_scaling`) or 5 (`rope_parameters`). Default 5. */
+  readonly form?: 4 | 5;
+  readonly bosId?: number;
+  readonly eosIds?: readonly number[];
+}
+
+/** Files of the folder by name. */
+export type HfFiles = Readonly<Record<'config.json' | 'model.safetensors', Uint8Array>>;
+
+/**
+ * The files of a Hugging Face folder.
+ * @param sections float32 weights by parameter name, as `openModel` gives them
+ * @throws BitloomError `model-unsupported` for configurations that Llama does not have
+ */
+export function writeHfLlama(
+  config: DecoderConfig,
+  sections: SectionSource,
+  options: HfLlamaOptions = {},
+): HfFiles {
+  const { positions } = config;
+  if (positions.kind !== 'rope')
+    throw unsupportedModel('configuration', 'learned positions', 'rotary', 'learned');
+  const entries = decoderParameters(config).map(({ name, shape }): SafetensorsEntry => {
+    const bytes = sections.read(name).slice();
+    const values = new Float32Array(bytes.buffer);
+    const rotated = /\.(?:q|k)\.(?:weight|bias)$/.test(name) && positions.layout === 'interleaved';
+    const ordered = rotated ? halvesFirst(values, config.headDim, shape[1] ?? 1) : values;
+    const tensor =
+      name === 'head.weight' ? 'lm_head.weight' : `model.${fromTable(LLAMA_NAMES.tensors, name)}`;
+    return f32Entry(tensor, shape, ordered);
+  });
+  const json = JSON.stringify(hfLlamaConfig(config, options), undefined, 2);
+  return {
+    'config.json': new TextEncoder().encode(`${json}\n`),
+    'model.safetensors': writeSafetensors(entries, { format: 'pt' }),
+  };
+}
+
+/**
+ * Rows of each head reordered from interleaved pairs (0, 1), (2, 3), ... to halves: row 2i goes to i, row 2i + 1 to
+ * i + headDim/2. `rowLength` values make a row.
+ */
+export function halvesFirst(
+  values: Float32Array,
+  headDim: number,
+  rowLength: number,
+): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(values.length);
+  const rows = values.length / rowLength;
+  for (let row = 0; row < rows; row++) {
+    const inHead = row % headDim;
+    const target = row - inHead + (inHead >> 1) + (inHead & 1) * (headDim / 2);
+    out.set(values.subarray(row * rowLength, (row + 1) * rowLength), target * rowLength);
+  }
+  return out;
+}
+
+function hfLlamaConfig(config: DecoderConfig, options: HfLlamaOptions): Record<string, unknown> {
+  const { positions, biases, feedForward, norm } = config;
+  const isLlama =
+    norm.kind === 'rms' &&
+    feedForward.gated &&
+    feedForward.activation === 'silu' &&
+    positions.kind === 'rope' &&
+    biases.qkv === biases.output;
+  if (!isLlama)
+    throw unsupportedModel('configuration', 'something Llama does not have', 'a Llama', config.family);
+  const eosIds = options.eosIds ?? [];
+  return {
+    architectures: ['LlamaForCausalLM'],
+    attention_bias: biases.qkv,
+    bos_token_id: options.bosId ?? null,
+    eos_token_id: eosIds.length > 1 ? eosIds : (eosIds[0] ?? null),
+    head_dim: config.headDim,
+    hidden_act: 'silu',
+    hidden_size: config.width,
+    intermediate_size: config.hiddenWidth,
+    max_position_embeddings: config.maxPositions,
+    mlp_bias: biases.feedForward,
+    model_type: 'llama',
+    num_attention_heads: config.heads,
+    num_hidden_layers: config.layers,
+    num_key_value_heads: config.kvHeads,
+    rms_norm_eps: norm.epsilon,
+    tie_word_embeddings: config.tiedEmbeddings,
+    vocab_size: config.vocabSize,
+    ...ropeKeys(positions, options.form ?? 5),
+  };
+}
+
+function ropeKeys(positions: DecoderConfig['positions'], form: 4 | 5): Record<string, unknown> {
+  if (positions.kind !== 'rope') return {};
+  const { theta, scaling } = positions;
+  const scalingKeys = ((): Record<string, unknown> | undefined => {
+    switch (scaling.kind) {
+      case 'none':
+        return undefined;
+      case 'linear':
+        return { rope_type: 'linear', factor: scaling.factor };
+      case 'llama3':
+        return {
+          rope_type: 'llama3',
+          factor: scaling.factor,
+          low_freq_factor: scaling.lowFreqFactor,
+          high_freq_factor: scaling.highFreqFactor,
+          original_max_position_embeddings: scaling.originalMaxPositions,
+        };
+      case 'factors':
+        throw new BitloomError({
+          code: 'model-unsupported',
+          message: 'a Hugging Face Llama configuration has no place for divisors of the rotary frequencies',
+          where: 'rope scaling',
+          expected: 'none, linear or llama3',
+          got: `${scaling.factors.length} divisors`,
+          hint: 'give the rule the divisors were made by (llama3 with its factors) in the configuration',
+        });
+    }
+  })();
+  if (form === 4) return { rope_theta: theta, rope_scaling: scalingKeys ?? null };
+  return { rope_parameters: { rope_theta: theta, ...(scalingKeys ?? { rope_type: 'default' }) } };
+}
