@@ -1,6 +1,7 @@
 /**
  * `@bitloom/ir/container`: artefacts as bytes, on any platform. Files are behind `@bitloom/ir/node`.
  */
+export * from './container/artefacts.js';
 export * from './container/container-reader.js';
 export {
   type ByteSink,

@@ -37,6 +37,8 @@ export interface SectionEntry {
 
 /** An open container. `header` is plain data, not yet checked against a schema. */
 export interface ContainerReader {
+  /** Name of the source, for messages. */
+  readonly name: string;
   readonly version: ContainerVersion;
   readonly kind: ArtefactKind;
   readonly header: unknown;
@@ -74,6 +76,7 @@ export function readContainer(source: RangeSource): ContainerReader {
   const sections = listed.map((value: HeaderValue) => readEntry(source, value, headerEnd));
   requireApart(source, sections);
   return {
+    name: source.name,
     version: preamble.version,
     kind: preamble.kind,
     header: artefact,

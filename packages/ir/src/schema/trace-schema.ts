@@ -1,0 +1,40 @@
+/**
+ * Schema of the trace artefact. Columns are typed arrays in memory and sections in a container.
+ */
+import * as z from 'zod';
+import { count, list, name, positiveAmount } from './pieces.js';
+import { provenanceForm } from './program-schema.js';
+
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected a Uint8Array');
+const words = z.custom<Uint32Array>((value) => value instanceof Uint32Array, 'expected a Uint32Array');
+const times = z.custom<Float64Array>((value) => value instanceof Float64Array, 'expected a Float64Array');
+
+export const columnsForm = z.object({
+  unit: bytes,
+  start: times,
+  end: times,
+  waited: times,
+  cause: bytes,
+  origin: words,
+  opcode: bytes,
+});
+
+/** A trace without its columns. */
+export const traceBase = {
+  kind: z.literal('trace'),
+  model: name,
+  device: name,
+  clockHz: positiveAmount,
+  units: list(name),
+  provenance: list(provenanceForm),
+  rows: count,
+  dropped: count,
+};
+
+export const traceForm = z.object({ ...traceBase, columns: columnsForm }).superRefine((trace, context) => {
+  for (const [column, values] of Object.entries(trace.columns)) {
+    if (values.length === trace.rows) continue;
+    const message = `expected ${trace.rows} rows, received ${values.length}`;
+    context.addIssue({ code: 'custom', path: ['columns', column], message });
+  }
+});
