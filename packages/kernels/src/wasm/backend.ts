@@ -9,7 +9,7 @@ import { FLAG_CONTINUE, FLAG_FINISH, type KernelTable, MAX_GROUP_LENGTH } from '
 import { checkGroups } from '../reference/gemm.js';
 import { checkEmbedGroups } from '../reference/vector.js';
 import { type Container, MAX_TOKENS, RAGGED_BYTES, S8, U4, variantName } from './gemm-groups.js';
-import { MEMORY_IMPORT } from './module.js';
+import { compileLongGroupKernels, MEMORY_IMPORT } from './module.js';
 
 /** Columns of K prepared at once, unless one group is longer: keeps the prepared activations in the caches. */
 const CHUNK_COLUMNS = 16384;
@@ -25,20 +25,19 @@ function exportedFunction(exports: Record<string, unknown>, name: string): WasmF
 
 /** Makes the kernels over `arena`; `scratch` points to {@link SCRATCH_BYTES} bytes that only this instance uses. */
 export function wasmKernels(arena: Arena, module: WasmModule, scratch: number): KernelTable {
-  const exports = instantiateModule(module, {
-    [MEMORY_IMPORT.module]: { [MEMORY_IMPORT.name]: arena.memory },
-  });
+  const imports = { [MEMORY_IMPORT.module]: { [MEMORY_IMPORT.name]: arena.memory } };
+  const exports = instantiateModule(module, imports);
   const get = (name: string): WasmFunction => exportedFunction(exports, name);
   const prepared = scratch + RAGGED_BYTES;
-  const gemm = (
-    container: Container,
-  ): { prepare: WasmFunction; short: WasmFunction[]; long: WasmFunction[] } => {
-    const variants = (pieces: boolean): WasmFunction[] =>
-      [1, 2, 3, 4].map((tokens) => get(variantName({ container, tokens, rowVectors: 4, pieces })));
-    return { prepare: get(`prepare${container.name}`), short: variants(false), long: variants(true) };
+  const passes = (from: Record<string, unknown>, container: Container, pieces: boolean): WasmFunction[] =>
+    [1, 2, 3, 4].map((tokens) => exportedFunction(from, variantName({ container, tokens, pieces })));
+  const short = { 4: passes(exports, U4, false), 8: passes(exports, S8, false) };
+  const prepare = { 4: get(`prepare${U4.name}`), 8: get(`prepare${S8.name}`) };
+  let long: typeof short | undefined;
+  const longPasses = (): typeof short => {
+    const longExports = instantiateModule(compileLongGroupKernels(), imports);
+    return { 4: passes(longExports, U4, true), 8: passes(longExports, S8, true) };
   };
-  const u4 = gemm(U4);
-  const s8 = gemm(S8);
   const gemmF32x1 = get('gemmF32x1');
   const gemmF32x2 = get('gemmF32x2');
   const embedGroups = get('embedGroups');
@@ -76,11 +75,12 @@ export function wasmKernels(arena: Arena, module: WasmModule, scratch: number): 
 
     gemmGroups(bits, group, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags) {
       checkGroups(bits, group, K);
-      const container = bits === 4 ? U4 : S8;
-      const { prepare, short, long } = bits === 4 ? u4 : s8;
-      const { stepColumns } = container;
+      const { stepColumns, pieceColumns } = bits === 4 ? U4 : S8;
       const length = Math.min(group, K);
-      const run = length > container.pieceColumns ? long : short;
+      if (length > pieceColumns) long ??= longPasses();
+      const variants = length > pieceColumns && long !== undefined ? long : short;
+      const run = bits === 4 ? variants[4] : variants[8];
+      const lay = bits === 4 ? prepare[4] : prepare[8];
       const groups = Math.ceil(K / group);
       const groupSteps = Math.ceil(length / stepColumns);
       const groupBytes = groupSteps * 64 + 32;
@@ -96,7 +96,7 @@ export function wasmKernels(arena: Arena, module: WasmModule, scratch: number): 
           const start = g * group;
           const columns = Math.min(K, (g + count) * group) - start;
           for (let t = 0; t < tokens; t += 1) {
-            prepare(x + (m + t) * xR + start, columns, group, prepared, tokens, t);
+            lay(x + (m + t) * xR + start, columns, group, prepared, tokens, t);
           }
           const chunkFlags =
             (g === 0 ? flags & FLAG_CONTINUE : FLAG_CONTINUE) | (last ? flags & FLAG_FINISH : 0);

@@ -3,6 +3,9 @@ import { type FunctionBuilder, f32x4, type Local, load, type ModuleBuilder, op }
 import { forRows, loadTail, storeTail, type V128, walkColumns } from './emit.js';
 import { type ExpLocals, expLocals, gelu4, silu4 } from './float.js';
 
+/** Formulas with an exponential are long; the loops around the others are unrolled. */
+const LONG: ReadonlySet<string> = new Set(['silu', 'gelu', 'siluMul']);
+
 type Unary = (f: FunctionBuilder, locals: ExpLocals, x: Local<'v128'>) => V128;
 type Binary = (f: FunctionBuilder, locals: ExpLocals, a: Local<'v128'>, b: Local<'v128'>) => V128;
 
@@ -44,19 +47,23 @@ export function emitElementwise(module: ModuleBuilder): void {
       ];
       forRows(f, p.batch, p.rows, operands, ([src, dst]) => {
         f.set(count, p.cols);
-        walkColumns(f, {
-          pointers: [src, dst],
-          count,
-          full(offset) {
-            f.set(x, load('v128.load', src, offset));
-            f.store('v128.store', dst, formula(f, locals, x), offset);
+        walkColumns(
+          f,
+          {
+            pointers: [src, dst],
+            count,
+            full(offset) {
+              f.set(x, load('v128.load', src, offset));
+              f.store('v128.store', dst, formula(f, locals, x), offset);
+            },
+            tail(left) {
+              loadTail(f, x, src, left);
+              f.set(x, formula(f, locals, x));
+              storeTail(f, dst, x, left);
+            },
           },
-          tail(left) {
-            loadTail(f, x, src, left);
-            f.set(x, formula(f, locals, x));
-            storeTail(f, dst, x, left);
-          },
-        });
+          LONG.has(name) ? 1 : 4,
+        );
       });
     });
   }
@@ -85,21 +92,25 @@ export function emitElementwise(module: ModuleBuilder): void {
       ];
       forRows(f, p.batch, p.rows, operands, ([a, b, dst]) => {
         f.set(count, p.cols);
-        walkColumns(f, {
-          pointers: [a, b, dst],
-          count,
-          full(offset) {
-            f.set(x, load('v128.load', a, offset));
-            f.set(y, load('v128.load', b, offset));
-            f.store('v128.store', dst, formula(f, locals, x, y), offset);
+        walkColumns(
+          f,
+          {
+            pointers: [a, b, dst],
+            count,
+            full(offset) {
+              f.set(x, load('v128.load', a, offset));
+              f.set(y, load('v128.load', b, offset));
+              f.store('v128.store', dst, formula(f, locals, x, y), offset);
+            },
+            tail(left) {
+              loadTail(f, x, a, left);
+              loadTail(f, y, b, left);
+              f.set(x, formula(f, locals, x, y));
+              storeTail(f, dst, x, left);
+            },
           },
-          tail(left) {
-            loadTail(f, x, a, left);
-            loadTail(f, y, b, left);
-            f.set(x, formula(f, locals, x, y));
-            storeTail(f, dst, x, left);
-          },
-        });
+          LONG.has(name) ? 1 : 4,
+        );
       });
     });
   }

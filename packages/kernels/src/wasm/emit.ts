@@ -136,9 +136,16 @@ export interface Walk {
   readonly tail: (count: Local<'i32'>, chunk: number) => void;
 }
 
-/** Visits columns where the order does not matter: 16 at a time, then 4, then the tail. */
-export function walkColumns(f: FunctionBuilder, { pointers, count, full, tail }: Walk): void {
-  for (const width of [16, 4]) {
+/**
+ * Visits columns where the order does not matter: `unroll` vectors at a time, then single vectors, then the tail.
+ * Unrolling pays for a formula of a few instructions; a long one only gets longer code.
+ */
+export function walkColumns(
+  f: FunctionBuilder,
+  { pointers, count, full, tail }: Walk,
+  unroll: 1 | 4 = 4,
+): void {
+  for (const width of unroll === 1 ? [4] : [unroll * 4, 4]) {
     f.while(atLeast(count, width), () => {
       for (let offset = 0; offset < width; offset += 4) full(offset * 4, 0);
       for (const pointer of pointers) advance(f, pointer, width * 4);

@@ -134,16 +134,16 @@ export interface GemmVariant {
 }
 
 /** Name of the exported function of a variant. */
-export function variantName({ container, tokens, pieces }: GemmVariant): string {
+export function variantName({ container, tokens, pieces }: Omit<GemmVariant, 'rowVectors'>): string {
   return `gemm${container.name}x${tokens}${pieces ? 'long' : ''}`;
 }
 
-/** Every variant: sums must stay in registers, so more tokens take fewer rows at once. */
-export const VARIANTS: readonly GemmVariant[] = [U4, S8].flatMap((container) =>
-  [1, 2, 3, 4].flatMap((tokens) =>
-    [false, true].map((pieces) => ({ container, tokens, rowVectors: tokens <= 2 ? 4 : 2, pieces }) as const),
-  ),
-);
+/** The variants for 1 to 4 tokens: sums must stay in registers, so more tokens take fewer rows at once. */
+function variants(pieces: boolean): GemmVariant[] {
+  return [U4, S8].flatMap((container) =>
+    [1, 2, 3, 4].map((tokens) => ({ container, tokens, rowVectors: tokens <= 2 ? 4 : 2, pieces }) as const),
+  );
+}
 
 /** The masked 16-bit operands of one weight vector, in the order of the prepared pairs. */
 function maskedCodes(container: Container, w: V128, masks: readonly V128[]): V128[] {
@@ -342,8 +342,13 @@ function grid(f: FunctionBuilder, name: string, tokens: number, vectors: number)
   );
 }
 
-/** Adds the preparation and every gemm variant to `module`. */
+/** Adds the preparation and the variants for groups of at most one piece to `module`. */
 export function emitGemmGroups(module: ModuleBuilder): void {
   for (const container of [U4, S8]) emitPrepare(module, container);
-  for (const variant of VARIANTS) emitGemm(module, variant);
+  for (const variant of variants(false)) emitGemm(module, variant);
+}
+
+/** Adds the variants for longer groups, which most models never need. */
+export function emitLongGemmGroups(module: ModuleBuilder): void {
+  for (const variant of variants(true)) emitGemm(module, variant);
 }

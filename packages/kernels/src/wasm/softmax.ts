@@ -89,20 +89,35 @@ function exponentials(
   });
   f.set(max, op('f32x4.splat', maxLane(f, max)));
   restart(row.dst);
+  const exponential = (): void => f.set(x, exp4(f, locals.exp, op('f32x4.sub', x, max)));
+  walkColumns(
+    f,
+    {
+      pointers: [to],
+      count,
+      full(offset) {
+        f.set(x, load('v128.load', to, offset));
+        exponential();
+        f.store('v128.store', to, x, offset);
+      },
+      tail(left) {
+        loadTail(f, x, to, left);
+        exponential();
+        storeTail(f, to, x, left);
+      },
+    },
+    1,
+  );
+  restart(row.dst);
   const partials = partialSums(f);
   walkPartials(f, {
     pointers: [to],
     count,
-    full(offset, chunk) {
-      f.set(x, exp4(f, locals.exp, op('f32x4.sub', load('v128.load', to, offset), max)));
-      f.store('v128.store', to, x, offset);
-      f.set(partials[chunk], op('f32x4.add', partials[chunk], x));
-    },
+    full: (offset, chunk) =>
+      f.set(partials[chunk], op('f32x4.add', partials[chunk], load('v128.load', to, offset))),
     tail(left, chunk) {
       loadTail(f, x, to, left);
-      f.set(x, exp4(f, locals.exp, op('f32x4.sub', x, max)));
-      storeTail(f, to, x, left);
-      f.set(partials[chunk], op('f32x4.add', partials[chunk], op('v128.and', x, tailMask(left))));
+      f.set(partials[chunk], op('f32x4.add', partials[chunk], x));
     },
   });
   f.set(factor, op('f32x4.splat', op('f32.div', f32(1), sumPartials(f, partials))));

@@ -1,0 +1,727 @@
+/** One suite over the backends: every kernel, ragged sizes, strides, broadcasts and special values, bit for bit. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FLAG_CONTINUE, FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '../src/index.js';
+import { expectSame, type Flavour, makePair, type Operands } from './harness.js';
+
+const pair = makePair();
+
+/** A case: from operands and dimensions to the call. */
+type Case<D> = (operands: Operands, dimensions: D) => (kernels: Kernels) => void;
+
+/** Runs a case over listed dimensions and over generated ones, in both flavours of data. */
+function conforms<D>(
+  prepare: Case<D>,
+  listed: readonly D[],
+  generated: fc.Arbitrary<D>,
+  options: { runs?: number; close?: (a: number, b: number) => boolean; flavours?: readonly Flavour[] } = {},
+): void {
+  for (const flavour of options.flavours ?? (['plain', 'special'] as const)) {
+    listed.forEach((dimensions, i) => {
+      expectSame(pair, i + 1, flavour, (operands) => prepare(operands, dimensions), options.close);
+    });
+    fc.assert(
+      fc.property(generated, fc.integer({ min: 1, max: 2 ** 30 }), (dimensions, seed) => {
+        expectSame(pair, seed, flavour, (operands) => prepare(operands, dimensions), options.close);
+      }),
+      { numRuns: options.runs ?? 60 },
+    );
+  }
+}
+
+const COLUMNS = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 20, 31, 33, 64, 172, 260];
+const columns = fc.oneof(fc.constantFrom(...COLUMNS), fc.integer({ min: 0, max: 70 }));
+const small = fc.integer({ min: 0, max: 3 });
+
+it('has no kernel on the reference', () => {
+  expect(pair.candidate.fallbacks).toEqual([]);
+  expect(pair.candidate.backend).toBe('wasm');
+});
+
+describe('vector kernels', () => {
+  interface VectorShape {
+    batch: number;
+    rows: number;
+    cols: number;
+    gap: number;
+    broadcast: number;
+  }
+  const shapes: fc.Arbitrary<VectorShape> = fc.record({
+    batch: small,
+    rows: small,
+    cols: columns,
+    gap: fc.integer({ min: 0, max: 5 }),
+    broadcast: fc.integer({ min: 0, max: 3 }),
+  });
+  const listed = COLUMNS.map((cols) => ({ batch: 2, rows: 3, cols, gap: 1, broadcast: 0 }));
+
+  /** Strides of an operand with `gap` floats after each row; bit 0 of broadcast repeats rows, bit 1 batches. */
+  const source = (o: Operands, s: VectorShape, broadcast: number): [number, number, number] => {
+    const row = (s.cols + s.gap) * 4;
+    const at = o.floats(s.batch * s.rows * (s.cols + s.gap) + 8, s.gap);
+    return [at, broadcast & 2 ? 0 : s.rows * row, broadcast & 1 ? 0 : row];
+  };
+  const target = (o: Operands, s: VectorShape): [number, number, number] => source(o, s, 0);
+
+  for (const name of ['silu', 'gelu', 'relu', 'copy'] as const) {
+    it(name, () => {
+      conforms(
+        (o, s: VectorShape) => {
+          const src = source(o, s, s.broadcast);
+          const dst = target(o, s);
+          return (k) => k[name](s.batch, s.rows, s.cols, ...src, ...dst);
+        },
+        listed,
+        shapes,
+      );
+    });
+  }
+
+  for (const name of ['add', 'mul', 'siluMul'] as const) {
+    it(name, () => {
+      conforms(
+        (o, s: VectorShape) => {
+          const a = source(o, s, 0);
+          const b = source(o, s, s.broadcast);
+          const dst = s.gap === 2 ? a : target(o, s);
+          return (k) => k[name](s.batch, s.rows, s.cols, ...a, ...b, ...dst);
+        },
+        listed,
+        shapes,
+      );
+    });
+  }
+
+  it('rmsNorm', () => {
+    conforms(
+      (o, s: VectorShape) => {
+        const src = source(o, s, s.broadcast);
+        const weight = o.floats(s.cols + 1, 1);
+        const dst = s.broadcast === 0 && s.gap === 2 ? src : target(o, s);
+        return (k) => k.rmsNorm(s.batch, s.rows, s.cols, ...src, weight, ...dst, 1e-5);
+      },
+      listed,
+      shapes,
+    );
+  });
+
+  it('layerNorm, with and without bias', () => {
+    conforms(
+      (o, s: VectorShape) => {
+        const src = source(o, s, s.broadcast);
+        const weight = o.floats(s.cols + 1, 1);
+        const bias = s.gap % 2 === 0 ? 0 : o.floats(s.cols + 1);
+        const dst = s.broadcast === 0 && s.gap === 2 ? src : target(o, s);
+        return (k) => k.layerNorm(s.batch, s.rows, s.cols, ...src, weight, bias, ...dst, 1e-6);
+      },
+      listed,
+      shapes,
+    );
+  });
+
+  it('rope, both layouts, in place and not, part of the head', () => {
+    conforms(
+      (o, s: VectorShape) => {
+        const cols = s.cols - (s.cols % 2);
+        const src = source(o, s, s.broadcast);
+        const table = o.floats((s.rows + 1) * (cols + 2));
+        const dst = s.broadcast === 0 && s.gap === 2 ? src : target(o, s);
+        const layout = s.gap % 2 === 0 ? ROPE_HALF : ROPE_INTERLEAVED;
+        return (k) => k.rope(s.batch, s.rows, cols, ...src, table, (cols + 2) * 4, ...dst, layout);
+      },
+      [0, 1, 2].flatMap((gap) => listed.map((shape) => ({ ...shape, gap }))),
+      shapes,
+    );
+  });
+
+  it('quantizeRows', () => {
+    conforms(
+      (o, s: VectorShape) => {
+        const src = source(o, s, s.broadcast);
+        const padTo = s.gap === 0 ? 0 : Math.ceil(s.cols / 8) * 8;
+        const rowBytes = Math.max(s.cols, padTo) + s.gap;
+        const dst = o.block(s.batch * s.rows * rowBytes, s.gap);
+        const scale = o.block(s.batch * s.rows * 8);
+        return (k) =>
+          k.quantizeRows(
+            s.batch,
+            s.rows,
+            s.cols,
+            ...src,
+            dst,
+            s.rows * rowBytes,
+            rowBytes,
+            padTo,
+            scale,
+            s.rows * 8,
+            8,
+          );
+      },
+      listed,
+      shapes,
+    );
+  });
+
+  it('quantizeRows at the ends of the float range', () => {
+    for (const value of [
+      0,
+      1e-45,
+      1e-38,
+      3.7e-37,
+      3.8e-37,
+      1,
+      3.4e38,
+      Number.POSITIVE_INFINITY,
+      Number.NaN,
+    ]) {
+      expectSame(pair, 1, 'plain', (o) => {
+        const src = o.floats(9);
+        for (let i = 0; i < 9; i += 1) o.arena.f32[src / 4 + i] = i % 3 === 0 ? value : (-value * i) / 20;
+        const dst = o.block(16);
+        const scale = o.block(4);
+        return (k) => k.quantizeRows(1, 1, 9, src, 0, 0, dst, 0, 0, 16, scale, 0, 0);
+      });
+    }
+  });
+});
+
+describe('weight products', () => {
+  interface GemmShape {
+    bits: 4 | 8;
+    group: number;
+    M: number;
+    N: number;
+    K: number;
+    flags: number;
+    gap: number;
+  }
+  const prepare: Case<GemmShape> = (o, { bits, group, M, N, K, flags, gap }) => {
+    const xR = Math.ceil(K / 8) * 8 + gap;
+    const x = o.codes(M * xR + 8, gap);
+    const xScale = o.scales(M * 2 + 1);
+    const w = o.weights(bits, N, K, group);
+    const outR = (N + gap) * 4;
+    const out = o.floats(M * (N + gap) + 1, gap % 3);
+    return (k) => k.gemmGroups(bits, group, M, N, K, x, xR, xScale, gap === 3 ? 0 : 8, w, out, outR, flags);
+  };
+
+  it('gemmGroups', () => {
+    const bits = fc.constantFrom(4 as const, 8 as const);
+    const shapes = fc
+      .record({
+        bits,
+        group: fc.constantFrom(8, 16, 32, 64, 128, 999),
+        M: fc.integer({ min: 0, max: 9 }),
+        N: fc.integer({ min: 0, max: 50 }),
+        K: columns,
+        flags: fc.integer({ min: 0, max: 3 }),
+        gap: fc.integer({ min: 0, max: 4 }),
+      })
+      .filter(({ group, K }) => group !== 999 || K < 999);
+    const listed: GemmShape[] = [];
+    for (const width of [4, 8] as const) {
+      for (const M of [1, 2, 3, 4, 5]) {
+        for (const K of [1, 2, 3, 17, 172, 260]) {
+          listed.push({ bits: width, group: 32, M, N: 33, K, flags: FLAG_FINISH, gap: 0 });
+        }
+      }
+      listed.push({ bits: width, group: 64, M: 3, N: 16, K: 64, flags: 0, gap: 1 });
+      listed.push({ bits: width, group: 172, M: 3, N: 20, K: 172, flags: 3, gap: 0 });
+    }
+    conforms(prepare, listed, shapes, { runs: 80 });
+  });
+
+  it('gemmGroups over groups longer than one piece, and over K longer than one chunk', () => {
+    for (const bits of [4, 8] as const) {
+      const listed: GemmShape[] = [
+        { bits, group: 100000, M: 5, N: 3, K: 9001, flags: FLAG_FINISH, gap: 0 },
+        { bits, group: 520, M: 3, N: 17, K: 1300, flags: FLAG_FINISH | FLAG_CONTINUE, gap: 0 },
+        { bits, group: 64, M: 6, N: 2, K: 16384 * 2 + 100, flags: FLAG_FINISH, gap: 0 },
+        { bits, group: 24, M: 1, N: 2, K: 20000, flags: FLAG_CONTINUE, gap: 0 },
+      ];
+      conforms(prepare, listed, fc.constantFrom(...listed.slice(1, 2)), { runs: 1, flavours: ['plain'] });
+    }
+  });
+
+  it('gemmGroups at the extremes of the codes: no sum overflows on the way', () => {
+    for (const bits of [4, 8] as const) {
+      for (const [group, K] of [
+        [256, 512],
+        [4096, 4096],
+        [65536, 65536],
+      ]) {
+        expectSame(pair, 7, 'plain', (o) => {
+          const x = o.block(K);
+          o.arena.i8.fill(127, x, x + K);
+          const w = o.weights(bits, 16, K, group);
+          // All codes at their extremes: +max in even rows, −max in odd ones; the scales stay as they are.
+          const groups = K / group;
+          const groupBytes = (group / (bits === 4 ? 8 : 4)) * 64;
+          for (let g = 0; g < groups; g += 1) {
+            for (let i = 0; i < groupBytes; i += 1) {
+              const odd = ((i >> 2) & 1) === 1;
+              const byte = bits === 4 ? (odd ? 0x11 : 0xff) : odd ? 0x81 : 0x7f;
+              o.arena.u8[w + g * (groupBytes + 32) + i] = byte;
+            }
+          }
+          const out = o.floats(16);
+          const scale = o.scales(1);
+          return (k) => k.gemmGroups(bits, group, 1, 16, K, x, K, scale, 0, w, out, 64, FLAG_FINISH);
+        });
+      }
+    }
+  });
+
+  it('gemmGroups split over whole groups gives the bits of the whole', () => {
+    const { arena, candidate } = pair;
+    fc.assert(
+      fc.property(
+        fc.constantFrom(4 as const, 8 as const),
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 1, max: 250 }),
+        (bits, M, cut, K) => {
+          const group = 16;
+          const first = cut * group;
+          if (first >= K) return;
+          const mark = arena.mark();
+          expectSame(pair, K, 'plain', (o) => {
+            const N = 16;
+            const xR = Math.ceil(K / 8) * 8;
+            const x = o.codes(M * xR);
+            const xScale = o.scales(M);
+            const w = o.weights(bits, N, K, group);
+            const out = o.block(M * N * 4);
+            const firstBytes = cut * ((group / (bits === 4 ? 8 : 4)) * 64 + 32);
+            return (k) => {
+              if (k === candidate) {
+                k.gemmGroups(bits, group, M, N, first, x, xR, xScale, 4, w, out, 64, 0);
+                k.gemmGroups(
+                  bits,
+                  group,
+                  M,
+                  N,
+                  K - first,
+                  x + first,
+                  xR,
+                  xScale,
+                  4,
+                  w + firstBytes,
+                  out,
+                  64,
+                  3,
+                );
+              } else {
+                k.gemmGroups(bits, group, M, N, K, x, xR, xScale, 4, w, out, 64, FLAG_FINISH);
+              }
+            };
+          });
+          arena.release(mark);
+        },
+      ),
+    );
+  });
+
+  it('gemmGroups refuses widths and groups it cannot do, on every backend', () => {
+    for (const k of [pair.reference, pair.candidate]) {
+      const call = (bits: number, group: number, K: number) => () =>
+        k.gemmGroups(bits, group, 1, 1, K, 64, 64, 64, 0, 64, 64, 4, 0);
+      expect(call(5, 32, 64)).toThrow(/kernel|container/);
+      expect(call(4, 20, 64)).toThrow(/groups of this length/);
+      expect(call(4, 0, 64)).toThrow(/groups of this length/);
+      expect(call(8, 70000, 70000)).toThrow(/groups of this length/);
+    }
+  });
+
+  it('gemmF32 within its tolerance', () => {
+    const shapes = fc.record({
+      M: fc.integer({ min: 0, max: 5 }),
+      N: fc.integer({ min: 0, max: 20 }),
+      K: columns,
+      gap: fc.integer({ min: 0, max: 3 }),
+    });
+    conforms(
+      (o, { M, N, K, gap }) => {
+        const stride = (K + gap) * 4;
+        const x = o.floats(M * (K + gap) + 1, gap, 2);
+        const w = o.floats(N * (K + gap) + 1, 1, 2);
+        const out = o.floats(M * (N + gap) + 1);
+        return (k) => k.gemmF32(M, N, K, x, stride, w, stride, out, (N + gap) * 4);
+      },
+      COLUMNS.map((K) => ({ M: 3, N: 7, K, gap: 1 })),
+      shapes,
+      // Σ|x·w| ≤ K for values in [−1, 1].
+      { flavours: ['plain'], close: (a, b) => Math.abs(a - b) <= 4 * 260 * 2 ** -24 * 260 },
+    );
+  });
+
+  it('gemmF32 gives each output the same bits whatever M and N', () => {
+    const { arena, candidate } = pair;
+    const mark = arena.mark();
+    const K = 77;
+    const x = arena.alloc(5 * K * 4);
+    const w = arena.alloc(9 * K * 4);
+    const out = arena.alloc(5 * 9 * 4);
+    const one = arena.alloc(4);
+    for (let i = 0; i < 9 * K; i += 1) {
+      if (i < 5 * K) arena.f32[x / 4 + i] = Math.sin(i);
+      arena.f32[w / 4 + i] = Math.cos(3 * i);
+    }
+    candidate.gemmF32(5, 9, K, x, K * 4, w, K * 4, out, 36);
+    for (let m = 0; m < 5; m += 1) {
+      for (let n = 0; n < 9; n += 1) {
+        candidate.gemmF32(1, 1, K, x + m * K * 4, K * 4, w + n * K * 4, K * 4, one, 4);
+        expect(arena.f32[one / 4]).toBe(arena.f32[out / 4 + m * 9 + n]);
+      }
+    }
+    arena.release(mark);
+  });
+});
+
+describe('attention', () => {
+  interface AttentionShape {
+    heads: number;
+    bDiv: number;
+    M: number;
+    tokens: number;
+    headDim: number;
+    gap: number;
+    flags: number;
+  }
+  const shapes: fc.Arbitrary<AttentionShape> = fc.record({
+    heads: fc.integer({ min: 0, max: 5 }),
+    bDiv: fc.integer({ min: 1, max: 3 }),
+    M: small,
+    tokens: fc.integer({ min: 0, max: 40 }),
+    headDim: fc.oneof(fc.constantFrom(1, 2, 3, 4, 7, 8, 16, 20, 64, 80), fc.integer({ min: 0, max: 40 })),
+    gap: fc.integer({ min: 0, max: 3 }),
+    flags: fc.integer({ min: 0, max: 3 }),
+  });
+  const listed: AttentionShape[] = [1, 2, 3, 4, 5, 8, 12, 16, 20, 21, 31, 64, 100, 128].flatMap((headDim) =>
+    [1, 2, 3, 4, 5, 17].map((tokens) => ({
+      heads: 4,
+      bDiv: 2,
+      M: 2,
+      tokens,
+      headDim,
+      gap: 0,
+      flags: 2 + (tokens % 2),
+    })),
+  );
+  const groups = (s: AttentionShape): number => Math.ceil(s.heads / s.bDiv);
+
+  it('attentionScores', () => {
+    conforms(
+      (o, s: AttentionShape) => {
+        const qR = s.headDim + s.gap;
+        const q = o.codes(s.heads * s.M * qR + 1, s.gap);
+        const qScale = o.scales(s.heads * s.M + 1);
+        const kR = s.headDim + (s.gap % 2);
+        const k8 = o.codes(groups(s) * s.tokens * kR + 1, 1);
+        const kScale = o.scales(groups(s) * s.tokens + 1);
+        const outR = (s.tokens + s.gap) * 4;
+        const out = o.floats(s.heads * s.M * (s.tokens + s.gap) + 1);
+        return (k) =>
+          k.attentionScores(
+            s.heads,
+            s.M,
+            s.tokens,
+            s.headDim,
+            q,
+            s.M * qR,
+            qR,
+            qScale,
+            s.M * 4,
+            4,
+            k8,
+            s.tokens * kR,
+            kR,
+            kScale,
+            s.tokens * 4,
+            s.bDiv,
+            out,
+            s.M * outR,
+            outR,
+          );
+      },
+      listed,
+      shapes,
+      { flavours: ['plain'] },
+    );
+  });
+
+  it('attentionMix', () => {
+    conforms(
+      (o, s: AttentionShape) => {
+        const pR = s.tokens + s.gap;
+        const p = o.codes(s.heads * s.M * pR + 1, s.gap);
+        const pScale = o.scales(s.heads * s.M + 1);
+        const vR = s.headDim + (s.gap % 2);
+        const v = o.codes(groups(s) * s.tokens * vR + 1, 1);
+        const outR = (s.headDim + s.gap) * 4;
+        const acc = o.block(s.heads * s.M * outR + 4);
+        const out = o.block(s.heads * s.M * outR + 4);
+        return (k) =>
+          k.attentionMix(
+            s.heads,
+            s.M,
+            s.headDim,
+            s.tokens,
+            p,
+            s.M * pR,
+            pR,
+            pScale,
+            s.M * 4,
+            4,
+            v,
+            s.tokens * vR,
+            vR,
+            s.bDiv,
+            acc,
+            s.M * outR,
+            outR,
+            out,
+            s.M * outR,
+            outR,
+            s.flags,
+          );
+      },
+      listed,
+      shapes,
+      { flavours: ['plain'] },
+    );
+  });
+
+  it('attentionScoresF32', () => {
+    conforms(
+      (o, s: AttentionShape) => {
+        const row = (s.headDim + s.gap) * 4;
+        const q = o.floats(s.heads * s.M * (s.headDim + s.gap) + 1, s.gap);
+        const keys = o.floats(groups(s) * s.tokens * (s.headDim + s.gap) + 1);
+        const outR = (s.tokens + s.gap) * 4;
+        const out = o.floats(s.heads * s.M * (s.tokens + s.gap) + 1);
+        return (k) =>
+          k.attentionScoresF32(
+            s.heads,
+            s.M,
+            s.tokens,
+            s.headDim,
+            q,
+            s.M * row,
+            row,
+            keys,
+            s.tokens * row,
+            row,
+            s.bDiv,
+            out,
+            s.M * outR,
+            outR,
+          );
+      },
+      listed,
+      shapes,
+    );
+  });
+
+  it('attentionMixF32', () => {
+    conforms(
+      (o, s: AttentionShape) => {
+        const pR = (s.tokens + s.gap) * 4;
+        const p = o.floats(s.heads * s.M * (s.tokens + s.gap) + 1, s.gap);
+        const vR = (s.headDim + s.gap) * 4;
+        const v = o.floats(groups(s) * s.tokens * (s.headDim + s.gap) + 1);
+        const out = o.floats(s.heads * s.M * (s.headDim + s.gap) + 1);
+        return (k) =>
+          k.attentionMixF32(
+            s.heads,
+            s.M,
+            s.headDim,
+            s.tokens,
+            p,
+            s.M * pR,
+            pR,
+            v,
+            s.tokens * vR,
+            vR,
+            s.bDiv,
+            out,
+            s.M * vR,
+            vR,
+          );
+      },
+      listed,
+      shapes,
+    );
+  });
+
+  interface SoftmaxShape {
+    batch: number;
+    bDiv: number;
+    rows: number;
+    cols: number;
+    gap: number;
+    valid0: number;
+    validStep: number;
+  }
+  const rows: fc.Arbitrary<SoftmaxShape> = fc.record({
+    batch: fc.integer({ min: 0, max: 4 }),
+    bDiv: fc.integer({ min: 1, max: 3 }),
+    rows: small,
+    cols: columns,
+    gap: fc.integer({ min: 0, max: 5 }),
+    valid0: fc.integer({ min: -3, max: 80 }),
+    validStep: fc.integer({ min: 0, max: 2 }),
+  });
+  const listedRows: SoftmaxShape[] = COLUMNS.flatMap((cols) =>
+    [0, 1, cols - 2, cols].map((valid0) => ({
+      batch: 3,
+      bDiv: 2,
+      rows: 3,
+      cols,
+      gap: 1,
+      valid0,
+      validStep: 1,
+    })),
+  );
+
+  it('softmaxF32', () => {
+    conforms(
+      (o, s: SoftmaxShape) => {
+        const row = (s.cols + s.gap) * 4;
+        const src = o.floats(s.batch * s.rows * (s.cols + s.gap) + 1, s.gap, 40);
+        const dst = s.gap === 2 ? src : o.floats(s.batch * s.rows * (s.cols + s.gap) + 1);
+        return (k) =>
+          k.softmaxF32(
+            s.batch,
+            s.rows,
+            s.cols,
+            src,
+            s.rows * row,
+            row,
+            s.valid0,
+            s.validStep,
+            0.3,
+            dst,
+            s.rows * row,
+            row,
+          );
+      },
+      listedRows,
+      rows,
+    );
+  });
+
+  it('softmaxQuantize', () => {
+    conforms(
+      (o, s: SoftmaxShape) => {
+        const row = (s.cols + s.gap) * 4;
+        const src = o.floats(s.batch * s.rows * (s.cols + s.gap) + 1, s.gap, 40);
+        const vScale = o.scales(Math.ceil(s.batch / s.bDiv) * s.cols + 1);
+        const padTo = s.gap === 0 ? 0 : Math.ceil(s.cols / 8) * 8;
+        const rowBytes = Math.max(s.cols, padTo) + s.gap;
+        const dst = o.block(s.batch * s.rows * rowBytes + 1, s.gap);
+        const scale = o.block(s.batch * s.rows * 4 + 4);
+        return (k) =>
+          k.softmaxQuantize(
+            s.batch,
+            s.rows,
+            s.cols,
+            src,
+            s.rows * row,
+            row,
+            vScale,
+            s.cols * 4,
+            s.bDiv,
+            s.valid0,
+            s.validStep,
+            0.125,
+            dst,
+            s.rows * rowBytes,
+            rowBytes,
+            padTo,
+            scale,
+            s.rows * 4,
+            4,
+          );
+      },
+      listedRows,
+      rows,
+    );
+  });
+});
+
+describe('embedding look-ups', () => {
+  interface EmbedShape {
+    bits: number;
+    group: number;
+    rows: number;
+    cols: number;
+    gap: number;
+  }
+  const shapes: fc.Arbitrary<EmbedShape> = fc.record({
+    bits: fc.integer({ min: 2, max: 8 }),
+    group: fc.constantFrom(1, 3, 8, 32, 100),
+    rows: small,
+    cols: columns,
+    gap: fc.integer({ min: 0, max: 3 }),
+  });
+  const listed = [2, 3, 4, 5, 6, 7, 8].flatMap((bits) =>
+    [1, 17, 64, 172].map((cols) => ({ bits, group: 32, rows: 4, cols, gap: 1 })),
+  );
+
+  it('embedGroups', () => {
+    conforms(
+      (o, s: EmbedShape) => {
+        const vocabulary = 6;
+        const ids = o.block(s.rows * 4 + 4);
+        for (let i = 0; i < s.rows; i += 1) o.arena.i32[ids / 4 + i] = Math.floor(o.random() * vocabulary);
+        const rowBytes = Math.ceil((s.cols * s.bits) / 8) + s.gap;
+        const codes = o.block(vocabulary * rowBytes + 1, s.gap);
+        const groupCount = Math.ceil(s.cols / s.group);
+        const scales = o.block(vocabulary * groupCount * 2 + 4);
+        // Finite halves of any size, subnormals included.
+        for (let i = 0; i < vocabulary * groupCount; i += 1) {
+          o.arena.u16[scales / 2 + i] = Math.floor(o.random() * 0x7c00);
+        }
+        const dst = o.floats(s.rows * (s.cols + s.gap) + 1);
+        return (k) =>
+          k.embedGroups(
+            s.bits,
+            s.group,
+            s.rows,
+            s.cols,
+            ids,
+            codes,
+            rowBytes,
+            scales,
+            groupCount * 2,
+            dst,
+            (s.cols + s.gap) * 4,
+          );
+      },
+      listed,
+      shapes,
+    );
+  });
+
+  it('embedF32', () => {
+    conforms(
+      (o, s: EmbedShape) => {
+        const ids = o.block(s.rows * 4 + 4);
+        for (let i = 0; i < s.rows; i += 1) o.arena.i32[ids / 4 + i] = Math.floor(o.random() * 6);
+        const table = o.floats(6 * (s.cols + s.gap) + 1, s.gap);
+        const dst = o.floats(s.rows * (s.cols + 1) + 1);
+        return (k) => k.embedF32(s.rows, s.cols, ids, table, (s.cols + s.gap) * 4, dst, (s.cols + 1) * 4);
+      },
+      listed,
+      shapes,
+    );
+  });
+
+  it('refuses widths and groups it cannot read, on every backend', () => {
+    for (const k of [pair.reference, pair.candidate]) {
+      expect(() => k.embedGroups(9, 32, 1, 1, 64, 64, 1, 64, 2, 64, 4)).toThrow(/2 to 8 bits/);
+      expect(() => k.embedGroups(4, 0, 1, 1, 64, 64, 1, 64, 2, 64, 4)).toThrow(/share a scale/);
+    }
+  });
+});
