@@ -5,6 +5,7 @@
 
 export * from './device/cards.js';
 export * from './device/device.js';
+export * from './device/print-device.js';
 export * from './error.js';
 export * from './expression.js';
 export * from './expression-limits.js';
@@ -18,6 +19,7 @@ export * from './model/types.js';
 export * from './plain-data.js';
 export * from './program/access-runs.js';
 export * from './program/decode.js';
+export * from './program/disassemble.js';
 export * from './program/encode.js';
 export * from './program/expand-stream.js';
 export {
@@ -26,11 +28,14 @@ export {
   type ExpressionPool,
 } from './program/expression-pool.js';
 export * from './program/instruction-fields.js';
+export * from './program/instruction-reference.js';
 export * from './program/instruction-set.js';
 export * from './program/loop-structure.js';
+export * from './program/print-program.js';
 export * from './program/program.js';
 export * from './program/timing.js';
 export * from './program/vector-functions.js';
 export * from './program/verify-program.js';
+export * from './report/print-report.js';
 export * from './report/report.js';
 export * from './report/trace.js';

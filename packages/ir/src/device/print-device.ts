@@ -1,0 +1,111 @@
+/**
+ * The device description as text.
+ */
+import { formatQuantity, formatTable } from '../text.js';
+import { type Device, type MatrixMode, peakBytesPerSecond } from './device.js';
+
+/** Text of a device: every figure with its unit, and where the figures come from. */
+export function printDevice(device: Device): string {
+  const { matrix, dispatcher, tokens, energy, resources, calibration } = device;
+  const mode = ({ m, n, k, startupCycles }: MatrixMode): string =>
+    `${m} x ${n} x ${k} = ${m * n * k} products per cycle, ${startupCycles} cycles start-up, ` +
+    `${formatQuantity(2 * m * n * k * device.clockHz, 'op/s')}`;
+  const { dsp } = matrix;
+  const lumped = device.lumpedSlrs === 1 ? '' : `, each ${device.lumpedSlrs} SLRs as one`;
+  const facts = [
+    ['clock', formatQuantity(device.clockHz, 'Hz')],
+    ['cores', `${device.cores}${lumped}`],
+    ['matrix x matrix', mode(matrix.mm)],
+    ['matrix x vector', mode(matrix.mv)],
+    ['dsp', `${dsp.count} ${dsp.kind}, ${dsp.productsPerDsp} products per DSP and cycle`],
+    ['weight bits', matrix.weightBits.join(', ')],
+    ['vector', `${device.vector.lanes} lanes, ${device.vector.startupCycles} cycles start-up`],
+    [
+      'dispatcher',
+      `queues of ${dispatcher.queueDepth}, ${dispatcher.cyclesPerInstruction} cycles per instruction, ` +
+        `${dispatcher.cyclesPerOperation} per operation, ${dispatcher.cyclesPerIteration} per iteration, ` +
+        `loops to depth ${dispatcher.loopDepth} and ${dispatcher.loopBufferInstructions} instructions held`,
+    ],
+    ['tokens', `counters of ${tokens.counterBits} bits${credits(tokens.initialCredits)}`],
+    ['numerics', device.numerics.join(', ')],
+    [
+      'resources',
+      `${resources.dsp} DSP, ${resources.bram} BRAM, ${resources.uram} URAM, ${resources.lut} LUT`,
+    ],
+    ['time divisor', String(calibration.timeDivisor)],
+  ];
+  const buffers = device.buffers.map(({ space, bytes, ports, bytesPerCyclePerPort }) => [
+    space,
+    String(bytes),
+    String(ports),
+    String(bytesPerCyclePerPort),
+  ]);
+  const memories = device.memories.map((memory) => [
+    memory.space,
+    memory.kind,
+    String(memory.channels),
+    String(memory.channels * memory.bytesPerChannel),
+    formatQuantity(peakBytesPerSecond(memory), 'B/s'),
+    String(memory.interleaveBytes),
+    String(memory.efficiency),
+  ]);
+  const dram = device.memories.map(({ space, timing }) => [
+    space,
+    ...[
+      timing.burstBytes,
+      timing.rowBytes,
+      timing.rowToColumnNs,
+      timing.columnLatencyNs,
+      timing.prechargeNs,
+    ].map(String),
+    ...[timing.refreshIntervalNs, timing.refreshNs, timing.controllerNs].map(String),
+  ]);
+  const picojoules = [
+    ['product', String(energy.macPicojoules)],
+    ['vector element', String(energy.vectorElementPicojoules)],
+    ...Object.entries(energy.bytePicojoules).map(([space, value]) => [`byte of ${space}`, String(value)]),
+  ];
+  const parts = [
+    `device ${device.name}: ${device.title}`,
+    `  source: ${device.source}`,
+    formatTable(
+      facts.map(([key, value]) => [`${key}:`, value]),
+      '  ',
+    ),
+    'buffers',
+    formatTable([['space', 'bytes', 'ports', 'bytes/cycle/port'], ...buffers], '  '),
+    'memories',
+    formatTable(
+      [['space', 'kind', 'channels', 'bytes', 'peak', 'interleave', 'efficiency'], ...memories],
+      '  ',
+    ),
+    'memory timing (bytes, ns)',
+    formatTable(
+      [
+        [
+          'space',
+          'burst',
+          'row',
+          'row to column',
+          'column',
+          'precharge',
+          'refresh every',
+          'refresh',
+          'controller',
+        ],
+        ...dram,
+      ],
+      '  ',
+    ),
+    `energy (pJ), ${formatQuantity(energy.staticWatts, 'W')} at rest; ${energy.source}`,
+    formatTable([['event', 'pJ'], ...picojoules], '  '),
+    ...(calibration.fitted.length === 0 ? [] : ['fitted']),
+    ...calibration.fitted.map(({ field, on }) => `  ${field} on ${on}`),
+  ];
+  return `${parts.join('\n')}\n`;
+}
+
+function credits(initial: Readonly<Record<string, number>>): string {
+  const pairs = Object.entries(initial).map(([pair, count]) => `${pair}=${count}`);
+  return pairs.length === 0 ? '' : `, at reset ${pairs.join(' ')}`;
+}
