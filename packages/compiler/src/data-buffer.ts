@@ -24,10 +24,25 @@ export class DataBuffer {
   /** Sorted by start; never overlapping. */
   private live: Allocation[] = [];
   private highWater = 0;
+  /** First byte of the reserved ranges, which grow from the end of the buffer downwards. */
+  private top: number;
 
   constructor(space: string, capacity: number) {
     this.space = space;
     this.capacity = capacity;
+    this.top = Math.floor(capacity / ALIGNMENT) * ALIGNMENT;
+  }
+
+  /**
+   * A range that is never shared: no value was there before and none comes later. Staging for the fetch queue
+   * needs this, because the ring of KV tiles owns the tokens between fetch and the matrix engine.
+   * @throws BitloomError `compiler-does-not-fit`
+   */
+  reserve(name: string, bytes: number): Allocation {
+    const size = roundUp(Math.max(bytes, 1), ALIGNMENT);
+    if (this.top - size < this.highWater) throw this.doesNotFit(name, size, this.top - this.highWater);
+    this.top -= size;
+    return { name, start: this.top, bytes };
   }
 
   /**
@@ -43,21 +58,22 @@ export class DataBuffer {
       if (block === undefined || start + size <= block.start) break;
       start = block.start + roundUp(block.bytes, ALIGNMENT);
     }
-    if (start + size > this.capacity) {
-      const used = this.live.reduce((sum, block) => sum + roundUp(block.bytes, ALIGNMENT), 0);
-      throw new BitloomError({
-        code: 'compiler-does-not-fit',
-        message: `the ${this.space} buffer is too small for '${name}'`,
-        where: `buffer ${this.space}`,
-        expected: `a free run of ${size} bytes`,
-        got: `${this.capacity} bytes in all, ${used} in use: short by ${start + size - this.capacity}`,
-        hint: 'use a card with a larger buffer, or a smaller context (--context)',
-      });
-    }
+    if (start + size > this.top) throw this.doesNotFit(name, size, this.top - start);
     const allocation: Allocation = { name, start, bytes };
     this.live.splice(index, 0, allocation);
     this.highWater = Math.max(this.highWater, start + size);
     return allocation;
+  }
+
+  private doesNotFit(name: string, needed: number, available: number): BitloomError {
+    return new BitloomError({
+      code: 'compiler-does-not-fit',
+      message: `the ${this.space} buffer is too small for '${name}'`,
+      where: `buffer ${this.space} of ${this.capacity} bytes`,
+      expected: `a free run of ${needed} bytes`,
+      got: `${Math.max(0, available)} bytes: short by ${needed - Math.max(0, available)}`,
+      hint: 'use a card with a larger buffer, or a smaller context (--context)',
+    });
   }
 
   free(allocation: Allocation): void {
@@ -69,8 +85,8 @@ export class DataBuffer {
     return this.live;
   }
 
-  /** Most bytes ever in use, counted from address 0. */
+  /** Most bytes ever in use: values and reserved ranges. */
   peak(): number {
-    return this.highWater;
+    return this.highWater + Math.floor(this.capacity / ALIGNMENT) * ALIGNMENT - this.top;
   }
 }

@@ -203,7 +203,7 @@ function emitSoftmax(ctx: AttentionContext, block: Block, scale: number, probabi
     valid0: add(position, 1),
     validStep: 1,
     share,
-    immediate: scale,
+    immediate: Math.fround(scale),
   }, [touchData(block.scores, true), touchData(stage, false), touchData(probabilities, true), touchData(probabilityScales, true)]);
 }
 

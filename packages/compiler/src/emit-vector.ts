@@ -69,7 +69,7 @@ function emitNorm(emitter: Emitter, node: GraphNode): void {
     ...floatOperand('src0', input),
     ...operand('src1', dataAddress(weight), 0, 0),
     ...floatOperand('dst', out),
-    immediate: floatAttribute(node, 'epsilon'),
+    immediate: Math.fround(floatAttribute(node, 'epsilon')),
   };
   if (node.op === 'layerNorm') {
     if (biasName === undefined) {

@@ -213,7 +213,7 @@ export class Emitter {
     const known = this.staging.get(name);
     if (known !== undefined && known.bytes >= bytes) return known;
     if (known !== undefined) throw internalError(`staging '${name}' asked for with two sizes`);
-    const allocation = this.data.allocate(name, bytes);
+    const allocation = this.data.reserve(name, bytes);
     this.staging.set(name, allocation);
     return allocation;
   }
