@@ -1,5 +1,8 @@
 /** A real trained model in the integer schemes: what rounding costs, and that the bits do not depend on how it runs. */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readModel, writeModel } from '@bitloom/ir/node';
 import { createKernels } from '@bitloom/kernels';
 import type { OpenModel } from '@bitloom/models';
 import { openModel } from '@bitloom/models/node';
@@ -42,6 +45,21 @@ describe.skipIf(!hasData)('stories260K', () => {
     engine.prefill(ids.slice(0, 8));
     const last = ids.slice(8).map((token) => engine.decode(token).slice());
     expect(last.at(-1)).toEqual(expected.slice(-512));
+  });
+
+  it('is the same artefact every time, and runs the same from a file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bitloom-compression-'));
+    try {
+      const files = ['a', 'b'].map((name) => join(folder, name));
+      for (const file of files) writeModel(file, quantizeModel(bundle, 'W4A8'));
+      expect(readFileSync(files[0]).equals(readFileSync(files[1]))).toBe(true);
+      const stored = readModel(files[0]);
+      const engine = createHostEngine(stored, { kernels: createKernels() });
+      expect(engine.forward([1, 5, 9])).toEqual(open('W4A8', 'wasm').forward([1, 5, 9]));
+      stored.close();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it.each(CEILINGS)('%s still tells a story', (scheme) => {
