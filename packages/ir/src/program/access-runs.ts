@@ -18,32 +18,32 @@ export interface AccessRuns {
 }
 
 /**
- * Normal form of two levels of strides (bytes, not negative; counts at least 1), or `undefined` when every
- * byte from the first to the last is touched.
+ * Normal form of two levels of strides (bytes, not negative; counts at least 1, in either order), or `undefined`
+ * when every byte from the first to the last is touched.
  */
 export function normalizeRuns(
   length: number,
-  levels: readonly { readonly count: number; readonly stride: number }[],
+  countA: number,
+  strideA: number,
+  countB: number,
+  strideB: number,
 ): AccessRuns | undefined {
-  let run = length;
-  const rest = levels.filter((level) => level.count > 1).sort((a, b) => a.stride - b.stride);
-  while (rest.length > 0 && rest[0].stride <= run) {
-    run += (rest[0].count - 1) * rest[0].stride;
-    rest.shift();
+  // A level of one repeat is no level; the inner level is the one with the shorter stride.
+  const isAInner = countB <= 1 || (countA > 1 && strideA <= strideB);
+  const [innerCount, innerStride] = isAInner ? [countA, strideA] : [countB, strideB];
+  const [outerCount, outerStride] = isAInner ? [countB, strideB] : [countA, strideA];
+  if (innerCount <= 1) return undefined;
+  if (innerStride <= length) {
+    const run = length + (innerCount - 1) * innerStride;
+    return outerCount <= 1 || outerStride <= run ? undefined : oneLevel(run, outerCount, outerStride);
   }
-  const [inner, outer] = rest;
-  if (inner === undefined) return undefined;
-  if (outer === undefined || outer.stride === inner.count * inner.stride) {
-    const innerCount = inner.count * (outer?.count ?? 1);
-    return { length: run, innerCount, innerStride: inner.stride, outerCount: 1, outerStride: 0 };
-  }
-  return {
-    length: run,
-    innerCount: inner.count,
-    innerStride: inner.stride,
-    outerCount: outer.count,
-    outerStride: outer.stride,
-  };
+  if (outerCount <= 1) return oneLevel(length, innerCount, innerStride);
+  if (outerStride === innerCount * innerStride) return oneLevel(length, innerCount * outerCount, innerStride);
+  return { length, innerCount, innerStride, outerCount, outerStride };
+}
+
+function oneLevel(length: number, count: number, stride: number): AccessRuns {
+  return { length, innerCount: count, innerStride: stride, outerCount: 1, outerStride: 0 };
 }
 
 /** A byte range with its runs; without runs every byte of [start, end) is touched. */

@@ -34,8 +34,8 @@ export interface ExpandOptions {
   /**
    * Cuts loops of more iterations to about that many (at least 3): the first `maxIterations - 2` and the last 2,
    * with more of each where a ring of buffers needs it, so that whole periods of the body's expressions are
-   * left out. A body with a BARRIER of its own keeps the first 2 and the last 2: only neighbours meet.
-   * Only bodies with balanced tokens stay meaningful when cut. Default: every iteration.
+   * left out. Iterations that a BARRIER keeps apart need no such care. Only bodies with balanced tokens stay
+   * meaningful when cut. Default: every iteration.
    */
   readonly maxIterations?: number;
 }
@@ -88,6 +88,8 @@ interface CompiledInstruction {
   /** Values of the constant fields. */
   readonly constants: Float64Array;
   readonly dynamic: readonly DynamicField[];
+  /** Whether an expression holds a loop variable. */
+  readonly isVarying: boolean;
   /** The resolved fields, where nothing is dynamic. */
   readonly fixed: ResolvedFields | undefined;
 }
@@ -148,11 +150,16 @@ export function compileStream(stream: Stream): CompiledStream {
   const symbols = [...names].filter((name) => !variables.has(name));
   const slots = new Map([...symbols, ...variables].map((name, slot) => [name, slot]));
   const layouts = new Map<string, FieldLayout>();
-  const compiled = stream.instructions.map((instruction) => compile(instruction, slots, layouts));
-  const barriers = new Set<LoopRange>();
-  for (const [index, instruction] of stream.instructions.entries()) {
-    const loop = loops.around[index];
-    if (instruction.name === 'BARRIER' && loop !== undefined) barriers.add(loop);
+  const compiled = stream.instructions.map((instruction) => compile(instruction, slots, layouts, variables));
+  const set = new Set<number>();
+  for (const instruction of stream.instructions) {
+    const register = instruction.name === 'BASE' ? instruction.fields['register'] : undefined;
+    if (typeof register === 'number') set.add(register);
+  }
+  const isolated = new Set<LoopRange>();
+  for (const loop of loops.byIndex.values()) {
+    const edges = [stream.instructions[loop.begin + 1], stream.instructions[loop.end - 1]];
+    if (edges.some((instruction) => instruction.name === 'BARRIER')) isolated.add(loop);
   }
   const periods = new Map<LoopRange, number>();
   const periodOf = (loop: LoopRange): number => {
@@ -167,7 +174,7 @@ export function compileStream(stream: Stream): CompiledStream {
     loops,
     symbols,
     expand: (bindings, registers = new Map(), options = {}) =>
-      run({ compiled, loops, slots, symbols, periodOf, barriers }, bindings, registers, options),
+      run({ compiled, loops, slots, symbols, periodOf, isolated, set }, bindings, registers, options),
   };
 }
 
@@ -180,6 +187,7 @@ function compile(
   instruction: Instruction,
   slots: ReadonlyMap<string, number>,
   layouts: Map<string, FieldLayout>,
+  variables: ReadonlySet<string>,
 ): CompiledInstruction {
   let layout = layouts.get(instruction.name);
   if (layout === undefined) {
@@ -198,7 +206,10 @@ function compile(
     else dynamic.push({ slot, evaluate: compileExpression(expression, slots), register });
   }
   const fixed = dynamic.length === 0 ? new FieldValues(instruction, layout, constants) : undefined;
-  return { instruction, layout, constants, dynamic, fixed };
+  const isVarying = expressionsOf(instruction).some((expression) =>
+    [...symbolsOf(expression)].some((name) => variables.has(name)),
+  );
+  return { instruction, layout, constants, dynamic, isVarying, fixed };
 }
 
 interface Plan {
@@ -207,8 +218,10 @@ interface Plan {
   readonly slots: ReadonlyMap<string, number>;
   readonly symbols: readonly string[];
   readonly periodOf: (loop: LoopRange) => number;
-  /** Loops with a BARRIER in their body outside of inner loops. */
-  readonly barriers: ReadonlySet<LoopRange>;
+  /** Loops whose body begins or ends with a BARRIER. */
+  readonly isolated: ReadonlySet<LoopRange>;
+  /** Base registers that the stream sets. */
+  readonly set: ReadonlySet<number>;
 }
 
 interface OpenLoop {
@@ -230,12 +243,18 @@ function* run(
   const values = new Float64Array(plan.slots.size);
   for (const [slot, name] of plan.symbols.entries()) values[slot] = boundValue(bindings, name);
   const base = new Map(registers);
+  // Fields that neither a loop nor a BASE can change are resolved once.
+  const settled = new Array<ResolvedFields | undefined>(plan.compiled.length);
   const open: OpenLoop[] = [];
   let iterations: readonly number[] = [];
   let at = 0;
   while (at < plan.compiled.length) {
     const entry = plan.compiled[at];
-    const fields = resolve(entry, values, base);
+    let fields = entry.fixed ?? settled[at];
+    if (fields === undefined) {
+      fields = resolve(entry, values, base);
+      if (isSettled(entry, plan.set)) settled[at] = fields;
+    }
     yield { index: at, instruction: entry.instruction, spec: entry.layout.spec, fields, iterations };
     at++;
     switch (entry.layout.spec.name) {
@@ -291,8 +310,11 @@ function boundValue(bindings: Bindings, name: string): number {
   return value;
 }
 
+function isSettled(entry: CompiledInstruction, set: ReadonlySet<number>): boolean {
+  return !entry.isVarying && (set.size === 0 || !entry.dynamic.some((field) => set.has(field.register)));
+}
+
 function resolve(entry: CompiledInstruction, values: Float64Array, base: RegisterValues): ResolvedFields {
-  if (entry.fixed !== undefined) return entry.fixed;
   const out = entry.constants.slice();
   for (const field of entry.dynamic) {
     let value = field.evaluate(values);
@@ -317,16 +339,15 @@ function resolve(entry: CompiledInstruction, values: Float64Array, base: Registe
 function gap(
   trips: number,
   loop: LoopRange,
-  { periodOf, barriers }: Plan,
+  { periodOf, isolated }: Plan,
   options: ExpandOptions,
 ): { skipFrom: number; skipTo: number } {
   const none = { skipFrom: -1, skipTo: -1 };
   const limit = options.maxIterations;
   if (limit === undefined || trips <= limit) return none;
-  const period = periodOf(loop);
-  // One whole period and one iteration more, so that a ring of buffers comes round once. A barrier in the body
-  // leaves neighbouring iterations only to meet.
-  const head = barriers.has(loop) ? 2 : Math.max(1, limit - 2, period + 1);
+  const period = isolated.has(loop) ? 1 : periodOf(loop);
+  // One whole period and one iteration more, so that a ring of buffers comes round once.
+  const head = Math.max(1, limit - 2, period + 1);
   if (!Number.isFinite(period) || head + 2 >= trips) return none;
   const tail = 2 + ((trips - head - 2) % period);
   return head + tail >= trips ? none : { skipFrom: head, skipTo: trips - tail };

@@ -157,32 +157,38 @@ export function stridedOperand(name: string, doc: string): readonly FieldSpec[] 
 export function stridedAccess(
   fields: ResolvedFields,
   name: string,
-  shape: { batch: number; rows: number; run: number },
+  shape: { readonly batch: number; readonly rows: number; readonly run: number },
   write: boolean,
 ): Access {
-  const levels = [
-    { count: shape.rows, stride: fields.number(`${name}Row`) },
-    { count: shape.batch, stride: fields.number(`${name}Batch`) },
-  ];
-  return levelledAccess(fields, name, shape.run, levels, write);
+  return levelledAccess(fields, name, write, {
+    length: shape.run,
+    count1: shape.rows,
+    stride1: fields.number(`${name}Row`),
+    count2: shape.batch,
+    stride2: fields.number(`${name}Batch`),
+  });
 }
 
-/** Range of `levels` of strided runs of `length` bytes from the address field `operand`. */
+/** Range of two levels of strided runs of `length` bytes from the address field `operand`. */
 export function levelledAccess(
   fields: ResolvedFields,
   operand: string,
-  length: number,
-  levels: readonly { readonly count: number; readonly stride: number }[],
   write: boolean,
+  levels: {
+    readonly length: number;
+    readonly count1: number;
+    readonly stride1: number;
+    readonly count2: number;
+    readonly stride2: number;
+  },
 ): Access {
+  const { length, count1, stride1, count2, stride2 } = levels;
   const start = fields.offset(operand);
   const space = fields.space(operand);
-  let [end, bytes] = [start + length, length];
-  for (const { count, stride } of levels) {
-    end += (count - 1) * stride;
-    bytes *= Math.max(0, count);
+  if (length <= 0 || count1 <= 0 || count2 <= 0) {
+    return { operand, space, start, end: start, write, bytes: 0, runs: undefined };
   }
-  if (bytes <= 0) return { operand, space, start, end: start, write, bytes: 0 };
-  const runs = normalizeRuns(length, levels);
-  return { operand, space, start, end, write, bytes, runs };
+  const end = start + (count1 - 1) * stride1 + (count2 - 1) * stride2 + length;
+  const runs = normalizeRuns(length, count1, stride1, count2, stride2);
+  return { operand, space, start, end, write, bytes: length * count1 * count2, runs };
 }

@@ -60,11 +60,13 @@ const TRANSFER_FIELDS: readonly FieldSpec[] = [
 ];
 
 function transferSide(f: ResolvedFields, side: 'src' | 'dst', write: boolean): Access {
-  const levels = [
-    { count: f.number('count1'), stride: f.number(`${side}Stride1`) },
-    { count: f.number('count2'), stride: f.number(`${side}Stride2`) },
-  ];
-  return levelledAccess(f, side, f.number('length'), levels, write);
+  return levelledAccess(f, side, write, {
+    length: f.number('length'),
+    count1: f.number('count1'),
+    stride1: f.number(`${side}Stride1`),
+    count2: f.number('count2'),
+    stride2: f.number(`${side}Stride2`),
+  });
 }
 
 function loadAccesses(f: ResolvedFields): readonly Access[] {

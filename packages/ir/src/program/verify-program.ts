@@ -39,7 +39,7 @@ export interface VerifyOptions {
   readonly seed?: number;
   /** Iterations of a loop in an expansion, see ExpandOptions. Default 7: the first 5 and the last 2. */
   readonly maxIterations?: number;
-  /** Once so many instructions were executed, no further samples are taken; corners always are. Default 400,000. */
+  /** Once so many instructions were executed, no further samples are taken; corners always are. Default 200,000. */
   readonly maxExecuted?: number;
 }
 
@@ -188,7 +188,7 @@ function verifyEntry(
   }
   const seed = options.seed ?? 1;
   const samples = sampleLengths(entry.symbols, used, program.capacity, divisors, seed, options.samples ?? 8);
-  const budget = options.maxExecuted ?? 400_000;
+  const budget = options.maxExecuted ?? 200_000;
   for (const lengths of options.lengths ?? []) expandAll(plans, givenLengths(entry, lengths), tally);
   for (const lengths of samples.corners) expandAll(plans, lengths, tally);
   for (const lengths of samples.others) {

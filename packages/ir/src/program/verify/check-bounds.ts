@@ -26,6 +26,8 @@ export interface BoundsCheck {
   readonly proved: ReadonlySet<string>;
   /** Those that only expansions can check. */
   readonly open: ReadonlySet<string>;
+  /** Instructions that have an open access. */
+  readonly openAt: ReadonlySet<number>;
   /** Regions that some instruction may write; a superset. */
   readonly written: ReadonlySet<Area>;
 }
@@ -44,6 +46,7 @@ export function checkBounds(
 ): BoundsCheck {
   const proved = new Set<string>();
   const open = new Set<string>();
+  const openAt = new Set<number>();
   const written = new Set<Area>();
   const set = registersSet(scope);
   for (const [index, instruction] of scope.stream.instructions.entries()) {
@@ -75,10 +78,11 @@ export function checkBounds(
         failBounds(scope, index, access, areas.describe(address, start));
       } else {
         open.add(accessKey(index, access));
+        openAt.add(index);
       }
     }
   }
-  return { proved, open, written };
+  return { proved, open, openAt, written };
 }
 
 /** Base registers that the stream itself sets. */

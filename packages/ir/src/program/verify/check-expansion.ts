@@ -9,7 +9,7 @@
  */
 import type { Bindings } from '../../expression.js';
 import type { CompiledStream, RegisterValues, ResolvedInstruction } from '../expand-stream.js';
-import { type Access, type FieldSpec, isAddress } from '../instruction-fields.js';
+import { type Access, type FieldSpec, isAddress, type ResolvedFields } from '../instruction-fields.js';
 import { AccessHistory, type AccessRecord } from './access-history.js';
 import { accessKey, addressOf, type BoundsCheck, failBounds, failReadOnly } from './check-bounds.js';
 import { failRange, fieldLimits } from './check-fields.js';
@@ -79,6 +79,7 @@ class Expansion {
   readonly #bases: Map<number, number>;
   readonly #reached = new Set<string>();
   readonly #shared: SharedAccess[] = [];
+  readonly #lastAccesses: ({ fields: ResolvedFields; accesses: readonly Access[] } | undefined)[] = [];
 
   constructor(plan: ExpansionPlan, bindings: Bindings, keepShared: boolean) {
     this.#plan = plan;
@@ -86,7 +87,9 @@ class Expansion {
     this.#keepShared = keepShared;
     const { device } = plan.scope;
     const credits = parseCounters(device.tokens.initialCredits, `device '${device.name}'`);
-    this.#order = new HappensBefore(credits, device.dispatcher.queueDepth);
+    const queues = new Set(plan.scope.stream.instructions.map((instruction) => instruction.queue));
+    queues.delete('system');
+    this.#order = new HappensBefore(credits, device.dispatcher.queueDepth, queues);
     this.#limit = counterLimit(device);
     this.#bases = new Map(plan.registers);
   }
@@ -139,7 +142,7 @@ class Expansion {
     const { scope } = this.#plan;
     const number = this.#order.start(step.instruction);
     const queue = this.#order.queue(step.instruction.queue);
-    for (const access of step.spec.accesses(step.fields)) {
+    for (const access of this.#accesses(step)) {
       if (access.bytes > 0) this.#access(step, access, queue, number);
     }
     const over = this.#order.end(step.instruction, this.#limit);
@@ -147,6 +150,15 @@ class Expansion {
       const when = `, when ${step.instruction.queue} runs ahead at ${this.#point(step)}`;
       failOverflow(scope, step.index, over.counter, over.tokens, when);
     }
+  }
+
+  /** Accesses of a step, made anew only when its fields are new. */
+  #accesses(step: ResolvedInstruction): readonly Access[] {
+    const last = this.#lastAccesses[step.index];
+    if (last?.fields === step.fields) return last.accesses;
+    const accesses = step.spec.accesses(step.fields);
+    this.#lastAccesses[step.index] = { fields: step.fields, accesses };
+    return accesses;
   }
 
   #access(step: ResolvedInstruction, access: Access, queue: number, number: number): void {
@@ -157,8 +169,7 @@ class Expansion {
       failBounds(scope, step.index, access, areas.describe(address, access.start), this.#point(step));
     }
     if (access.write && area.isReadOnly) failReadOnly(scope, step.index, access, area);
-    const key = accessKey(step.index, access);
-    if (bounds.open.has(key)) this.#reached.add(key);
+    if (bounds.openAt.has(step.index)) this.#reached.add(accessKey(step.index, access));
     // Where nothing writes a region, nothing can clash with a read of it. Pages count as written.
     if (area.isShared && !address.page && !written.has(area)) return;
     if (area.isShared && this.#keepShared) this.#shared.push({ area, access, index: step.index });
@@ -172,7 +183,7 @@ class Expansion {
       index: step.index,
       isDead: false,
     };
-    const clash = this.#history(area).add(record, (other, n) => this.#order.isBefore(other, n, queue));
+    const clash = this.#history(area).add(record, this.#order);
     if (clash !== undefined) this.#failHazard(step, record, clash, area);
   }
 

@@ -15,7 +15,7 @@ import {
   STRIPED,
 } from '../instruction-fields.js';
 import { INSTRUCTION_SET } from '../instruction-set.js';
-import { enclosingLoops } from '../loop-structure.js';
+import { enclosingLoops, type LoopRange } from '../loop-structure.js';
 import type { Instruction } from '../program.js';
 import { type Intervals, type StreamScope, streamIntervals } from './stream-scope.js';
 
@@ -38,7 +38,8 @@ export interface FieldCheck {
 export function checkFields(scope: StreamScope): FieldCheck {
   for (const index of scope.stream.instructions.keys()) checkShape(scope, index);
   checkLoops(scope);
-  for (const index of scope.stream.instructions.keys()) checkNames(scope, index);
+  const declared = new Set(scope.entry.symbols.map((decl) => decl.name));
+  for (const index of scope.stream.instructions.keys()) checkNames(scope, index, declared);
   const intervals = streamIntervals(scope);
   const open = new Map<number, FieldSpec[]>();
   let proved = 0;
@@ -131,13 +132,12 @@ function checkShape(scope: StreamScope, index: number): void {
   checkMask(scope, index, 'wait', instruction.wait);
   checkMask(scope, index, 'release', instruction.release);
   if (spec.name === 'BASE') checkBase(scope, index);
-  const fields = new Map(spec.fields.map((field) => [field.name, field]));
   for (const [name, value] of Object.entries(instruction.fields)) {
-    const field = fields.get(name);
+    const field = spec.fields.find((candidate) => candidate.name === name);
     if (field === undefined) {
       scope.fail('program-field-unknown', index, {
         message: `${spec.name} has no field '${name}'`,
-        expected: [...fields.keys()].join(', ') || 'no field',
+        expected: spec.fields.map((candidate) => candidate.name).join(', ') || 'no field',
         got: name,
       });
     } else {
@@ -261,20 +261,25 @@ function checkLoops(scope: StreamScope): void {
 }
 
 /** Expressions use declared symbols and variables of enclosing loops only. */
-function checkNames(scope: StreamScope, index: number): void {
-  const declared = scope.entry.symbols.map((decl) => decl.name);
-  const variables = enclosingLoops(scope.loops.around[index]).map((loop) => loop.variable);
-  const known = new Set([...declared, ...variables]);
+function checkNames(scope: StreamScope, index: number, declared: ReadonlySet<string>): void {
+  const loop = scope.loops.around[index];
   for (const [name, value] of Object.entries(scope.stream.instructions[index].fields)) {
-    for (const used of symbolsOf(isAddress(value) ? value.offset : value)) {
-      if (known.has(used)) continue;
+    const expression = isAddress(value) ? value.offset : value;
+    if (typeof expression === 'number') continue;
+    for (const used of symbolsOf(expression)) {
+      if (declared.has(used) || isVariable(loop, used)) continue;
+      const known = [...declared, ...enclosingLoops(loop).map((outer) => outer.variable)];
       scope.fail('program-symbol', index, {
         message: `field '${name}' uses '${used}', which has no value here`,
-        expected: [...known].join(', ') || 'no symbol',
+        expected: known.join(', ') || 'no symbol',
         got: used,
       });
     }
   }
+}
+
+function isVariable(loop: LoopRange | undefined, name: string): boolean {
+  return loop !== undefined && (loop.variable === name || isVariable(loop.parent, name));
 }
 
 /** Constants beyond their range check: integers, or numbers that a float32 holds exactly. */

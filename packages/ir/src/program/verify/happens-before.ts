@@ -34,8 +34,19 @@ export class HappensBefore {
   /** Most tokens in each counter over all orders of execution. */
   readonly most: Int32Array;
 
-  /** @param credits tokens at reset, by counter. @param queueDepth instructions that a queue holds unstarted */
-  constructor(credits: Int32Array, queueDepth: number) {
+  /** Queues that execute something. */
+  readonly #active: readonly number[];
+  /** For each queue, number of its last instruction that all others know to have ended. Stale while `#isNew`. */
+  readonly #settled = new Int32Array(N);
+  #isNew = false;
+
+  /**
+   * @param credits tokens at reset, by counter
+   * @param queueDepth instructions that a queue holds before they start
+   * @param active queues that the stream uses
+   */
+  constructor(credits: Int32Array, queueDepth: number, active: Iterable<QueueName>) {
+    this.#active = [...active].map((name) => this.queue(name));
     this.#credits = credits;
     this.#queueDepth = queueDepth;
     this.most = credits.slice();
@@ -96,6 +107,7 @@ export class HappensBefore {
   /** All queues of the core are empty: everything so far has ended. */
   barrier(): void {
     for (let q = 0; q < N; q++) this.#known.set(this.#issued, q * N);
+    this.#isNew = true;
   }
 
   /** Whether instruction `number` of queue `other` has ended whenever the latest one of queue `q` starts. */
@@ -103,10 +115,29 @@ export class HappensBefore {
     return this.#known[q * N + other] >= number;
   }
 
+  /** Whether no queue but its own can start anything before instruction `number` of queue `q` has ended. */
+  isSettled(q: number, number: number): boolean {
+    if (this.#isNew) this.#settle();
+    return number <= this.#settled[q];
+  }
+
+  #settle(): void {
+    this.#settled.set(this.#issued);
+    for (const q of this.#active) {
+      for (let p = 0; p < N; p++) {
+        const known = this.#known[q * N + p];
+        if (p !== q && known < this.#settled[p]) this.#settled[p] = known;
+      }
+    }
+    this.#isNew = false;
+  }
+
   #join(q: number, clock: Int32Array): void {
     const row = q * N;
     for (let p = 0; p < N; p++) {
-      if (clock[p] > this.#known[row + p]) this.#known[row + p] = clock[p];
+      if (clock[p] <= this.#known[row + p]) continue;
+      this.#known[row + p] = clock[p];
+      this.#isNew = true;
     }
   }
 

@@ -27,6 +27,8 @@ export class MemoryAreas {
   /** Region areas of each space and channel, by offset. */
   readonly #regions = new Map<string, readonly Area[]>();
   readonly #others = new Map<string, Area>();
+  /** Addresses are looked up once per execution, so each one's areas are remembered. */
+  readonly #byAddress = new Map<Address, readonly Area[]>();
 
   constructor(program: Program, device: Device) {
     this.#program = program;
@@ -77,9 +79,8 @@ export class MemoryAreas {
   }
 
   #absolute(address: Address, start: number): Area | undefined {
-    if (findBuffer(this.#device, address.space) !== undefined) return this.#buffer(address.space);
-    const list = this.#regions.get(`${address.space}/${address.channel}`) ?? [];
-    // The last region that starts at or before `start`.
+    const list = this.#areasOf(address);
+    // The last area that starts at or before `start`.
     let [low, high] = [0, list.length];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -87,6 +88,18 @@ export class MemoryAreas {
       else high = middle;
     }
     return list[low - 1];
+  }
+
+  /** Areas in the coordinates of an address, by offset. */
+  #areasOf(address: Address): readonly Area[] {
+    let list = this.#byAddress.get(address);
+    if (list === undefined) {
+      const isBuffer = findBuffer(this.#device, address.space) !== undefined;
+      const regions = this.#regions.get(`${address.space}/${address.channel}`) ?? [];
+      list = isBuffer ? [this.#buffer(address.space)] : regions;
+      this.#byAddress.set(address, list);
+    }
+    return list;
   }
 
   #buffer(space: string): Area {
