@@ -4,11 +4,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fromBlob } from '../src/bytes/blob-source.js';
 import { fromBytes } from '../src/bytes/memory-source.js';
+import { ggufCheckpoint } from '../src/families/gguf.js';
 import { shortestFloat32 } from '../src/gguf/metadata.js';
 import { type GgufFile, readGguf } from '../src/gguf/reader.js';
 import { GGUF_TENSOR_TYPES } from '../src/gguf/types.js';
 import { openFile } from '../src/node/file-source.js';
 import { readFloats, readFloatsAsync, type StoredTensor } from '../src/tensors/tensor-file.js';
+import { createTokenizer } from '../src/tokenizers/create-tokenizer.js';
+import { readGgufTokenizer } from '../src/tokenizers/gguf-tokenizer.js';
 import { buildGguf, type GgufSpec, type Value } from './gguf-builder.js';
 import {
   damage,
@@ -318,13 +321,18 @@ describe.skipIf(!hasData)('real GGUF files', () => {
     }
   });
 
-  it('throws only typed errors on a damaged real file', async () => {
+  it('throws only typed errors on a damaged real file, up to model and tokenizer', async () => {
     const whole = readFileSync(dataPath('stories260K/stories260K-f32.gguf'));
     await fc.assert(
       fc.asyncProperty(damageArbitrary(whole.length, 16_000), (how) =>
-        toleratesOrRejects(() => readGguf(fromBytes(damage(whole, how)))),
+        toleratesOrRejects(async () => {
+          const file = await readGguf(fromBytes(damage(whole, how)));
+          const checkpoint = await ggufCheckpoint(file);
+          for (const weights of checkpoint.weights(16).values()) weights.read(0, 8);
+          createTokenizer(readGgufTokenizer(file.metadata)).encode('Once upon a time');
+        }),
       ),
-      { numRuns: 100 },
+      { numRuns: 300 },
     );
   });
 });

@@ -155,7 +155,7 @@ describe.skipIf(!hasData)('published vocabularies as tokenizer.json', () => {
     );
     const play = readFileSync(dataPath('tinyshakespeare/input.txt'), 'utf8');
     texts.push(
-      play.slice(0, 20_000),
+      play.slice(0, 4000),
       "It'S WE'LL \u00a0\u2003x  \r\n\r\n 12345678 a1b2 ...\n\n",
       'ǅ ⅷ ²³ \u0300a e\u0301',
     );
@@ -213,7 +213,7 @@ describe.skipIf(!hasData)('published vocabularies as tokenizer.json', () => {
       expect(ids, JSON.stringify(text.slice(0, 80))).toEqual(theirs.encode(text));
       if (ids.length > 0) expect(theirs.decode(ids)).toBe(text);
       const stream = theirs.decodeStream();
-      const part = ids.slice(0, 300);
+      const part = ids.slice(0, 60);
       expect(part.map((id) => stream.push(id)).join('') + stream.end()).toBe(ours.decode(part));
     }
   });
@@ -272,13 +272,13 @@ describe.skipIf(!hasData)('published vocabularies as tokenizer.json', () => {
       ),
     );
     const ours = createTokenizer(llama);
-    for (const text of texts.slice(0, -3).concat(texts.slice(-3, -2).map((play) => play.slice(0, 3000)))) {
+    for (const text of texts.slice(0, -3).concat(texts.slice(-3, -2).map((play) => play.slice(0, 2000)))) {
       const expected = ours.encode(text, { bos: false });
       expect(theirs.encode(text, { bos: false }), JSON.stringify(text.slice(0, 80))).toEqual(expected);
       if (text === '') continue;
       expect(theirs.decode(expected)).toBe(text);
       const stream = theirs.decodeStream({ after: [1] });
-      const part = expected.slice(0, 300);
+      const part = expected.slice(0, 60);
       expect(part.map((id) => stream.push(id)).join('') + stream.end()).toBe(ours.decode(part));
     }
   });

@@ -77,7 +77,9 @@ export function damage(bytes: Uint8Array, how: Damage): Uint8Array {
   if (how.kind === 'truncate') return bytes.slice(0, how.keep);
   if (how.kind === 'random') return how.bytes;
   const out = bytes.slice();
-  if (how.kind === 'overwrite') out.set(how.bytes.subarray(0, out.length - how.at), how.at);
-  else for (const bit of how.at) out[bit >> 3] ^= 1 << (bit & 7);
+  if (how.kind === 'overwrite') {
+    const at = how.at % out.length;
+    out.set(how.bytes.subarray(0, out.length - at), at);
+  } else for (const bit of how.at) out[(bit >> 3) % out.length] ^= 1 << (bit & 7);
   return out;
 }

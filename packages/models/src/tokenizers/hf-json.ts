@@ -20,8 +20,8 @@ export class HfJsonTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly #record: HfJsonRecord;
   readonly #tokenizer: HfTokenizer;
-  /** The same without control tokens, for text that must not contain any. */
-  readonly #plain: HfTokenizer;
+  /** The same without control tokens, for text that must not contain any; made when it is first needed. */
+  #plain: HfTokenizer | undefined;
 
   /**
    * @param record must have been validated: `createTokenizer` does.
@@ -30,16 +30,7 @@ export class HfJsonTokenizer implements Tokenizer {
   constructor(record: HfJsonRecord) {
     this.#record = record;
     this.vocabSize = vocabularySize(record.tokenizer);
-    const added = addedTokens(record.tokenizer);
-    const build = (tokens: readonly AddedToken[]): HfTokenizer => {
-      try {
-        return new HfTokenizer({ ...record.tokenizer, added_tokens: tokens }, record.config);
-      } catch (cause) {
-        throw invalid('a tokenizer that @huggingface/tokenizers can run', String(cause), cause);
-      }
-    };
-    this.#tokenizer = build(added);
-    this.#plain = build(added.filter((token) => token.special !== true));
+    this.#tokenizer = build(record, addedTokens(record.tokenizer));
   }
 
   get bosId(): number | undefined {
@@ -56,7 +47,7 @@ export class HfJsonTokenizer implements Tokenizer {
 
   encode(text: string, options: EncodeOptions = {}): number[] {
     const { bosId, addBos } = this.#record;
-    const tokenizer = options.special === true ? this.#tokenizer : this.#plain;
+    const tokenizer = options.special === true ? this.#tokenizer : this.#withoutControl();
     const out: number[] = [];
     if ((options.bos ?? addBos) && bosId !== undefined) out.push(bosId);
     if (text.length === 0) return out;
@@ -127,6 +118,14 @@ export class HfJsonTokenizer implements Tokenizer {
     return this.#record;
   }
 
+  #withoutControl(): HfTokenizer {
+    const added = addedTokens(this.#record.tokenizer);
+    const plain = added.filter((token) => token.special !== true);
+    if (plain.length === added.length) return this.#tokenizer;
+    this.#plain ??= build(this.#record, plain);
+    return this.#plain;
+  }
+
   #check(id: number): void {
     if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return;
     throw tokenOutside(id, this.vocabSize);
@@ -139,6 +138,14 @@ export class HfJsonTokenizer implements Tokenizer {
       skip_special_tokens: !special,
       clean_up_tokenization_spaces: false,
     });
+  }
+}
+
+function build(record: HfJsonRecord, added: readonly AddedToken[]): HfTokenizer {
+  try {
+    return new HfTokenizer({ ...record.tokenizer, added_tokens: added }, record.config);
+  } catch (cause) {
+    throw invalid('a tokenizer that @huggingface/tokenizers can run', String(cause), cause);
   }
 }
 
