@@ -69,6 +69,18 @@ describe('every artefact comes back', () => {
   });
 });
 
+test('bytes in a Node Buffer, at any place of a shared pool, are read like any others', () => {
+  const bytes = encodeContainer(traceToContainer(tinyTrace()));
+  const pool = Buffer.alloc(bytes.byteLength + 3, 255);
+  pool.set(bytes, 3);
+  const back = traceFromContainer(open(pool.subarray(3)));
+  expect(back).toEqual(tinyTrace());
+  pool.fill(0);
+  expect(back).toEqual(tinyTrace());
+  const column = Buffer.concat([Buffer.of(9), Buffer.from(columnBytes(Uint32Array.of(7, 8)))]).subarray(1);
+  expect(readColumn(memorySections({ c: column }), 'c', 2, Uint32Array)).toEqual(Uint32Array.of(7, 8));
+});
+
 describe('equal artefacts give equal bytes', () => {
   const pairs: [string, () => ContainerContent, () => ContainerContent][] = [
     [

@@ -47,7 +47,7 @@ export function readColumn<T extends Column>(
   }
   // A copy: views of the file may start anywhere, and typed arrays may not.
   const bytes = isLittleEndian
-    ? sections.read(section).slice()
+    ? new Uint8Array(sections.read(section))
     : swapped(sections.read(section), type.BYTES_PER_ELEMENT);
   return new type(bytes.buffer);
 }

@@ -48,10 +48,12 @@ export interface ContainerReader {
 
 /** Range source over bytes in memory. */
 export function bytesSource(bytes: Uint8Array, name = 'container'): RangeSource {
+  // A Node Buffer is a Uint8Array whose `slice` does not copy; from here on there are plain arrays only.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return {
-    byteLength: bytes.byteLength,
+    byteLength: plain.byteLength,
     name,
-    read: (offset, length) => bytes.subarray(offset, offset + length),
+    read: (offset, length) => plain.subarray(offset, offset + length),
   };
 }
 

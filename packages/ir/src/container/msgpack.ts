@@ -134,7 +134,7 @@ function shortAscii(bytes: Uint8Array, at: number, byteLength: number): string |
 
 function readBinary(reader: Reader, byteLength: number): Uint8Array {
   const at = take(reader, byteLength);
-  return reader.bytes.slice(at, at + byteLength);
+  return new Uint8Array(reader.bytes.subarray(at, at + byteLength));
 }
 
 function readArray(reader: Reader, count: number, depth: number): readonly HeaderValue[] {

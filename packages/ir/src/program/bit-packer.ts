@@ -4,6 +4,9 @@
  */
 import { BitloomError } from '../error.js';
 
+/** Powers of two by exponent; looking one up is many times faster than making it. */
+export const POWERS_OF_TWO: readonly number[] = Array.from({ length: 65 }, (_, exponent) => 2 ** exponent);
+
 /** A growing run of words. */
 export interface WordWriter {
   /** Appends a word; between instructions only. */
@@ -100,6 +103,12 @@ export function createWordReader(bytes: Uint8Array): WordReader {
     return view.getUint32(at - 4, true);
   };
   const get = (bits: number): number => {
+    if (bits < left) {
+      const low = (current & (POWERS_OF_TWO[bits] - 1)) >>> 0;
+      current >>>= bits;
+      left -= bits;
+      return low;
+    }
     let value = 0;
     let done = 0;
     while (done < bits) {
@@ -108,8 +117,8 @@ export function createWordReader(bytes: Uint8Array): WordReader {
         left = 32;
       }
       const step = Math.min(bits - done, left);
-      const part = step === 32 ? current : current & (2 ** step - 1);
-      value += (part >>> 0) * 2 ** done;
+      const part = step === 32 ? current : current & (POWERS_OF_TWO[step] - 1);
+      value += (part >>> 0) * POWERS_OF_TWO[done];
       current = step === 32 ? 0 : current >>> step;
       left -= step;
       done += step;

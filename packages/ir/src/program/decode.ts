@@ -141,6 +141,7 @@ function readAddress(
 }
 
 function numberValue(spec: FieldSpec, code: number, fail: Fail): number {
+  if (spec.kind === 'uint') return code;
   if (spec.kind === 'float32') {
     const view = new DataView(new ArrayBuffer(4));
     view.setUint32(0, code);

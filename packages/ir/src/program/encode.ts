@@ -4,11 +4,10 @@
  */
 import { BitloomError } from '../error.js';
 import type { Expression } from '../expression.js';
-import { createWordWriter, type WordWriter } from './bit-packer.js';
+import { createWordWriter, POWERS_OF_TWO, type WordWriter } from './bit-packer.js';
 import {
   ADDRESS_BITS,
   ADDRESS_LIMIT,
-  type FieldLayout,
   HAS_DYNAMIC,
   HAS_FIELDS,
   type InstructionLayout,
@@ -216,12 +215,15 @@ function encodeInstruction(
   if (presence === 0) return;
   writer.word(presence);
   if (dynamic !== 0) writer.word(dynamic);
-  for (const field of layout.fields) {
-    const value = instruction.fields[field.spec.name];
+  let current = '';
+  const refuse: Refuse = (expected, got) => {
+    throw fieldError(instruction, index, current, expected, got);
+  };
+  for (const { spec } of layout.fields) {
+    const value = instruction.fields[spec.name];
     if (value === undefined || isAbsent(value)) continue;
-    writeField(writer, field, value, poolIndex, (expected, got) => {
-      throw fieldError(instruction, index, field.spec.name, expected, got);
-    });
+    current = spec.name;
+    writeField(writer, spec, value, poolIndex, refuse);
   }
   writer.align();
 }
@@ -230,7 +232,7 @@ type Refuse = (expected: string, got: string) => never;
 
 function writeField(
   writer: WordWriter,
-  { spec }: FieldLayout,
+  spec: FieldSpec,
   value: FieldValue,
   poolIndex: (expression: Expression) => number,
   refuse: Refuse,
@@ -258,7 +260,7 @@ function writeAddress(
   const space = SPACE_CODES.get(address.space);
   if (space === undefined) refuse(`a space of ${SPACES.join(', ')}`, String(address.space));
   const unsigned = (name: string, value: number, bits: number): void => {
-    if (!Number.isInteger(value) || value < 0 || value >= 2 ** bits) {
+    if (!Number.isInteger(value) || value < 0 || value >= POWERS_OF_TWO[bits]) {
       refuse(`${name} of ${bits} bits`, String(value));
     }
     writer.bits(value, bits);
@@ -281,12 +283,12 @@ function numberCode(spec: FieldSpec, value: number, refuse: Refuse): number {
     view.setFloat32(0, value);
     return view.getUint32(0);
   }
-  const low = spec.kind === 'int' ? -(2 ** (spec.bits - 1)) : 0;
-  const high = spec.kind === 'enum' ? (spec.values?.length ?? 0) - 1 : low + 2 ** spec.bits - 1;
+  const low = spec.kind === 'int' ? -POWERS_OF_TWO[spec.bits - 1] : 0;
+  const high = spec.kind === 'enum' ? (spec.values?.length ?? 0) - 1 : low + POWERS_OF_TWO[spec.bits] - 1;
   if (!Number.isInteger(value) || value < low || value > high) {
     refuse(`an integer from ${low} to ${high}`, String(value));
   }
-  return value < 0 ? value + 2 ** spec.bits : value;
+  return value < 0 ? value + POWERS_OF_TWO[spec.bits] : value;
 }
 
 function mask(instruction: Instruction, index: number, queues: readonly QueueName[]): number {
