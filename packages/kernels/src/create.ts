@@ -4,7 +4,8 @@ import { Arena } from './arena.js';
 import type { KernelName, Kernels, KernelTable } from './kernels.js';
 import { referenceKernels } from './reference/backend.js';
 import { failingKernels } from './selftest.js';
-import { SCRATCH_BYTES, wasmKernels } from './wasm/backend.js';
+import { wasmKernels } from './wasm/backend.js';
+import { SCRATCH_BYTES } from './wasm/gemm-groups.js';
 import { compileKernels } from './wasm/module.js';
 
 /** Options of {@link createKernels}. */

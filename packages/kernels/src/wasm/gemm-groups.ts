@@ -1,354 +1,148 @@
 /**
- * Emits the product of int8 activations with rows16 weight blocks (the layout is defined in `@bitloom/formats`).
- *
- * The trick: codes are used where they lie, as parts of 16-bit lanes, without unpacking. Masking a lane leaves the
- * code times a power of two; the activations carry the rest of a common factor 256, which is shifted out of the
- * int32 sum once per group.
- * - u4: lane = (k+2h, k+4+2h, k+1+2h, k+5+2h) in nibbles from the lowest. The masks 0x000f, 0x00f0, 0x0f00 and a
- *   shift by 12 leave factors 1, 16, 256, 1, so activations are scaled by 256, 16, 1, 256. Codes are stored + 8;
- *   sums start at −8·Σx.
- * - s8: lane = (k+2h, k+1+2h) in bytes. `<< 8` and `& 0xff00` leave both codes times 256.
- * `i32x4.dot_i16x8_s` adds the two lanes h of one row, so 32-bit lane r of a sum belongs to row r of the block.
- *
- * A pass prepares the activations of 1 to 4 tokens in scratch memory (interleaved step by step, so that one pointer
- * serves all), then walks every block once; each weight load serves all tokens of the pass.
+ * `gemmGroups` on the emitted products: which one runs, in what pieces of K and M, and where scratch memory lies.
+ * One token goes through the row product, several through the panel product. K is cut over whole groups, which
+ * does not change the bits (the accumulator continues in `out`).
  */
-import {
-  type FunctionBuilder,
-  f32x4,
-  i16x8,
-  i32,
-  i32x4,
-  type Local,
-  lane,
-  load,
-  type ModuleBuilder,
-  op,
-  shuffle,
-  v128,
-} from '@bitloom/wasm';
-import { FLAG_CONTINUE, FLAG_FINISH } from '../kernels.js';
-import { add, advance, atLeast, type I32, isSet, lanes16, lanes32, mul, sub, type V128 } from './emit.js';
-import { halfToFloat } from './half.js';
+import type { WasmFunction } from '@bitloom/wasm';
+import { FLAG_CONTINUE, FLAG_FINISH, type Kernels, MAX_GROUP_LENGTH } from '../kernels.js';
+import { checkGroups } from '../reference/gemm.js';
+import { PANEL_RAGGED_BYTES, PANEL_TOKENS } from './gemm-panel.js';
+import { pieceColumns, preparedRowBytes, ROW_RAGGED_BYTES, rowProductName } from './gemm-row.js';
+import { type Container, S8, U4 } from './rows16.js';
 
-/** Most tokens of one pass. */
-export const MAX_TOKENS = 4;
-/** Bytes in front of the prepared steps of each group (u4 only): the start of the sums, one int32 per token. */
-export const GROUP_HEADER_BYTES = 16;
-/** Bytes of scratch for one ragged block: four tokens of 16 float32. */
-export const RAGGED_BYTES = MAX_TOKENS * 64;
+/** Columns prepared at once for one token, unless one group is longer. */
+const ROW_COLUMNS = 16384;
+/** Columns of a panel, unless one group is longer: half a panel, 16 KiB, shares the first-level cache with x. */
+const PANEL_COLUMNS = 1024;
+/** Longest group that a panel holds; longer ones go token by token. */
+const PANEL_GROUP = 8192;
+/** Bytes of prepared activations of a panel product; bounds its tokens when groups are long. */
+const PANEL_X_BYTES = PANEL_TOKENS * PANEL_COLUMNS * 2;
 
-/** What differs between the two containers. */
-export interface Container {
-  readonly name: 'U4' | 'S8';
-  readonly bits: 4 | 8;
-  /** Columns of K in one 64-byte step. */
-  readonly stepColumns: 8 | 4;
-  /** Prepared bytes of one step and token. */
-  readonly stepBytes: 16 | 8;
-  readonly headerBytes: number;
-  /** Largest number of columns whose sum, times 256, stays in int32. Longer groups are summed in pieces. */
-  readonly pieceColumns: number;
+/** Where each part of the scratch memory starts. The row and the panel product never run at the same time. */
+const ROW = { ragged: 0, prepared: ROW_RAGGED_BYTES } as const;
+const PANEL = {
+  ragged: 0,
+  scales: PANEL_RAGGED_BYTES,
+  // Groups of 8 columns give the most scales.
+  x: PANEL_RAGGED_BYTES + (PANEL_COLUMNS / 8) * 64,
+  panel: PANEL_RAGGED_BYTES + (PANEL_COLUMNS / 8) * 64 + PANEL_X_BYTES + 64,
+} as const;
+
+/** Bytes of scratch memory that one thread needs. */
+export const SCRATCH_BYTES = Math.max(
+  ROW.prepared +
+    Math.max(preparedRowBytes(ROW_COLUMNS, ROW_COLUMNS / 8), preparedRowBytes(MAX_GROUP_LENGTH, 1)),
+  PANEL.panel + PANEL_GROUP * 32 + 256,
+);
+
+/** Exported functions by name, from the main module or, second, from the one for long groups. */
+export interface GemmExports {
+  readonly main: (name: string) => WasmFunction;
+  readonly long: (name: string) => WasmFunction;
 }
 
-export const U4: Container = {
-  name: 'U4',
-  bits: 4,
-  stepColumns: 8,
-  stepBytes: 16,
-  headerBytes: GROUP_HEADER_BYTES,
-  // 256·8·127·4096 < 2^31 for the final sum; what wraps on the way wraps back.
-  pieceColumns: 4096,
-};
-
-export const S8: Container = {
-  name: 'S8',
-  bits: 8,
-  stepColumns: 4,
-  stepBytes: 8,
-  headerBytes: 0,
-  // 256·127·127·256 < 2^31.
-  pieceColumns: 256,
-};
-
-const EVEN_THEN_ODD = lanes16(0, 2, 4, 6, 1, 3, 5, 7);
-const PAIRS_OF_FOUR = lanes16(0, 2, 1, 3, 4, 6, 5, 7);
-const U4_FACTORS = v128(new Uint8Array(Int16Array.of(256, 256, 16, 16, 1, 1, 256, 256).buffer));
-
-/**
- * prepareU4 / prepareS8(x, length, group, dst, tokens, token): lays out `length` columns of one token at x for a pass
- * of `tokens` tokens. Reads whole steps of 8 columns.
- */
-function emitPrepare(module: ModuleBuilder, container: Container): void {
-  const params = { x: 'i32', length: 'i32', group: 'i32', dst: 'i32', tokens: 'i32', token: 'i32' } as const;
-  module.procedure(`prepare${container.name}`, params, (f, p) => {
-    const left = f.local('i32', 'left');
-    const header = f.local('i32', 'header');
-    const at = f.local('i32', 'at', p.dst);
-    const x = f.local('v128', 'x');
-    const sum = f.local('v128', 'sum');
-    const tokenBytes = f.local('i32', 'tokenBytes', mul(p.token, container.stepBytes));
-    const stepBytes = f.local('i32', 'stepBytes', mul(p.tokens, container.stepBytes));
-    f.while(op('i32.gt_s', p.length, i32(0)), () => {
-      f.set(left, p.group);
-      f.if(op('i32.lt_s', p.length, p.group), () => f.set(left, p.length));
-      f.set(p.length, sub(p.length, left));
-      if (container === U4) {
-        f.set(header, add(at, mul(p.token, 4)));
-        f.set(sum, i32x4(0));
-        advance(f, at, GROUP_HEADER_BYTES);
-      }
-      advance(f, at, tokenBytes);
-      f.while(op('i32.gt_s', left, i32(0)), () => {
-        f.set(x, load('v128.load8x8_s', p.x));
-        if (container === U4) {
-          f.set(sum, op('i32x4.add', sum, op('i32x4.dot_i16x8_s', x, i16x8(1))));
-          f.store('v128.store', at, op('i16x8.mul', shuffle(x, x, EVEN_THEN_ODD), U4_FACTORS));
-        } else {
-          f.set(x, shuffle(x, x, PAIRS_OF_FOUR));
-          f.storeLane('v128.store64_lane', 0, at, x);
-          advance(f, at, stepBytes);
-          // The last group may end after four columns; what is written for the other four is not read.
-          f.storeLane('v128.store64_lane', 1, at, x);
-        }
-        advance(f, at, stepBytes);
-        advance(f, p.x, 8);
-        advance(f, left, -8);
-      });
-      f.set(at, sub(at, tokenBytes));
-      if (container === U4) {
-        f.set(sum, op('i32x4.add', sum, shuffle(sum, sum, lanes32(2, 3, 0, 1))));
-        const total = add(lane('i32x4.extract_lane', 0, sum), lane('i32x4.extract_lane', 1, sum));
-        f.store('i32.store', header, op('i32.mul', total, i32(-8)));
-      }
-    });
-  });
-}
-
-/** One emitted variant: tokens of the pass, vectors of four rows summed together, groups longer than a piece. */
-export interface GemmVariant {
+interface Products {
   readonly container: Container;
-  readonly tokens: number;
-  readonly rowVectors: 2 | 4;
-  readonly pieces: boolean;
+  readonly prepareRow: WasmFunction;
+  readonly row: WasmFunction;
+  readonly rowLong: () => WasmFunction;
+  readonly preparePanel: WasmFunction;
+  readonly panel: WasmFunction;
 }
 
-/** Name of the exported function of a variant. */
-export function variantName({ container, tokens, pieces }: Omit<GemmVariant, 'rowVectors'>): string {
-  return `gemm${container.name}x${tokens}${pieces ? 'long' : ''}`;
-}
+/** The kernel, over exported products and {@link SCRATCH_BYTES} bytes of memory at `scratch`. */
+export function gemmGroupsKernel({ main, long }: GemmExports, scratch: number): Kernels['gemmGroups'] {
+  const products = (container: Container): Products => {
+    let loaded: WasmFunction | undefined;
+    return {
+      container,
+      prepareRow: main(`prepareRow${container.name}`),
+      row: main(rowProductName(container, false)),
+      rowLong() {
+        loaded ??= long(rowProductName(container, true));
+        return loaded;
+      },
+      preparePanel: main(`preparePanel${container.name}`),
+      panel: main(`gemmPanel${container.name}`),
+    };
+  };
+  const u4 = products(U4);
+  const s8 = products(S8);
 
-/** The variants for 1 to 4 tokens: sums must stay in registers, so more tokens take fewer rows at once. */
-function variants(pieces: boolean): GemmVariant[] {
-  return [U4, S8].flatMap((container) =>
-    [1, 2, 3, 4].map((tokens) => ({ container, tokens, rowVectors: tokens <= 2 ? 4 : 2, pieces }) as const),
-  );
-}
+  return (bits, group, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags) => {
+    checkGroups(bits, group, K);
+    const { container, prepareRow, row, rowLong, preparePanel, panel } = bits === 4 ? u4 : s8;
+    const { stepColumns, stepPairs } = container;
+    const length = Math.min(group, K);
+    const groups = Math.ceil(K / group);
+    const groupSteps = Math.ceil(length / stepColumns);
+    const groupBytes = groupSteps * 64 + 32;
+    const lastSteps = Math.ceil((K - (groups - 1) * group) / stepColumns);
+    const blockStride = (groups - 1) * groupBytes + lastSteps * 64 + 32;
+    const usePanel = M > 1 && length <= PANEL_GROUP;
+    const chunkColumns = usePanel ? PANEL_COLUMNS : ROW_COLUMNS;
+    const chunkGroups = Math.max(1, Math.floor(chunkColumns / group));
 
-/** The masked 16-bit operands of one weight vector, in the order of the prepared pairs. */
-function maskedCodes(container: Container, w: V128, masks: readonly V128[]): V128[] {
-  if (container === U4) {
-    return [
-      op('v128.and', w, masks[0]),
-      op('v128.and', w, masks[1]),
-      op('v128.and', w, masks[2]),
-      op('i16x8.shr_u', w, i32(12)),
-    ];
-  }
-  return [op('i16x8.shl', w, i32(8)), op('v128.and', w, masks[0])];
-}
-
-/**
- * gemm<Container>x<tokens>(w, blockStride, groups, groupSteps, lastSteps, prepared, N, out, outR, xScale, xScaleR,
- * flags, ragged). `w` points to the first group of the first block, `blockStride` leads to the next block;
- * the float accumulator lives in `out` between groups; the last block, when ragged, works in the
- * 256 bytes at `ragged` and is copied.
- */
-function emitGemm(module: ModuleBuilder, variant: GemmVariant): void {
-  const { container, tokens, rowVectors, pieces } = variant;
-  const params = {
-    w: 'i32',
-    blockStride: 'i32',
-    groups: 'i32',
-    groupSteps: 'i32',
-    lastSteps: 'i32',
-    prepared: 'i32',
-    N: 'i32',
-    out: 'i32',
-    outR: 'i32',
-    xScale: 'i32',
-    xScaleR: 'i32',
-    flags: 'i32',
-    ragged: 'i32',
-  } as const;
-  module.procedure(variantName(variant), params, (f, p) => {
-    const wAt = f.local('i32', 'wAt');
-    const xAt = f.local('i32', 'xAt');
-    const group = f.local('i32', 'group');
-    const steps = f.local('i32', 'steps');
-    const block = f.local('i32', 'block', p.w);
-    const target = f.local('i32', 'target');
-    const targetR = f.local('i32', 'targetR');
-    const rows = Array.from({ length: tokens }, (_, t) => f.local('i32', `row${t}`));
-    const sums = grid(f, 'sum', tokens, rowVectors);
-    const totals = pieces ? grid(f, 'total', tokens, rowVectors) : sums;
-    const masks = (container === U4 ? [0x000f, 0x00f0, 0x0f00] : [0xff00]).map((mask, i) =>
-      f.local('v128', `mask${i}`, i16x8(mask)),
-    );
-    const w = Array.from({ length: rowVectors }, (_, v) => f.local('v128', `w${v}`));
-    const codes = Array.from({ length: rowVectors }, (_, v) => f.local('v128', `codes${v}`));
-    const x = f.local('v128', 'x');
-    const scales = Array.from({ length: rowVectors }, (_, v) => f.local('v128', `scale${v}`));
-    const pieceSteps = container.pieceColumns / container.stepColumns;
-    const piece = f.local('i32', 'piece');
-
-    /** One 64-byte step: `rowVectors` vectors of weights against one step of every token. */
-    const step = (half: number): void => {
-      for (let v = 0; v < rowVectors; v += 1) f.set(w[v], load('v128.load', wAt, half * 32 + v * 16));
-      const pairs = container === U4 ? 4 : 2;
-      for (let pair = 0; pair < pairs; pair += 1) {
-        for (let v = 0; v < rowVectors; v += 1) f.set(codes[v], maskedCodes(container, w[v], masks)[pair]);
-        for (let t = 0; t < tokens; t += 1) {
-          f.set(x, load('v128.load32_splat', xAt, t * container.stepBytes + pair * 4));
-          for (let v = 0; v < rowVectors; v += 1) {
-            f.set(sums[t][v], op('i32x4.add', sums[t][v], op('i32x4.dot_i16x8_s', codes[v], x)));
-          }
+    // K = 0 still starts and finishes the outputs, so one chunk always runs.
+    for (let g = 0; g === 0 || g < groups; g += chunkGroups) {
+      const count = Math.min(chunkGroups, groups - g);
+      const last = g + count >= groups;
+      const start = g * group;
+      const columns = Math.min(K, (g + count) * group) - start;
+      const weights = w + g * groupBytes;
+      const steps = last ? lastSteps : groupSteps;
+      const chunkFlags = (g === 0 ? flags & FLAG_CONTINUE : FLAG_CONTINUE) | (last ? flags & FLAG_FINISH : 0);
+      if (usePanel) {
+        const pairs = (count - 1) * groupSteps * stepPairs + steps * stepPairs;
+        const halfBytes = pairs * 32;
+        const tileBytes = Math.ceil(columns / 8) * 64;
+        const most = Math.max(4, Math.min(PANEL_TOKENS, Math.floor(PANEL_X_BYTES / tileBytes) * 4));
+        for (let m = 0; m < M; m += most) {
+          const tokens = Math.min(most, M - m);
+          preparePanel(x + m * xR + start, xR, tokens, columns, scratch + PANEL.x, tileBytes);
+          panel(
+            weights,
+            blockStride,
+            count,
+            groupSteps,
+            steps,
+            scratch + PANEL.x,
+            tileBytes,
+            tokens,
+            N,
+            out + m * outR,
+            outR,
+            xScale + m * xScaleR,
+            xScaleR,
+            chunkFlags,
+            scratch + PANEL.panel,
+            halfBytes,
+            scratch + PANEL.scales,
+            scratch + PANEL.ragged,
+          );
+        }
+      } else {
+        const run = length > pieceColumns(container) ? rowLong() : row;
+        for (let m = 0; m < M; m += 1) {
+          prepareRow(x + m * xR + start, columns, group, scratch + ROW.prepared);
+          const target = out + m * outR;
+          const scale = xScale + m * xScaleR;
+          run(
+            weights,
+            blockStride,
+            count,
+            groupSteps,
+            steps,
+            scratch + ROW.prepared,
+            N,
+            target,
+            scale,
+            chunkFlags,
+            scratch + ROW.ragged,
+          );
         }
       }
-      advance(f, wAt, 64);
-      advance(f, xAt, tokens * container.stepBytes);
-    };
-
-    const innerLoop = (counter: Local<'i32'>, half: number): void => {
-      f.loop((again) => {
-        step(half);
-        f.branchIf(again, f.tee(counter, sub(counter, 1)));
-      });
-    };
-
-    const eachSum = (visit: (t: number, v: number) => void): void => {
-      for (let t = 0; t < tokens; t += 1) for (let v = 0; v < rowVectors; v += 1) visit(t, v);
-    };
-
-    /** The sums of a group before its first column: −8·Σx for u4, shifted up to the common factor, or 0. */
-    const startSums = (shift: number): void => {
-      for (let t = 0; t < tokens; t += 1) {
-        const header = load('v128.load32_splat', xAt, t * 4);
-        f.set(x, container === U4 ? op('i32x4.shl', header, i32(shift)) : i32x4(0));
-        for (let v = 0; v < rowVectors; v += 1) f.set((shift === 0 ? totals : sums)[t][v], x);
-      }
-      if (container.headerBytes > 0) advance(f, xAt, container.headerBytes);
-    };
-
-    /** Integer sums of one group, from wAt and xAt, left in `totals` with the factor 256 removed. */
-    const sumGroup = (half: number): void => {
-      if (!pieces) {
-        startSums(8);
-        innerLoop(steps, half);
-        eachSum((t, v) => f.set(sums[t][v], op('i32x4.shr_s', sums[t][v], i32(8))));
-        return;
-      }
-      startSums(0);
-      eachSum((t, v) => f.set(sums[t][v], i32x4(0)));
-      f.while(op('i32.gt_s', steps, i32(0)), () => {
-        f.set(piece, i32(pieceSteps));
-        f.if(op('i32.lt_s', steps, i32(pieceSteps)), () => f.set(piece, steps));
-        f.set(steps, sub(steps, piece));
-        innerLoop(piece, half);
-        eachSum((t, v) => {
-          f.set(totals[t][v], op('i32x4.add', totals[t][v], op('i32x4.shr_s', sums[t][v], i32(8))));
-          f.set(sums[t][v], i32x4(0));
-        });
-      });
-    };
-
-    const halves = 4 / rowVectors;
-
-    const runBlock = (): void => {
-      for (let half = 0; half < halves; half += 1) {
-        f.set(wAt, block);
-        f.set(xAt, p.prepared);
-        rows.forEach((row, t) => {
-          f.set(row, t === 0 ? add(target, half * 32) : add(rows[t - 1], targetR));
-        });
-        f.if(op('i32.eqz', isSet(p.flags, FLAG_CONTINUE)), () => {
-          eachSum((t, v) => f.store('v128.store', rows[t], f32x4(0), v * 16));
-        });
-        f.set(group, p.groups);
-        f.while(op('i32.gt_s', group, i32(0)), () => {
-          f.set(steps, p.groupSteps);
-          f.if(op('i32.eq', group, i32(1)), () => f.set(steps, p.lastSteps));
-          sumGroup(half);
-          for (let v = 0; v < rowVectors; v += 1) {
-            f.set(scales[v], halfToFloat(load('v128.load16x4_u', wAt, half * 16 + v * 8)));
-          }
-          advance(f, wAt, 32);
-          eachSum((t, v) => {
-            const product = op('f32x4.mul', op('f32x4.convert_i32x4_s', totals[t][v]), scales[v]);
-            const before = load('v128.load', rows[t], v * 16);
-            f.store('v128.store', rows[t], op('f32x4.add', before, product), v * 16);
-          });
-          advance(f, group, -1);
-        });
-        f.if(isSet(p.flags, FLAG_FINISH), () => {
-          rows.forEach((row, t) => {
-            f.set(x, load('v128.load32_splat', add(p.xScale, mul(p.xScaleR, t))));
-            for (let v = 0; v < rowVectors; v += 1) {
-              f.store('v128.store', row, op('f32x4.mul', load('v128.load', row, v * 16), x), v * 16);
-            }
-          });
-        });
-      }
-    };
-
-    const copied = f.local('i32', 'copied');
-    const from = f.local('i32', 'from');
-    const to = f.local('i32', 'to');
-    /** Copies N float32 per token between the output and the ragged scratch. */
-    const copyRagged = (source: I32, sourceR: I32, dest: I32, destR: I32): void => {
-      for (let t = 0; t < tokens; t += 1) {
-        f.set(from, add(source, mul(sourceR, t)));
-        f.set(to, add(dest, mul(destR, t)));
-        f.set(copied, p.N);
-        f.while(copied, () => {
-          f.store('i32.store', to, load('i32.load', from));
-          advance(f, from, 4);
-          advance(f, to, 4);
-          advance(f, copied, -1);
-        });
-      }
-    };
-
-    f.while(op('i32.gt_s', p.N, i32(0)), () => {
-      f.set(target, p.out);
-      f.set(targetR, p.outR);
-      f.if(op('i32.eqz', atLeast(p.N, 16)), () => {
-        f.set(target, p.ragged);
-        f.set(targetR, i32(64));
-        f.if(isSet(p.flags, FLAG_CONTINUE), () => copyRagged(p.out, p.outR, p.ragged, i32(64)));
-      });
-      runBlock();
-      f.if(op('i32.eqz', atLeast(p.N, 16)), () => copyRagged(p.ragged, i32(64), p.out, p.outR));
-      advance(f, block, p.blockStride);
-      advance(f, p.out, 64);
-      advance(f, p.N, -16);
-    });
-  });
-}
-
-function grid(f: FunctionBuilder, name: string, tokens: number, vectors: number): Local<'v128'>[][] {
-  return Array.from({ length: tokens }, (_, t) =>
-    Array.from({ length: vectors }, (__, v) => f.local('v128', `${name}${t}_${v}`)),
-  );
-}
-
-/** Adds the preparation and the variants for groups of at most one piece to `module`. */
-export function emitGemmGroups(module: ModuleBuilder): void {
-  for (const container of [U4, S8]) emitPrepare(module, container);
-  for (const variant of variants(false)) emitGemm(module, variant);
-}
-
-/** Adds the variants for longer groups, which most models never need. */
-export function emitLongGemmGroups(module: ModuleBuilder): void {
-  for (const variant of variants(true)) emitGemm(module, variant);
+    }
+  };
 }

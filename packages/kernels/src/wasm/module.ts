@@ -7,7 +7,8 @@ import { emitAttention } from './attention.js';
 import { emitElementwise } from './elementwise.js';
 import { emitEmbed } from './embed.js';
 import { emitGemmF32 } from './gemm-f32.js';
-import { emitGemmGroups, emitLongGemmGroups } from './gemm-groups.js';
+import { emitGemmPanel } from './gemm-panel.js';
+import { emitGemmRow, emitGemmRowLong } from './gemm-row.js';
 import { emitNorms } from './norms.js';
 import { emitQuantize } from './quantize.js';
 import { emitRope } from './rope.js';
@@ -21,7 +22,8 @@ const MAIN = [
   emitNorms,
   emitRope,
   emitQuantize,
-  emitGemmGroups,
+  emitGemmRow,
+  emitGemmPanel,
   emitGemmF32,
   emitAttention,
   emitSoftmax,
@@ -42,7 +44,7 @@ export function kernelModuleBytes(): Uint8Array<ArrayBuffer> {
 
 /** The binary of `gemmGroups` for groups longer than one piece. */
 export function longGroupModuleBytes(): Uint8Array<ArrayBuffer> {
-  return moduleBytes([emitLongGemmGroups]);
+  return moduleBytes([emitGemmRowLong]);
 }
 
 /** Compiles the kernels. */
