@@ -4,7 +4,7 @@
  */
 import { BitloomError } from '@bitloom/ir';
 import { type ByteSource, requireSync } from '../bytes/byte-source.js';
-import type { DecodeBlocks, TensorEncoding } from './encoding.js';
+import { type DecodeBlocks, F32_ENCODING, type TensorEncoding } from './encoding.js';
 
 /** One tensor: what it is and where its bytes lie. Row-major, the last axis contiguous. */
 export interface StoredTensor {
@@ -50,7 +50,6 @@ export function checkedElementCount(shape: readonly number[]): number | undefine
 
 /**
  * Reads `count` elements from flat index `start` as float32, without waiting.
- * @param out filled when given; must have `count` elements
  * @throws BitloomError `tensor-encoding-unsupported`, `tensor-range-outside`, `source-not-synchronous` and what
  *   the source throws
  */
@@ -58,11 +57,16 @@ export function readFloats(
   tensor: StoredTensor,
   start = 0,
   count = elementCount(tensor.shape) - start,
-  out = new Float32Array(checkedCount(tensor, start, count)),
 ): Float32Array<ArrayBuffer> {
   const plan = planRead(tensor, start, count);
-  const bytes = requireSync(tensor.source).read(plan.offset, plan.length);
-  return finishRead(plan, bytes, out);
+  const out = new Float32Array(count);
+  const reader = requireSync(tensor.source);
+  if (tensor.encoding === F32_ENCODING) {
+    // The bytes are the values: no copy in between.
+    reader.readInto(plan.offset, new Uint8Array(out.buffer, out.byteOffset, out.byteLength));
+    return out;
+  }
+  return finishRead(plan, reader.read(plan.offset, plan.length), out);
 }
 
 /** As {@link readFloats}, for any source. */
@@ -84,11 +88,6 @@ interface ReadPlan {
   readonly elements: number;
   /** Elements to skip at the front of the first block. */
   readonly skip: number;
-}
-
-function checkedCount(tensor: StoredTensor, start: number, count: number): number {
-  planRead(tensor, start, count);
-  return count;
 }
 
 function planRead(tensor: StoredTensor, start: number, count: number): ReadPlan {
