@@ -7,7 +7,7 @@ import {
   numericsKey, type Program, type ProgramEntry, type Provenance,
 } from '@bitloom/ir';
 import type { EntryPlan } from './emitter.js';
-import { buildEntry, type EntryContext } from './entry.js';
+import { buildEntry, type EntryContext, takesOneToken } from './entry.js';
 import { MemoryImage, REGISTERS } from './image.js';
 
 export interface CompileOptions {
@@ -108,7 +108,7 @@ function planEntry(ctx: EntryContext, fn: GraphFunction, maxChunk: number, notes
   const kvHeads = Math.max(1, ...fn.nodes.filter((n) => n.op === 'attention').map((n) => Number(n.attributes['kvHeads'] ?? 1)));
   const longest = Math.min(maxChunk, 2 ** Math.ceil(Math.log2(ctx.capacity)));
   let failure: unknown;
-  for (const plan of plans(fn.name, fn.bindings['seq'] === 1, kvHeads, longest)) {
+  for (const plan of plans(fn.name, takesOneToken(fn), kvHeads, longest)) {
     // Provenance of a plan that did not fit is dropped with it.
     const attempt: EntryContext = { ...ctx, provenance: [...ctx.provenance], provenanceIndex: new Map(ctx.provenanceIndex) };
     try {

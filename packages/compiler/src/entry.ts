@@ -201,9 +201,14 @@ function widestParameter(model: Model, nodes: readonly GraphNode[]): number {
   return widest;
 }
 
+/** Whether every call of an entry brings one token: `seq` is bound to 1, or the inputs have a constant length of 1. */
+export function takesOneToken(fn: GraphFunction): boolean {
+  return fn.bindings['seq'] === 1 || (fn.inputs.length > 0 && fn.inputs.every(({ type }) => type.shape[0] === 1));
+}
+
 /** Lengths of an entry: fixed at one token, or a loop over chunks of `chunk` tokens. */
 export function buildEntry(ctx: EntryContext, fn: GraphFunction, plan: EntryPlan): ProgramEntry & { readonly dataPeak: number } {
-  const isSingle = fn.bindings['seq'] === 1;
+  const isSingle = takesOneToken(fn);
   const past = symbol('past');
   const seq = symbol('seq');
   const start = multiply(plan.chunk, symbol('i0'));
