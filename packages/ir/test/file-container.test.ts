@@ -210,7 +210,7 @@ describe('a write that fails leaves the old file and nothing else', () => {
 function mountTiny(): string | undefined {
   const at = mkdtempSync(join(tmpdir(), 'bitloom-tiny-'));
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', at], { stdio: 'ignore' });
+    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', at], { stdio: 'ignore' });
     return at;
   } catch {
     rmSync(at, { recursive: true, force: true });
@@ -223,7 +223,7 @@ const tiny = process.platform === 'linux' && process.getuid?.() === 0 ? mountTin
 /** Only where a small disk could be had; `/dev/full` above needs no privilege. */
 function fullDiskTests(disk: string): void {
   afterAll(() => {
-    execFileSync('umount', [disk]);
+    execFileSync('/bin/umount', [disk]);
     rmSync(disk, { recursive: true, force: true });
   });
 

@@ -14,6 +14,7 @@ import {
   LAYOUT_BY_OPCODE,
   MASK_BITS,
   OPCODE_BITS,
+  OPCODE_SHIFT,
   QUEUE_BITS,
   QUEUE_SHIFT,
   RELEASE_SHIFT,
@@ -70,7 +71,7 @@ function decodeInstruction(
   };
   const word = reader.word();
   if ((word & RESERVED_BITS) !== 0) fail('reserved bits that are zero', `word 0x${word.toString(16)}`);
-  const opcode = word & (2 ** OPCODE_BITS - 1);
+  const opcode = (word >>> OPCODE_SHIFT) & (2 ** OPCODE_BITS - 1);
   const layout = LAYOUT_BY_OPCODE.get(opcode) ?? fail('a known opcode', String(opcode));
   const queue = (word >>> QUEUE_SHIFT) & (2 ** QUEUE_BITS - 1);
   if (!layout.queues.has(queue)) fail(`a queue of ${layout.spec.queues.join(', ')}`, QUEUES[queue]);

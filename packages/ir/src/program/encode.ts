@@ -12,6 +12,7 @@ import {
   HAS_FIELDS,
   type InstructionLayout,
   LAYOUT_BY_NAME,
+  OPCODE_SHIFT,
   QUEUE_CODES,
   QUEUE_SHIFT,
   RELEASE_SHIFT,
@@ -205,7 +206,7 @@ function encodeInstruction(
     if (expressionOf(value) !== undefined) dynamic |= 1 << bit;
   }
   writer.word(
-    layout.spec.opcode |
+    (layout.spec.opcode << OPCODE_SHIFT) |
       (queue << QUEUE_SHIFT) |
       (mask(instruction, index, instruction.wait) << WAIT_SHIFT) |
       (mask(instruction, index, instruction.release) << RELEASE_SHIFT) |

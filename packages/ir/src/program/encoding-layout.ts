@@ -20,7 +20,8 @@ export const OPCODE_BITS = 6;
 export const QUEUE_BITS = 3;
 export const MASK_BITS = 8;
 
-export const QUEUE_SHIFT = OPCODE_BITS;
+export const OPCODE_SHIFT = 0;
+export const QUEUE_SHIFT = OPCODE_SHIFT + OPCODE_BITS;
 export const WAIT_SHIFT = QUEUE_SHIFT + QUEUE_BITS;
 export const RELEASE_SHIFT = WAIT_SHIFT + MASK_BITS;
 /** Bit of word 0: a presence mask and fields follow. */

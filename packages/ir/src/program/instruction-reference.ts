@@ -8,6 +8,7 @@ import {
   HAS_FIELDS,
   MASK_BITS,
   OPCODE_BITS,
+  OPCODE_SHIFT,
   QUEUE_BITS,
   QUEUE_SHIFT,
   RELEASE_SHIFT,
@@ -62,7 +63,7 @@ function encodingText(): readonly string[] {
     table(
       ['bits of word 0', 'meaning'],
       [
-        [`0..${OPCODE_BITS - 1}`, 'opcode'],
+        [`${OPCODE_SHIFT}..${OPCODE_SHIFT + OPCODE_BITS - 1}`, 'opcode'],
         [`${QUEUE_SHIFT}..${QUEUE_SHIFT + QUEUE_BITS - 1}`, 'queue'],
         [
           `${WAIT_SHIFT}..${WAIT_SHIFT + MASK_BITS - 1}`,
