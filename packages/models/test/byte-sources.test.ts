@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,8 +57,15 @@ describe('file source', () => {
   it('says what is wrong with a path', async () => {
     await expectBitloomError(() => openFile(join(folder, 'none.bin')), 'file-not-found');
     await expectBitloomError(() => openFile(folder), 'file-unreadable');
+    await expectBitloomError(() => openFile('/dev/null'), 'file-unreadable');
     await expectBitloomError(() => openFolder(join(folder, 'a.bin')), 'file-unreadable');
     await expectBitloomError(() => openFolder(join(folder, 'none')), 'file-not-found');
+  });
+
+  it.skipIf(process.platform === 'win32')('does not wait for somebody to write to a pipe', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await expectBitloomError(() => openFile(pipe), 'file-unreadable');
   });
 
   it('notices that the file shrank or was closed', async () => {

@@ -374,7 +374,7 @@ describe.skipIf(!hasData)('tokenizer files', () => {
   it('goes with a model it fits', async () => {
     const bin = dataPath('stories260K/stories260K.bin');
     const model = await openModel(bin, { tokenizer: dataPath('stories260K/tok512.bin') });
-    expect(model.model.text).toMatchObject({ bosId: 1, eosIds: [2] });
+    expect(model.model.text).toMatchObject({ bosId: 1, eosIds: [1, 2] });
     modelSchema.parse(model.model);
     model.close();
     await expectBitloomError(

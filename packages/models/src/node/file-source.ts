@@ -1,5 +1,5 @@
 /** Byte sources and folders of the file system, over descriptors and positioned reads. Node only. */
-import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BitloomError } from '@bitloom/ir';
 import { truncated } from '../bytes/blob-source.js';
@@ -16,7 +16,8 @@ const CHUNK = 1 << 28;
 export function openFile(path: string): ByteSource {
   let descriptor: number;
   try {
-    descriptor = openSync(path, 'r');
+    // Not blocking: opening a pipe that nobody writes to would wait for ever. Regular files do not care.
+    descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (cause) {
     throw fileError(path, cause);
   }

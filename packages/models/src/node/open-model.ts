@@ -3,7 +3,7 @@
  * or a name of the zoo. The kind is decided by what the file holds, not by its name.
  */
 import { statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { BitloomError, type Model } from '@bitloom/ir';
 import { hasContainerMagic } from '@bitloom/ir/container';
 import { openContainer } from '@bitloom/ir/node';
@@ -184,7 +184,7 @@ async function closingOnError<T>(open: { close(): void }, action: () => Promise<
 }
 
 function named(path: string, options: OpenOptions): { name: string; context?: number } {
-  const name = basename(path).replace(/\.(?:bin|gguf)$/, '') || 'model';
+  const name = basename(resolve(path)).replace(/\.(?:bin|gguf)$/, '') || 'model';
   return { name, ...(options.context === undefined ? {} : { context: options.context }) };
 }
 

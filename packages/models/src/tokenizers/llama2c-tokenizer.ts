@@ -61,7 +61,8 @@ export async function readLlama2cTokenizer(source: ByteSource, vocabSize?: numbe
     space: ' ',
     addSpacePrefix: true,
     bosId: 1,
-    eosIds: [2],
+    // run.c ends a text at the token that begins one: the models were trained on stories set apart by it.
+    eosIds: [1, 2],
     unknownId: 0,
     addBos: true,
   });

@@ -9,7 +9,7 @@ import { TOKEN_TYPE, type TokenizerRecord } from './tokenizer.js';
 /** Most vocabulary entries; the largest published vocabularies have about 2^18. */
 const MAX_VOCABULARY = 1 << 21;
 /** Sum of squared piece lengths: what finding every split of every piece costs. Llama 2 has about 2^21. */
-const MAX_SPLIT_WORK = 2 ** 30;
+const MAX_SPLIT_WORK = 2 ** 26;
 
 const TYPES = new Set<unknown>(Object.values(TOKEN_TYPE));
 
