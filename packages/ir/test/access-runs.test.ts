@@ -1,7 +1,12 @@
 /** Strided byte patterns against sets of bytes. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type BytePattern, coversPattern, normalizeRuns, patternsOverlap } from '../src/program/access-runs.js';
+import {
+  type BytePattern,
+  coversPattern,
+  normalizeRuns,
+  patternsOverlap,
+} from '../src/program/access-runs.js';
 import { bytesOf } from './support/interleavings.js';
 
 const level = fc.record({ count: fc.integer({ min: 1, max: 4 }), stride: fc.nat(12) });
@@ -44,7 +49,11 @@ describe('normalizeRuns', () => {
       outerCount: 1,
       outerStride: 0,
     });
-    expect(normalizeRuns(16, 3, 1024, 2, 32)).toMatchObject({ innerCount: 2, innerStride: 32, outerCount: 3 });
+    expect(normalizeRuns(16, 3, 1024, 2, 32)).toMatchObject({
+      innerCount: 2,
+      innerStride: 32,
+      outerCount: 3,
+    });
   });
 });
 

@@ -6,8 +6,8 @@ import {
   bounds,
   ceilDivide,
   compileExpression,
-  evaluate,
   type Expression,
+  evaluate,
   floorDivide,
   formatExpression,
   maximum,
@@ -60,7 +60,8 @@ function valueOfText(text: string, at: Readonly<Record<string, number>>): number
   let next = 0;
   const take = (wanted?: string): string => {
     const token = tokens[next++];
-    if (token === undefined || (wanted !== undefined && token !== wanted)) throw new Error(`'${text}' at ${next}`);
+    if (token === undefined || (wanted !== undefined && token !== wanted))
+      throw new Error(`'${text}' at ${next}`);
     return token;
   };
   const divide = (round: (x: number) => number): number => {

@@ -59,7 +59,9 @@ export function allInterleavings(stream: Stream): Outcome {
     const bytes = touched(resolved);
     const conflicts = before
       .filter((old) => old.queue !== queue)
-      .filter((old) => [...bytes].some(([key, write]) => old.bytes.has(key) && (write || old.bytes.get(key) === true)))
+      .filter((old) =>
+        [...bytes].some(([key, write]) => old.bytes.has(key) && (write || old.bytes.get(key) === true)),
+      )
       .map((old): [number, number] => [old.queue, old.position]);
     const count = instruction.name === 'SYNC' ? Math.max(1, resolved.fields.number('count')) : 1;
     const repeat = (from: number, to: number): number[] => new Array<number>(count).fill(from * 8 + to);

@@ -73,7 +73,13 @@ export function tinyDevice(changes: Partial<Device> = {}): Device {
     },
     tokens: { counterBits: 3, initialCredits: {}, overflow: 'error' },
     numerics: ['int8-activations/int8-per-token-head/f32'],
-    energy: { source: 'made up', macPicojoules: 1, vectorElementPicojoules: 1, bytePicojoules: {}, staticWatts: 1 },
+    energy: {
+      source: 'made up',
+      macPicojoules: 1,
+      vectorElementPicojoules: 1,
+      bytePicojoules: {},
+      staticWatts: 1,
+    },
     resources: { dsp: 16, bram: 1, uram: 1, lut: 1 },
     calibration: { timeDivisor: 1, fitted: [] },
     ...changes,
@@ -114,7 +120,12 @@ export function store(src: Address, dst: Address, length: Expression, tokens: To
 export function copyRows(
   src: Address,
   dst: Address,
-  shape: { readonly rows: Expression; readonly cols: Expression; readonly srcRow?: Expression; readonly dstRow?: Expression },
+  shape: {
+    readonly rows: Expression;
+    readonly cols: Expression;
+    readonly srcRow?: Expression;
+    readonly dstRow?: Expression;
+  },
   tokens: Tokens = {},
 ): Instruction {
   const { rows, cols, srcRow = 0, dstRow = 0 } = shape;
