@@ -7,8 +7,8 @@ import {
 } from '@bitloom/ir';
 import type { Kernels } from '@bitloom/kernels';
 import {
-  checkLengths, compileStream, createEnvironment, type EncodedLength, type Environment, findEntry, setLoopVariable, setRegister,
-  type Step,
+  checkDevice, checkLengths, compileStream, createEnvironment, type EncodedLength, type Environment, findEntry, onlyStream,
+  setLoopVariable, setRegister, type Step,
 } from './compiled-stream.js';
 import { CardMemory } from './function/card-memory.js';
 import { buildExecute, type Execute } from './function/execute.js';
@@ -54,16 +54,7 @@ export class SimulatedCard {
    */
   constructor(options: CardOptions) {
     const { program, device, kernels } = options;
-    if (program.device !== device.name) {
-      throw new BitloomError({
-        code: 'simulator-device-mismatch',
-        message: 'the program was compiled for another card',
-        where: `program '${program.name}'`,
-        expected: program.device,
-        got: device.name,
-        hint: 'compile for this card',
-      });
-    }
+    checkDevice(program, device);
     this.program = program;
     this.device = device;
     this.options = options;
@@ -129,10 +120,7 @@ export class SimulatedCard {
     const known = this.entries.get(name);
     if (known !== undefined) return known;
     const entry = findEntry(this.program, name);
-    if (entry.streams.length !== 1) {
-      throw new BitloomError({ code: 'simulator-unsupported', message: 'programs for several cores are not executed by this version', expected: '1 stream', got: String(entry.streams.length) });
-    }
-    const steps = compileStream(entry.streams[0]?.instructions ?? [], this.options.encodedLength);
+    const steps = compileStream(onlyStream(entry), this.options.encodedLength);
     const execute = steps.map((step) =>
       step.kind === 'unit' ? buildExecute(step.instruction, this.options.kernels, this.memory, this.identity) : undefined);
     const loaded = { steps, execute };

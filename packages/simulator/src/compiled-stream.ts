@@ -3,7 +3,7 @@
  * base registers), loops know their ends. Both readings, function and time, walk this form.
  */
 import {
-  type Address, BitloomError, compileExpression, type FieldSpec, type FieldValue, type Instruction,
+  type Address, BitloomError, compileExpression, type Device, type FieldSpec, type FieldValue, type Instruction,
   instructionSpec, type InstructionSpec, internalError, operationCount, type Program, type ProgramEntry, QUEUES,
   type ResolvedFields, type SpaceName,
 } from '@bitloom/ir';
@@ -225,6 +225,32 @@ export function findEntry(program: Program, name: string): ProgramEntry {
     });
   }
   return entry;
+}
+
+/** Refuses a program for another card. */
+export function checkDevice(program: Program, device: Device): void {
+  if (program.device === device.name) return;
+  throw new BitloomError({
+    code: 'simulator-device-mismatch',
+    message: 'the program was compiled for another card',
+    where: `program '${program.name}'`,
+    expected: program.device,
+    got: device.name,
+    hint: 'compile for this card',
+  });
+}
+
+/** The one stream of an entry. Programs for several cores are refused. */
+export function onlyStream(entry: ProgramEntry): readonly Instruction[] {
+  const [stream] = entry.streams;
+  if (stream !== undefined && entry.streams.length === 1) return stream.instructions;
+  throw new BitloomError({
+    code: 'simulator-unsupported',
+    message: 'programs for several cores are not run by this version',
+    where: `entry '${entry.name}'`,
+    expected: '1 stream',
+    got: String(entry.streams.length),
+  });
 }
 
 /** Refuses lengths outside of the bounds the program was verified for. */

@@ -3,7 +3,7 @@
  * after the other. Moves no bytes, so it runs shape-only models.
  */
 import { type Device, type InstructionBytes, type Program, type Report, type Trace } from '@bitloom/ir';
-import { checkLengths, compileStream, createEnvironment, type EncodedLength, findEntry, type Step } from './compiled-stream.js';
+import { checkDevice, checkLengths, compileStream, createEnvironment, type EncodedLength, findEntry, onlyStream, type Step } from './compiled-stream.js';
 import { buildReport } from './report.js';
 import { createCounters, type Counters } from './time/counters.js';
 import { TimedCard } from './time/timed-run.js';
@@ -30,9 +30,11 @@ export interface Simulation {
 
 /**
  * Times a program.
- * @throws BitloomError `context-full`, `program-length`, `program-entry-unknown`, `simulator-deadlock`
+ * @throws BitloomError `simulator-device-mismatch`, `context-full`, `program-length`, `program-entry-unknown`, `simulator-deadlock`,
+ *   `simulator-unsupported`
  */
 export function simulate(program: Program, device: Device, options: SimulateOptions): Simulation {
+  checkDevice(program, device);
   const card = new TimedCard(device);
   const recorder = options.trace === true ? new TraceRecorder() : undefined;
   const [prefill, decode] = [createCounters(device), createCounters(device)];
@@ -41,7 +43,7 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
   const run = (name: string, lengths: { seq: number; past: number }, counters: Counters): void => {
     const entry = findEntry(program, name);
     checkLengths(program, entry, lengths);
-    const steps = streams.get(name) ?? compileStream(entry.streams[0]?.instructions ?? [], options.encodedLength);
+    const steps = streams.get(name) ?? compileStream(onlyStream(entry), options.encodedLength);
     streams.set(name, steps);
     clock += card.run(steps, createEnvironment(lengths), counters, recorder, entry, clock);
     counters.tokens += lengths.seq;

@@ -15,6 +15,19 @@ import { addBytes, addMemoryBytes, type Counters, costOf } from './counters.js';
 import { MemoryChannels, type TransferRuns } from './memory-channels.js';
 import type { TraceRecorder } from './trace-recorder.js';
 
+/** One instruction as it starts. */
+export interface StartedInstruction {
+  readonly instruction: CompiledInstruction;
+  /** Lengths, loop variables and registers it was dispatched with. */
+  readonly environment: Environment;
+  /** Cycle of its start, and from which its results are visible. */
+  readonly start: number;
+  readonly completed: number;
+}
+
+/** Told of every instruction as it starts, in the order of time. */
+export type StartObserver = (started: StartedInstruction) => void;
+
 /** An instruction in a queue, with everything that depends on the environment already read. */
 interface Pending {
   readonly instruction: CompiledInstruction;
@@ -27,6 +40,8 @@ interface Pending {
   readonly claims: readonly PortClaim[];
   readonly runs: TransferRuns | undefined;
   readonly transferKind: number;
+  /** Kept for an observer only: the run's own environment moves on. */
+  readonly environment: Environment | undefined;
 }
 
 interface InFlightWrite {
@@ -134,10 +149,10 @@ export class TimedCard {
    * @returns cycles from the first dispatch to the last completion.
    * @throws BitloomError `simulator-deadlock` when an instruction waits for a token that nobody will release.
    */
-  run(steps: readonly Step[], env: Environment, counters: Counters, recorder: TraceRecorder | undefined, entry: ProgramEntry, origin: number): number {
+  run(steps: readonly Step[], env: Environment, counters: Counters, recorder: TraceRecorder | undefined, entry: ProgramEntry, origin: number, observer?: StartObserver): number {
     for (const channels of this.channels.values()) channels.reset();
     this.ports.reset();
-    const run = new TimedRun(this.device, this.channels, this.ports, steps, env, counters, recorder, origin);
+    const run = new TimedRun(this.device, this.channels, this.ports, steps, env, counters, recorder, origin, observer);
     try {
       return run.toEnd();
     } catch (error) {
@@ -158,6 +173,7 @@ class TimedRun {
   private readonly counters: Counters;
   private readonly recorder: TraceRecorder | undefined;
   private readonly traceOffset: number;
+  private readonly observer: StartObserver | undefined;
   private readonly units: Unit[] = QUEUES.map(() => ({ queue: [], head: 0, free: 0, completed: 0, inFlight: [], interlockOf: undefined, interlock: 0, takenAt: 0 }));
   private readonly tokens: TokenQueues;
   private readonly loops: { at: number; iteration: number; trips: number }[] = [];
@@ -177,7 +193,9 @@ class TimedRun {
     counters: Counters,
     recorder: TraceRecorder | undefined,
     traceOffset: number,
+    observer: StartObserver | undefined,
   ) {
+    this.observer = observer;
     this.device = device;
     this.channels = channels;
     this.ports = ports;
@@ -388,6 +406,7 @@ class TimedRun {
       claims: this.ports.claims(accesses),
       runs: isTransfer ? transferRuns(fields, spec.name === 'LD' ? 'src' : 'dst') : undefined,
       transferKind: isTransfer ? fields.number('kind') : 0,
+      environment: this.observer === undefined ? undefined : this.env.slice(),
     };
   }
 
@@ -420,6 +439,9 @@ class TimedRun {
     }
     for (const to of instruction.releases) this.tokens.give(q, to, unit.completed, instruction.tokenCount);
     this.count(q, head, busy);
+    if (head.environment !== undefined) {
+      this.observer?.({ instruction, environment: head.environment, start, completed: unit.completed });
+    }
     this.recorder?.record(q, this.traceOffset + start, this.traceOffset + start + interval, gap.cycles, gap.cause, instruction.source.origin, instruction.spec.opcode);
   }
 
@@ -436,7 +458,8 @@ class TimedRun {
       if (space.bytes > 0) {
         const time = channels.serve(head.runs, start);
         busy = Math.max(interval, time.alone);
-        interval = Math.max(interval, time.end - start);
+        // Not less than `busy`: the two are rounded up from different sums.
+        interval = Math.max(busy, time.end - start);
         memoryStall = Math.max(0, interval - busy);
         latency = interval + time.latency;
       }
