@@ -3,6 +3,7 @@ import { gguf as peerGguf } from '@huggingface/gguf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fromBlob } from '../src/bytes/blob-source.js';
+import type { ByteSource } from '../src/bytes/byte-source.js';
 import { fromBytes } from '../src/bytes/memory-source.js';
 import { ggufCheckpoint } from '../src/families/gguf.js';
 import { shortestFloat32 } from '../src/gguf/metadata.js';
@@ -75,6 +76,15 @@ describe('GGUF metadata', () => {
     expect(data('bools')).toEqual([true, false]);
     expect(data('longs')).toEqual(BigUint64Array.of(7n));
     expect(data('nested')).toEqual([{ type: 'array', elementType: 'int16', data: Int16Array.of(-3) }]);
+  });
+
+  it('reads a Buffer at an odd address as it reads a plain array', async () => {
+    const bytes = buildGguf({ pairs: EVERY_TYPE });
+    const pool = Buffer.alloc(bytes.length + 7);
+    pool.set(bytes, 3);
+    const plain = await readGguf(fromBytes(bytes));
+    const odd = await readGguf(fromBytes(pool.subarray(3, 3 + bytes.length)));
+    expect([...odd.metadata.values]).toEqual([...plain.metadata.values]);
   });
 
   it('says which key is missing or of the wrong kind', async () => {
@@ -279,6 +289,35 @@ describe.skipIf(!hasData)('real GGUF files', () => {
       })),
     );
     file.close();
+  });
+
+  it('reads a header by range, not the file', async () => {
+    const source = openFile(dataPath('stories260K/stories260K-f32.gguf'));
+    let bytes = 0;
+    const counting: ByteSource = {
+      ...source,
+      read: (offset, length) => {
+        bytes += length;
+        return source.read(offset, length);
+      },
+    };
+    const file = await readGguf(counting);
+    expect(bytes).toBeLessThan(source.size / 2);
+    bytes = 0;
+    await readFloatsAsync(tensor(file, 'output_norm.weight'), 8, 8);
+    expect(bytes).toBe(32);
+    file.close();
+  });
+
+  it('says that a vocabulary is cut short', async () => {
+    const whole = readFileSync(dataPath('llamacpp-vocab/ggml-vocab-llama-spm.gguf'));
+    for (const size of [24, 2000, 100_000, whole.length - 5]) {
+      await expectBitloomError(
+        () => readGguf(fromBytes(whole.subarray(0, size))),
+        'gguf-truncated',
+        'gguf-count',
+      );
+    }
   });
 
   it('reads through a Blob', async () => {

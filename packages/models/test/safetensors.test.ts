@@ -69,6 +69,16 @@ describe('safetensors', () => {
     );
   });
 
+  it('reads halves from a Buffer at an odd address', async () => {
+    const data = Uint8Array.of(0, 0x3c, 0, 0xc0);
+    const bytes = writeSafetensors([{ name: 'x', dtype: 'F16', shape: [2], data }]);
+    const pool = Buffer.alloc(bytes.length + 9);
+    pool.set(bytes, 5);
+    const { tensors } = await readSafetensors(fromBytes(pool.subarray(5, 5 + bytes.length)));
+    expect(Array.from(readFloats(tensor(tensors, 'x')))).toEqual([1, -2]);
+    expect(Array.from(readFloats(tensor(tensors, 'x'), 1, 1))).toEqual([-2]);
+  });
+
   it('reads a range of a tensor, without waiting or with', async () => {
     const values = Float32Array.from({ length: 100 }, (_, i) => i / 3);
     const { tensors } = await readSafetensors(fromBytes(writeSafetensors([f32Entry('x', [10, 10], values)])));

@@ -8,9 +8,11 @@ import { type ByteSource, checkRange } from './byte-source.js';
  */
 export function fromBytes(bytes: Uint8Array, name = 'memory'): ByteSource {
   const self = { name, size: bytes.byteLength };
+  // A plain view: Node's Buffer has a `slice` that shares memory where Uint8Array's copies.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const read = (offset: number, length: number): Uint8Array => {
     checkRange(self, offset, length);
-    return bytes.subarray(offset, offset + length);
+    return plain.subarray(offset, offset + length);
   };
   return {
     ...self,

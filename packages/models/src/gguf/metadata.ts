@@ -157,6 +157,7 @@ export class GgufMetadata {
 
 /** The double with the fewest digits that rounds to the float32 `value`. */
 export function shortestFloat32(value: number): number {
+  if (value === 0) return value;
   for (let digits = 1; digits <= 9; digits++) {
     const candidate = Number(value.toPrecision(digits));
     if (Math.fround(candidate) === value) return candidate;

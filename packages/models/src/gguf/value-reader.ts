@@ -154,7 +154,7 @@ export class ValueReader {
     const bytes = count * GGUF_MIN_BYTES[type];
     await this.need(bytes, where);
     // A copy, so that the window can move on, and so that it begins at an aligned address.
-    return typedArray(type, cursor.bytes(bytes).slice().buffer);
+    return typedArray(type, new Uint8Array(cursor.bytes(bytes)).buffer);
   }
 
   #countNested(count: number, where: string): void {

@@ -33,7 +33,7 @@ export function writeHfLlama(
   if (positions.kind !== 'rope')
     throw unsupportedModel('configuration', 'learned positions', 'rotary', 'learned');
   const entries = decoderParameters(config).map(({ name, shape }): SafetensorsEntry => {
-    const bytes = sections.read(name).slice();
+    const bytes = new Uint8Array(sections.read(name));
     const values = new Float32Array(bytes.buffer);
     const rotated = /\.(?:q|k)\.(?:weight|bias)$/.test(name) && positions.layout === 'interleaved';
     const ordered = rotated ? halvesFirst(values, config.headDim, shape[1] ?? 1) : values;

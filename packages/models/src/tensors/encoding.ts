@@ -36,7 +36,7 @@ export function elementEncoding(name: string, bytes: number, decode?: DecodeBloc
 
 /** The bytes as 16-bit words; copies only where they are misaligned. */
 function words(bytes: Uint8Array): Uint16Array {
-  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
   return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
 }
 
