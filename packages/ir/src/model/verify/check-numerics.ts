@@ -1,0 +1,107 @@
+/**
+ * The numerics record against the graph: what it says of weights and KV cache is what the types say. A record that
+ * contradicts its graph would let two correct engines differ.
+ */
+import { BitloomError } from '../../error.js';
+import type { Model, StateDecl } from '../graph.js';
+import { formatType } from '../ops.js';
+import type { ValueType } from '../types.js';
+
+function fail(message: string, where: string, expected: string, got: string): never {
+  throw new BitloomError({
+    code: 'model-numerics',
+    message,
+    where,
+    expected,
+    got,
+    hint: 'make the numerics record and the graph with one quantisation scheme',
+  });
+}
+
+/**
+ * @param types inferred types by function and value, as verifyModel gives them
+ * @throws BitloomError `model-numerics`
+ */
+export function checkNumerics(
+  model: Model,
+  types: ReadonlyMap<string, ReadonlyMap<string, ValueType>>,
+): void {
+  const { numerics } = model;
+  const isInteger = numerics.linear === 'int8-activations';
+  const isIntegerCache = numerics.kvCache === 'int8-per-token-head';
+  const record = `numerics '${numerics.scheme}'`;
+  const scale = isInteger ? 'per-token-amax/127' : 'none';
+  if (numerics.activationScale !== scale) {
+    fail('the activation scale contradicts the linear arithmetic', record, scale, numerics.activationScale);
+  }
+  const scores = isIntegerCache ? 'int8' : 'f32';
+  if (numerics.scores !== scores) {
+    fail('the scores contradict the KV cache', record, scores, numerics.scores);
+  }
+  const probabilities = isIntegerCache ? 'int8-value-scale-folded' : 'f32';
+  if (numerics.probabilities !== probabilities) {
+    fail('the probabilities contradict the KV cache', record, probabilities, numerics.probabilities);
+  }
+  for (const state of model.states) {
+    if (state.purpose === 'kv-cache') checkCache(state, isIntegerCache);
+  }
+  checkLinears(model, types, isInteger);
+}
+
+function checkCache(state: StateDecl, isInteger: boolean): void {
+  const { type } = state;
+  const where = `state '${state.name}'`;
+  if (!isInteger) {
+    if (type.kind === 'dense' && type.dtype === 'f32') return;
+    fail('the KV cache is not what the numerics record says', where, 'f32', formatType(type));
+  }
+  const level = type.kind === 'quantized' && type.scales.length === 1 ? type.scales[0] : undefined;
+  const [heads, tokens, width] = level?.block ?? [];
+  const isPerTokenAndHead =
+    type.kind === 'quantized' &&
+    type.element.kind === 'int' &&
+    type.element.bits === 8 &&
+    type.element.signed &&
+    level?.format.name === 'fp32' &&
+    heads === 1 &&
+    tokens === 1 &&
+    (width === 0 || width === type.shape[2]);
+  if (isPerTokenAndHead) return;
+  const expected = 'int8 codes with one fp32 scale per head and token (block 1x1x0)';
+  fail('the KV cache is not what the numerics record says', where, expected, formatType(type));
+}
+
+/** Quantised linear operations need the integer record, and the integer record needs one of them. */
+function checkLinears(
+  model: Model,
+  types: ReadonlyMap<string, ReadonlyMap<string, ValueType>>,
+  isInteger: boolean,
+): void {
+  let [linears, quantized] = [0, 0];
+  for (const fn of model.functions) {
+    for (const node of fn.nodes) {
+      if (node.op !== 'linear') continue;
+      linears++;
+      if (types.get(fn.name)?.get(node.inputs[0])?.kind !== 'quantized') continue;
+      quantized++;
+      if (!isInteger) {
+        const where = `function '${fn.name}', node '${node.name}'`;
+        fail(
+          'a quantised product under float numerics',
+          where,
+          'linear: int8-activations',
+          model.numerics.linear,
+        );
+      }
+    }
+  }
+  if (isInteger && linears > 0 && quantized === 0) {
+    const where = `numerics '${model.numerics.scheme}'`;
+    fail(
+      'integer numerics, but no product is quantised',
+      where,
+      'quantised operands of linear',
+      'float32 only',
+    );
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Whether a declared type can be: dimensions, element format, scale levels, index map, sparsity. Says nothing of
+ * what an operation makes of it.
+ */
+import { bounds, type Expression, formatExpression, type Interval, symbolsOf } from '../../expression.js';
+import type { ElementFormat } from '../element-format.js';
+import type { QuantizedType, Sparsity, ValueType } from '../types.js';
+
+/** Throws the caller's error. */
+export type Fail = (message: string, expected: string, got: string) => never;
+
+/**
+ * Checks a type whose dimensions may use the symbols of `intervals`; with none, dimensions are numbers.
+ * Calls `fail` for the first thing that is wrong.
+ */
+export function checkType(type: ValueType, intervals: Readonly<Record<string, Interval>>, fail: Fail): void {
+  for (const dimension of type.shape) checkDimension(dimension, intervals, fail);
+  if (type.kind === 'quantized') checkQuantized(type, fail);
+}
+
+function checkDimension(
+  dimension: Expression,
+  intervals: Readonly<Record<string, Interval>>,
+  fail: Fail,
+): void {
+  const known = Object.keys(intervals);
+  const unknown = [...symbolsOf(dimension)].find((name) => !Object.hasOwn(intervals, name));
+  if (unknown !== undefined) {
+    const expected = known.length === 0 ? 'a number' : `an expression of ${known.join(', ')}`;
+    fail('a dimension uses a symbol that has no bounds here', expected, unknown);
+  }
+  const { min, max } = bounds(dimension, intervals);
+  const isNumber = typeof dimension === 'number';
+  if (max < 1 || (isNumber && !Number.isSafeInteger(dimension))) {
+    fail(
+      'a dimension is not a positive integer',
+      'at least 1',
+      `${formatExpression(dimension)} in ${min}..${max}`,
+    );
+  }
+}
+
+function checkQuantized(type: QuantizedType, fail: Fail): void {
+  checkFormat(type.element, fail);
+  const rank = type.shape.length;
+  for (const level of type.scales) {
+    checkFormat(level.format, fail);
+    if (level.zero !== undefined) checkFormat(level.zero.format, fail);
+    checkBlock(level.block, 'scale block', rank, 0, fail);
+  }
+  if (type.layout === '') fail('a quantised type has no layout', 'a layout id, e.g. canonical', "''");
+  const { indexMap } = type;
+  if (indexMap !== undefined) {
+    const isAxis = Number.isInteger(indexMap.axis) && indexMap.axis >= 0 && indexMap.axis < rank;
+    if (!isAxis)
+      fail('the index map is on an axis that is not there', `0..${rank - 1}`, String(indexMap.axis));
+    if (!(Number.isInteger(indexMap.groups) && indexMap.groups >= 1)) {
+      fail('the index map has no groups', 'at least 1', String(indexMap.groups));
+    }
+  }
+  if (type.sparsity !== undefined) checkSparsity(type.sparsity, rank, fail);
+}
+
+function checkBlock(block: readonly number[], what: string, rank: number, least: number, fail: Fail): void {
+  const isSane = block.length === rank && block.every((size) => Number.isSafeInteger(size) && size >= least);
+  if (!isSane) fail(`a ${what} does not fit the rank`, `${rank} sizes of ${least} or more`, block.join('x'));
+}
+
+function checkSparsity(sparsity: Sparsity, rank: number, fail: Fail): void {
+  checkBlock(sparsity.block, 'sparsity block', rank, 1, fail);
+  if (sparsity.kind === 'block-mask') return;
+  const { keep, m } = sparsity;
+  const isKept = (n: number): boolean => Number.isInteger(n) && n >= 0 && n <= m;
+  if (!(Number.isInteger(m) && m >= 1) || keep.length === 0 || !keep.every(isKept)) {
+    fail('an N:M sparsity keeps more than there is', '0..m values of each m', `${keep.join(', ')} of ${m}`);
+  }
+  const { indexBits } = sparsity;
+  if (!(Number.isInteger(indexBits) && indexBits >= 0 && 2 ** indexBits >= m)) {
+    fail(
+      'an index of the sparsity cannot name each of m values',
+      `at least ${Math.ceil(Math.log2(m))} bits`,
+      `${indexBits}`,
+    );
+  }
+}
+
+/** Bits add up, and integers have no exponent. */
+function checkFormat(format: ElementFormat, fail: Fail): void {
+  const { name, kind, bits, signed, exponentBits, mantissaBits } = format;
+  const isWidth = Number.isInteger(bits) && bits >= 1 && bits <= 32;
+  const sum = (signed ? 1 : 0) + exponentBits + mantissaBits;
+  const isConsistent = kind === 'float' ? sum === bits : exponentBits === 0 && mantissaBits === 0;
+  if (isWidth && isConsistent) return;
+  const expected =
+    kind === 'float' ? 'sign, exponent and mantissa that add up to 1..32 bits' : 'an integer of 1..32 bits';
+  fail(
+    `element format '${name}' contradicts itself`,
+    expected,
+    `${bits} bits: ${exponentBits} + ${mantissaBits}`,
+  );
+}
