@@ -7,7 +7,7 @@ import type { WasmFunction } from '@bitloom/wasm';
 import { FLAG_CONTINUE, FLAG_FINISH, type Kernels, MAX_GROUP_LENGTH } from '../kernels.js';
 import { checkGroups } from '../reference/gemm.js';
 import { PANEL_RAGGED_BYTES, PANEL_TOKENS } from './gemm-panel.js';
-import { pieceColumns, preparedRowBytes, ROW_RAGGED_BYTES, rowProductName } from './gemm-row.js';
+import { pieceColumns, preparedRowBytes, ROW_RAGGED_BYTES, rowProductName, rowStart } from './gemm-row.js';
 import { type Container, S8, U4 } from './rows16.js';
 
 /** Columns prepared at once for one token, unless one group is longer. */
@@ -123,9 +123,10 @@ export function gemmGroupsKernel({ main, long }: GemmExports, scratch: number): 
           );
         }
       } else {
-        const run = length > pieceColumns(container) ? rowLong() : row;
+        const pieces = length > pieceColumns(container);
+        const run = pieces ? rowLong() : row;
         for (let m = 0; m < M; m += 1) {
-          prepareRow(x + m * xR + start, columns, group, scratch + ROW.prepared);
+          prepareRow(x + m * xR + start, columns, group, scratch + ROW.prepared, rowStart(pieces));
           const target = out + m * outR;
           const scale = xScale + m * xScaleR;
           run(

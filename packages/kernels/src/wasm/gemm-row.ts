@@ -3,7 +3,8 @@
  * the speed of memory.
  *
  * Codes are used where they lie, without unpacking: masking an int16 lane leaves a code times a power of two; the
- * activations carry the rest of a common factor 256, which is shifted out of the int32 sum once per group.
+ * activations carry the rest of a common factor 256, which the weight scale takes back (exactly: the int32 sum times
+ * 256 converts to the same float32 significand, and no scale is near the subnormals).
  * - u4: the masks 0x000f, 0x00f0, 0x0f00 and a shift by 12 leave factors 1, 16, 256, 1, so activations are scaled
  *   by 256, 16, 1, 256. Codes are stored + 8; sums start at −8·Σx.
  * - s8: `<< 8` and `& 0xff00` leave both codes times 256.
@@ -30,7 +31,7 @@ import { add, advance, atLeast, type I32, isSet, lanes16, lanes32, sub, type V12
 import { halfToFloat } from './half.js';
 import { CONTAINERS, type Container, pairOrder, U4 } from './rows16.js';
 
-/** Bytes in front of the prepared steps of each group, u4 only: −8·Σx of the group, int32, in all lanes. */
+/** Bytes in front of the prepared steps of each group, u4 only: where sums start, int32, in all lanes. */
 const HEADER_BYTES = 16;
 /** Row vectors of a block: 4 rows each. */
 const ROW_VECTORS = 4;
@@ -47,14 +48,22 @@ export function pieceColumns({ bits }: Pick<Container, 'bits'>): number {
   return bits === 4 ? 4096 : 256;
 }
 
+/** `start` of the preparation: codes are stored + 8, and pieces are summed times 256. */
+export function rowStart(pieces: boolean): number {
+  return pieces ? -8 : -8 * 256;
+}
+
 /** Bytes that `columns` prepared columns take at most, in `groups` groups. */
 export function preparedRowBytes(columns: number, groups: number): number {
   return columns * 2 + groups * (HEADER_BYTES + 16);
 }
 
-/** prepareRow<Container>(x, length, group, dst): lays out `length` columns at x. Reads whole steps of 8 columns. */
+/**
+ * prepareRow<Container>(x, length, group, dst, start): lays out `length` columns at x; the sums of a u4 group start
+ * at Σx·start. Reads whole steps of 8 columns.
+ */
 function emitPrepare(module: ModuleBuilder, container: Container): void {
-  const params = { x: 'i32', length: 'i32', group: 'i32', dst: 'i32' } as const;
+  const params = { x: 'i32', length: 'i32', group: 'i32', dst: 'i32', start: 'i32' } as const;
   module.procedure(`prepareRow${container.name}`, params, (f, p) => {
     const left = f.local('i32', 'left');
     const header = f.local('i32', 'header');
@@ -86,7 +95,7 @@ function emitPrepare(module: ModuleBuilder, container: Container): void {
       if (container === U4) {
         f.set(sum, op('i32x4.add', sum, shuffle(sum, sum, lanes32(2, 3, 0, 1))));
         const total = add(lane('i32x4.extract_lane', 0, sum), lane('i32x4.extract_lane', 1, sum));
-        f.store('v128.store', header, op('i32x4.splat', op('i32.mul', total, i32(-8))));
+        f.store('v128.store', header, op('i32x4.splat', op('i32.mul', total, p.start)));
       }
     });
   });
@@ -168,19 +177,18 @@ function emitProduct(module: ModuleBuilder, container: Container, pieces: boolea
       });
     };
 
-    /** Integer sums of one group from wAt and xAt, left in `totals` without the factor 256. */
+    /**
+     * Integer sums of one group from wAt and xAt: times 256 in `sums`, or, for long groups, without that factor in
+     * `totals`, where the header starts them.
+     */
     const sumGroup = (): void => {
-      const start = pieces ? totals : sums;
       each((v) => {
-        const header = load('v128.load', xAt);
-        const scaled = pieces ? header : op('i32x4.shl', header, i32(8));
-        f.set(start[v], container === U4 ? scaled : i32x4(0));
+        f.set(totals[v], container === U4 ? load('v128.load', xAt) : i32x4(0));
         if (pieces) f.set(sums[v], i32x4(0));
       });
       if (container === U4) advance(f, xAt, HEADER_BYTES);
       if (!pieces) {
         innerLoop(steps);
-        each((v) => f.set(sums[v], op('i32x4.shr_s', sums[v], i32(8))));
         return;
       }
       f.while(op('i32.gt_s', steps, i32(0)), () => {
@@ -229,7 +237,7 @@ function emitProduct(module: ModuleBuilder, container: Container, pieces: boolea
         f.if(op('i32.eq', group, i32(1)), () => f.set(steps, p.lastSteps));
         sumGroup();
         each((v) => {
-          const scale = halfToFloat(load('v128.load16x4_u', wAt, v * 8));
+          const scale = halfToFloat(load('v128.load16x4_u', wAt, v * 8), pieces ? 0 : 8);
           const product = op('f32x4.mul', op('f32x4.convert_i32x4_s', totals[v]), scale);
           f.set(accumulators[v], op('f32x4.add', accumulators[v], product));
         });
