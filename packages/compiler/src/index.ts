@@ -2,3 +2,4 @@
 export { type CompileOptions, compile } from './compile.js';
 export { chooseWeightTile, type MatrixShape, splitInner, tiledCycles, type WeightTile } from './cost.js';
 export { type FusedGroup, fusePairs, groupNodes } from './fusion.js';
+export { ExactLengths, exactInstructions, instructionBytes, programBytes } from './instruction-bytes.js';

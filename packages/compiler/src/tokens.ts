@@ -108,6 +108,7 @@ export class TokenPass {
   private needed(own: number, touches: readonly Touch[], clock: Clock): [number, number][] {
     const latest = new Int32Array(QUEUE_COUNT).fill(-1);
     for (const touch of touches) {
+      if (touch.end <= touch.start) continue;
       for (const record of this.records.get(touch.space) ?? []) {
         if (record.queue === own || record.end <= touch.start || record.start >= touch.end) continue;
         if (!record.write && !touch.write) continue;
@@ -134,6 +135,9 @@ export class TokenPass {
     const [fromName, toName] = [QUEUES[from], QUEUES[to]];
     const producer = this.blocks.get(sequence);
     if (fromName === undefined || toName === undefined || producer === undefined) throw internalError('edge of an unknown queue');
+    if (producer === consumer) {
+      throw internalError(`queues ${fromName} and ${toName} touch the same bytes inside of a ${describe(consumer.draft)}: only rings order a body`);
+    }
     if (this.options.ringPairs.has(`${fromName}>${toName}`)) {
       throw internalError(
         `a derived dependency falls on the ring pair ${fromName}>${toName}: ${describe(producer.draft)} -> ${describe(consumer.draft)}`,

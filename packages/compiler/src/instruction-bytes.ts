@@ -1,0 +1,296 @@
+/**
+ * How many bytes of instructions a program needs, in four ways: as it is (`resolved`: lengths are fields that the
+ * scheduler resolves), and as exact-length programs would: every length (`unbucketed`), or one per bucket of
+ * lengths (`bucketed`, prefill 128 and decode 16 as published). Exact programs have no loops over lengths and no
+ * expressions: every executed instruction stands in the stream with constants.
+ *
+ * Exact streams are counted, not stored. A block whose bytes depend only on a few length expressions is counted
+ * once for each combination of their values, which is what makes thousands of lengths affordable.
+ */
+import {
+  type Address, compileExpression, type Expression, type FieldValue, type Instruction, type InstructionBytes, instructionSpec,
+  type InstructionSpec, internalError, type Program, type ProgramEntry, type Stream, streamBytes, symbolsOf,
+} from '@bitloom/ir';
+
+/** Published bucket sizes. */
+const PREFILL_BUCKET = 128;
+const DECODE_BUCKET = 16;
+
+/** Instructions that an exact program does not have: its dispatcher has no loops. */
+const LOOP_CONTROL: ReadonlySet<string> = new Set(['LOOP', 'END']);
+
+type Evaluate = (values: Float64Array) => number;
+
+const SYMBOLS = ['seq', 'past', ...Array.from({ length: 16 }, (_, i) => `i${i}`)];
+const SLOTS: ReadonlyMap<string, number> = new Map(SYMBOLS.map((name, i) => [name, i]));
+
+function isAddress(value: FieldValue): value is Address {
+  return typeof value === 'object' && 'space' in value;
+}
+
+/** Bytes of an instruction whose present fields take `bits`, without expressions. */
+function bytesOf(bits: number): number {
+  return bits === 0 ? 4 : 4 * (2 + Math.ceil(bits / 32));
+}
+
+interface CountedInstruction {
+  readonly kind: 'instruction';
+  /** Equal keys take equal bytes at all lengths. */
+  readonly key: string;
+  readonly staticBits: number;
+  /** Fields that are absent where they are zero. */
+  readonly dynamic: readonly { readonly evaluate: Evaluate; readonly bits: number }[];
+}
+
+interface CountedLoop {
+  readonly kind: 'loop';
+  readonly key: string;
+  readonly variable: number;
+  readonly trips: Evaluate;
+  readonly body: Blocks;
+  /** Expressions without this loop's variable that decide the bytes of the whole loop. */
+  readonly atoms: readonly Evaluate[];
+  /** Expressions without variables of loops inside that decide the bytes of one iteration. */
+  readonly iterationAtoms: readonly Evaluate[];
+  readonly known: Map<string, number>;
+  readonly knownIterations: Map<string, number>;
+}
+
+type Counted = CountedInstruction | CountedLoop;
+
+/** Blocks that stand in a sequence, joined where their bytes are equal: layers repeat. */
+type Blocks = readonly { readonly block: Counted; times: number }[];
+
+/** Largest subexpressions that do not mention the symbols in `inner`: their values decide the whole. */
+function collectAtoms(expression: Expression, inner: ReadonlySet<string>, into: Map<string, Expression>): void {
+  if (typeof expression === 'number') return;
+  if (![...symbolsOf(expression)].some((name) => inner.has(name))) {
+    into.set(JSON.stringify(expression), expression);
+    return;
+  }
+  if ('sym' in expression) return;
+  for (const operand of operandsOf(expression)) collectAtoms(operand, inner, into);
+}
+
+function operandsOf(expression: Exclude<Expression, number | { readonly sym: string }>): readonly Expression[] {
+  if ('add' in expression) return expression.add;
+  if ('min' in expression) return expression.min;
+  if ('max' in expression) return expression.max;
+  if ('mul' in expression) return [expression.mul[1]];
+  if ('floorDiv' in expression) return [expression.floorDiv[0]];
+  if ('ceilDiv' in expression) return [expression.ceilDiv[0]];
+  return [expression.mod[0]];
+}
+
+/** Expressions of the number fields: addresses are always kept, so their offsets decide nothing. */
+function dynamicNumbers(instruction: Instruction): Expression[] {
+  return Object.values(instruction.fields).flatMap((value) => (isAddress(value) || typeof value === 'number' ? [] : [value]));
+}
+
+function countedInstruction(instruction: Instruction, spec: InstructionSpec): CountedInstruction {
+  let staticBits = 0;
+  let key = '';
+  const dynamic: { evaluate: Evaluate; bits: number }[] = [];
+  for (const field of spec.fields) {
+    const value = instruction.fields[field.name];
+    if (value === undefined || Object.is(value, 0)) continue;
+    if (isAddress(value) || typeof value === 'number') {
+      staticBits += field.bits;
+    } else {
+      dynamic.push({ evaluate: compileExpression(value, SLOTS), bits: field.bits });
+      key += `${field.bits}:${JSON.stringify(value)};`;
+    }
+  }
+  return { kind: 'instruction', key: `${staticBits};${key}`, staticBits, dynamic };
+}
+
+/** Turns a stream into nested blocks. */
+function countedBlocks(stream: Stream): Blocks {
+  const { instructions } = stream;
+  const interned = new Map<string, CountedLoop>();
+  let at = 0;
+  const read = (): Blocks => {
+    const out = new Map<string, { block: Counted; times: number }>();
+    const append = (block: Counted): void => {
+      const known = out.get(block.key);
+      if (known === undefined) out.set(block.key, { block, times: 1 });
+      else known.times++;
+    };
+    while (at < instructions.length) {
+      const instruction = instructions[at++];
+      if (instruction === undefined || instruction.name === 'END') break;
+      if (instruction.name !== 'LOOP') {
+        append(countedInstruction(instruction, instructionSpec(instruction.name)));
+        continue;
+      }
+      const first = at;
+      const body = read();
+      const loop = countedLoop(instruction, body, instructions.slice(first, at - 1));
+      const same = interned.get(loop.key) ?? loop;
+      interned.set(loop.key, same);
+      append(same);
+    }
+    return [...out.values()];
+  };
+  return read();
+}
+
+function loopFields(loop: Instruction): { variable: number; trips: Expression } {
+  const [variable, trips] = [loop.fields['variable'] ?? 0, loop.fields['trips'] ?? 0];
+  if (typeof variable !== 'number' || isAddress(trips)) throw internalError('malformed LOOP');
+  return { variable, trips };
+}
+
+function countedLoop(loop: Instruction, body: Blocks, inside: readonly Instruction[]): CountedLoop {
+  const { variable, trips } = loopFields(loop);
+  const nested = new Set(inside.filter((i) => i.name === 'LOOP').map((i) => `i${loopFields(i).variable}`));
+  const [atoms, iterationAtoms] = [new Map<string, Expression>(), new Map<string, Expression>()];
+  collectAtoms(trips, new Set(), atoms);
+  const all = new Set([`i${variable}`, ...nested]);
+  for (const expression of inside.flatMap(dynamicNumbers)) {
+    collectAtoms(expression, all, atoms);
+    collectAtoms(expression, nested, iterationAtoms);
+  }
+  const compiled = (list: Map<string, Expression>): Evaluate[] => [...list.values()].map((expression) => compileExpression(expression, SLOTS));
+  return {
+    kind: 'loop',
+    key: `loop ${variable} ${JSON.stringify(trips)} [${body.map(({ block, times }) => `${times}x${block.key}`).join('|')}]`,
+    variable,
+    trips: compileExpression(trips, SLOTS),
+    body,
+    atoms: compiled(atoms),
+    iterationAtoms: compiled(iterationAtoms),
+    known: new Map(),
+    knownIterations: new Map(),
+  };
+}
+
+function countBlocks(blocks: Blocks, values: Float64Array): number {
+  let bytes = 0;
+  for (const { block, times } of blocks) {
+    if (block.kind === 'loop') {
+      bytes += times * countLoop(block, values);
+      continue;
+    }
+    let bits = block.staticBits;
+    for (const field of block.dynamic) if (!Object.is(field.evaluate(values), 0)) bits += field.bits;
+    bytes += times * bytesOf(bits);
+  }
+  return bytes;
+}
+
+function remembered(known: Map<string, number>, atoms: readonly Evaluate[], values: Float64Array, count: () => number): number {
+  let key = '';
+  for (const atom of atoms) key += `${atom(values)} `;
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const bytes = count();
+  known.set(key, bytes);
+  return bytes;
+}
+
+function countLoop(loop: CountedLoop, values: Float64Array): number {
+  return remembered(loop.known, loop.atoms, values, () => {
+    const trips = loop.trips(values);
+    const slot = 2 + loop.variable;
+    let bytes = 0;
+    for (let i = 0; i < trips; i++) {
+      values[slot] = i;
+      bytes += remembered(loop.knownIterations, loop.iterationAtoms, values, () => countBlocks(loop.body, values));
+    }
+    values[slot] = 0;
+    return bytes;
+  });
+}
+
+/** Bytes of exact-length programs of one entry. */
+export class ExactLengths {
+  private readonly blocks: readonly Blocks[];
+
+  constructor(entry: ProgramEntry) {
+    this.blocks = entry.streams.map((stream) => countedBlocks(stream));
+  }
+
+  bytes(lengths: { seq: number; past: number }): number {
+    const values = new Float64Array(SYMBOLS.length);
+    values[0] = lengths.seq;
+    values[1] = lengths.past;
+    return this.blocks.reduce((sum, blocks) => sum + countBlocks(blocks, values), 0);
+  }
+}
+
+/** The instructions of an exact-length program, one by one: what {@link ExactLengths} counts. */
+export function* exactInstructions(stream: Stream, lengths: { seq: number; past: number }): Generator<Instruction> {
+  const values = new Float64Array(SYMBOLS.length);
+  values[0] = lengths.seq;
+  values[1] = lengths.past;
+  const number = (expression: Expression): number => compileExpression(expression, SLOTS)(values);
+  const { instructions } = stream;
+  const running: { start: number; variable: number; iteration: number; trips: number }[] = [];
+  for (let at = 0; at < instructions.length; at++) {
+    const instruction = instructions[at];
+    if (instruction === undefined) return;
+    if (instruction.name === 'LOOP') {
+      const { variable, trips } = loopFields(instruction);
+      running.push({ start: at, variable, iteration: 0, trips: number(trips) });
+      values[2 + variable] = 0;
+      if ((running[running.length - 1]?.trips ?? 0) <= 0) at = skipLoop(instructions, at, running);
+    } else if (instruction.name === 'END') {
+      const loop = running[running.length - 1];
+      if (loop === undefined) throw internalError('END without a LOOP');
+      loop.iteration++;
+      values[2 + loop.variable] = loop.iteration;
+      if (loop.iteration < loop.trips) {
+        at = loop.start;
+      } else {
+        running.pop();
+        values[2 + loop.variable] = 0;
+      }
+    } else {
+      yield { ...instruction, fields: Object.fromEntries(Object.entries(instruction.fields).map(([name, value]) =>
+        [name, isAddress(value) ? { ...value, offset: number(value.offset) } : number(value)])) };
+    }
+  }
+}
+
+function skipLoop(instructions: readonly Instruction[], start: number, running: { start: number }[]): number {
+  running.pop();
+  let depth = 0;
+  for (let at = start; at < instructions.length; at++) {
+    const name = instructions[at]?.name ?? '';
+    if (LOOP_CONTROL.has(name)) depth += name === 'LOOP' ? 1 : -1;
+    if (depth === 0) return at;
+  }
+  throw internalError('LOOP without an END');
+}
+
+/** Bytes of a program as it is: code and expressions of every stream. */
+export function programBytes(program: Program): number {
+  return program.entries.reduce((sum, entry) => sum + entry.streams.reduce((s, stream) => s + streamBytes(stream.instructions), 0), 0);
+}
+
+/**
+ * Instruction storage of a program in all four ways. `forward` and other entries count only in `total`.
+ * @param onProgress called with the lengths counted and their number
+ */
+export function instructionBytes(program: Program, onProgress?: (done: number, total: number) => void): InstructionBytes {
+  const total = programBytes(program);
+  const { capacity } = program;
+  let [unbucketed, bucketed, resolved, done] = [0, 0, 0, 0];
+  const entries = program.entries.filter((entry) => entry.name === 'prefill' || entry.name === 'decode');
+  for (const entry of entries) {
+    resolved += entry.streams.reduce((sum, stream) => sum + streamBytes(stream.instructions), 0);
+    const exact = new ExactLengths(entry);
+    const isDecode = entry.name === 'decode';
+    const bucket = isDecode ? DECODE_BUCKET : PREFILL_BUCKET;
+    for (let length = 1; length <= capacity; length++) {
+      const bytes = exact.bytes(isDecode ? { seq: 1, past: length - 1 } : { seq: length, past: 0 });
+      unbucketed += bytes;
+      // The program of a bucket is the one of its longest length.
+      if (length % bucket === 0 || length === capacity) bucketed += bytes;
+      done++;
+      if (done % 256 === 0) onProgress?.(done, entries.length * capacity);
+    }
+  }
+  return { total, unbucketed, bucketed, resolved };
+}
