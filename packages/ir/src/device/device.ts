@@ -18,7 +18,11 @@ export interface MatrixEngine {
   /** Matrix x vector. */
   readonly mv: MatrixMode;
   /** DSP blocks of the engine and products of two INT8 values each DSP makes per cycle. */
-  readonly dsp: { readonly kind: 'DSP48E2' | 'DSP58'; readonly count: number; readonly productsPerDsp: number };
+  readonly dsp: {
+    readonly kind: 'DSP48E2' | 'DSP58';
+    readonly count: number;
+    readonly productsPerDsp: number;
+  };
   /** Weight code widths the expander accepts. */
   readonly weightBits: readonly number[];
 }

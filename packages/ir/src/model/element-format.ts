@@ -34,7 +34,16 @@ function float(name: string, exponentBits: number, mantissaBits: number): Elemen
 
 /** Signed two's complement integer of 2 to 32 bits. */
 export function intFormat(bits: number): ElementFormat {
-  return { name: `int${bits}`, kind: 'int', bits, signed: true, exponentBits: 0, mantissaBits: 0, bias: 0, specials: 'none' };
+  return {
+    name: `int${bits}`,
+    kind: 'int',
+    bits,
+    signed: true,
+    exponentBits: 0,
+    mantissaBits: 0,
+    bias: 0,
+    specials: 'none',
+  };
 }
 
 export const FP32: ElementFormat = float('fp32', 8, 23);

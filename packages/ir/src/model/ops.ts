@@ -76,7 +76,8 @@ function floatInput(types: readonly ValueType[], index: number, node: GraphNode)
 /** Attribute readers for code that handles a node after verification. */
 export function integerAttribute(node: GraphNode, name: string): number {
   const value = attribute(node, name);
-  if (typeof value !== 'number' || !Number.isInteger(value)) fail(node, `integer attribute '${name}'`, String(value));
+  if (typeof value !== 'number' || !Number.isInteger(value))
+    fail(node, `integer attribute '${name}'`, String(value));
   return value;
 }
 
@@ -113,7 +114,12 @@ function elementwise(name: string, doc: string, operands: number): OpSpec {
         const other = floatInput(types, 1, node);
         const offset = shape.length - other.length;
         const fits = offset >= 0 && other.every((dim, i) => sameDim(dim, shape[i + offset] ?? -1));
-        if (!fits) fail(node, `b of shape [${shape.map(formatExpression).join(', ')}] or its last axes`, formatType(input(types, 1, node)));
+        if (!fits)
+          fail(
+            node,
+            `b of shape [${shape.map(formatExpression).join(', ')}] or its last axes`,
+            formatType(input(types, 1, node)),
+          );
       }
       return [dense('f32', shape)];
     },
@@ -154,12 +160,14 @@ const OPS: readonly OpSpec[] = [
       const [tokens, k] = rank(x, 2, node, 'x');
       const w = input(types, 1, node);
       const [n, wk] = rank(w, 2, node, 'w');
-      if (!sameDim(k ?? -1, wk ?? -2)) fail(node, `w with ${formatExpression(k ?? -1)} columns`, formatType(w));
+      if (!sameDim(k ?? -1, wk ?? -2))
+        fail(node, `w with ${formatExpression(k ?? -1)} columns`, formatType(w));
       if ((x.kind === 'quantized') !== (w.kind === 'quantized')) {
         fail(node, 'x and w both float or both quantised', `${formatType(x)} and ${formatType(w)}`);
       }
-      if (types.length > 2 && !sameDim(floatInput(types, 2, node)[0] ?? -1, n ?? -2)) {
-        fail(node, `bias of ${formatExpression(n ?? 0)}`, formatType(input(types, 2, node)));
+      const bias = types.length > 2 ? floatInput(types, 2, node) : undefined;
+      if (bias !== undefined && !(bias.length === 1 && sameDim(bias[0], n ?? -1))) {
+        fail(node, `bias of shape [${formatExpression(n ?? 0)}]`, formatType(input(types, 2, node)));
       }
       return [dense('f32', [tokens ?? 0, n ?? 0])];
     },
@@ -172,18 +180,22 @@ const OPS: readonly OpSpec[] = [
     attributes: { bits: { kind: 'integer', doc: 'code width; 8' } },
     infer: (types, node) => {
       const shape = floatInput(types, 0, node);
-      return [{
-        kind: 'quantized',
-        shape,
-        element: intFormat(integerAttribute(node, 'bits')),
-        scales: [{
-          format: FP32,
-          block: shape.map((_, i) => (i === shape.length - 1 ? 0 : 1)),
-          direction: 'multiply',
-          rule: 'amax/127',
-        }],
-        layout: 'rows',
-      }];
+      return [
+        {
+          kind: 'quantized',
+          shape,
+          element: intFormat(integerAttribute(node, 'bits')),
+          scales: [
+            {
+              format: FP32,
+              block: shape.map((_, i) => (i === shape.length - 1 ? 0 : 1)),
+              direction: 'multiply',
+              rule: 'amax/127',
+            },
+          ],
+          layout: 'rows',
+        },
+      ];
     },
   },
   {
@@ -214,7 +226,12 @@ const OPS: readonly OpSpec[] = [
     infer: (types, node) => {
       const shape = floatInput(types, 0, node);
       const table = floatInput(types, 1, node);
-      const pairs = integerAttribute(node, 'headDim') / 2;
+      const width = shape[shape.length - 1];
+      const headDim = integerAttribute(node, 'headDim');
+      if (typeof width === 'number' && width % headDim !== 0) {
+        fail(node, `x of whole heads of ${headDim}`, formatType(input(types, 0, node)));
+      }
+      const pairs = headDim / 2;
       if (table.length !== 3 || table[1] !== pairs || table[2] !== 2) {
         fail(node, `table of shape [positions, ${pairs}, 2]`, formatType(input(types, 1, node)));
       }
@@ -232,7 +249,11 @@ const OPS: readonly OpSpec[] = [
       const [heads, , width] = rank(state, 3, node, 'state');
       const x = floatInput(types, 1, node);
       if (typeof heads !== 'number' || typeof width !== 'number' || x[1] !== heads * width) {
-        fail(node, 'x of heads * headDim columns', `${formatType(input(types, 1, node))} into ${formatType(state)}`);
+        fail(
+          node,
+          'x of heads * headDim columns',
+          `${formatType(input(types, 1, node))} into ${formatType(state)}`,
+        );
       }
       return [state];
     },
@@ -255,12 +276,17 @@ const OPS: readonly OpSpec[] = [
         integerAttribute(node, 'kvHeads'),
         integerAttribute(node, 'headDim'),
       ];
-      if (shape[1] !== heads * width) fail(node, `q of ${heads * width} columns`, formatType(input(types, 0, node)));
+      if (shape[1] !== heads * width)
+        fail(node, `q of ${heads * width} columns`, formatType(input(types, 0, node)));
       if (heads % kvHeads !== 0) fail(node, 'heads a multiple of kvHeads', `${heads} and ${kvHeads}`);
       for (const index of [1, 2]) {
         const state = rank(input(types, index, node), 3, node, 'state');
         if (state[0] !== kvHeads || state[2] !== width) {
-          fail(node, `state of shape [${kvHeads}, capacity, ${width}]`, formatType(input(types, index, node)));
+          fail(
+            node,
+            `state of shape [${kvHeads}, capacity, ${width}]`,
+            formatType(input(types, index, node)),
+          );
         }
       }
       return [dense('f32', shape)];
@@ -288,7 +314,8 @@ const OPS: readonly OpSpec[] = [
     infer: (types, node) => {
       const [tokens, n] = rank(input(types, 0, node), 2, node, 'dy');
       const [wn, k] = rank(input(types, 1, node), 2, node, 'w');
-      if (!sameDim(n ?? -1, wn ?? -2)) fail(node, `w with ${formatExpression(n ?? -1)} rows`, formatType(input(types, 1, node)));
+      if (!sameDim(n ?? -1, wn ?? -2))
+        fail(node, `w with ${formatExpression(n ?? -1)} rows`, formatType(input(types, 1, node)));
       return [dense('f32', [tokens ?? 0, k ?? 0])];
     },
   },
@@ -301,7 +328,8 @@ const OPS: readonly OpSpec[] = [
     infer: (types, node) => {
       const [tokens, n] = rank(input(types, 0, node), 2, node, 'dy');
       const [xTokens, k] = rank(input(types, 1, node), 2, node, 'x');
-      if (!sameDim(tokens ?? -1, xTokens ?? -2)) fail(node, 'as many rows in dy as in x', formatType(input(types, 1, node)));
+      if (!sameDim(tokens ?? -1, xTokens ?? -2))
+        fail(node, 'as many rows in dy as in x', formatType(input(types, 1, node)));
       return [dense('f32', [n ?? 0, k ?? 0])];
     },
   },
@@ -314,7 +342,8 @@ const OPS: readonly OpSpec[] = [
     infer: (types, node) => {
       const parameter = input(types, 0, node);
       const gradient = input(types, 1, node);
-      if (formatExpression(parameter.shape[0] ?? 0) !== formatExpression(gradient.shape[0] ?? 0)) {
+      const isAlike = parameter.shape.length === gradient.shape.length;
+      if (!isAlike || !parameter.shape.every((dim, i) => sameDim(dim, gradient.shape[i]))) {
         fail(node, `gradient like ${formatType(parameter)}`, formatType(gradient));
       }
       if (types.length > 2) requireDense(input(types, 2, node), 'i32', node, 'random (seed, counter)');

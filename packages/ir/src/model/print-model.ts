@@ -100,12 +100,13 @@ function attributeText(value: AttributeValue): string {
   return Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
 }
 
-function printText(text: NonNullable<Model['text']>): string {
-  const rows = [
-    ['tokenizer:', text.tokenizer === undefined ? 'none' : String(text.tokenizer['kind'] ?? 'unnamed')],
-    ['chat template:', text.chatTemplate === undefined ? 'none' : `${text.chatTemplate.length} characters`],
-    ['bos:', String(text.bosId ?? 'none')],
-    ['eos:', text.eosIds.join(', ') || 'none'],
-  ];
-  return `text\n${formatTable(rows, '  ')}`;
+function printText({ tokenizer, chatTemplate, bosId, eosIds }: NonNullable<Model['text']>): string {
+  const kind = tokenizer?.['kind'];
+  return [
+    'text',
+    `  tokenizer: ${tokenizer === undefined ? 'none' : typeof kind === 'string' ? kind : 'unnamed'}`,
+    `  chat template: ${chatTemplate === undefined ? 'none' : `${chatTemplate.length} characters`}`,
+    `  beginning of sequence: ${bosId ?? 'none'}`,
+    `  end of sequence: ${eosIds.join(', ') || 'none'}`,
+  ].join('\n');
 }

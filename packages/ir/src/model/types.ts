@@ -11,7 +11,13 @@ export type DType = 'f32' | 'f16' | 'bf16' | 'i32' | 'i8' | 'u8' | 'bool';
 
 /** Bytes of one element of a dense tensor. */
 export const DTYPE_BYTES: Readonly<Record<DType, number>> = {
-  f32: 4, f16: 2, bf16: 2, i32: 4, i8: 1, u8: 1, bool: 1,
+  f32: 4,
+  f16: 2,
+  bf16: 2,
+  i32: 4,
+  i8: 1,
+  u8: 1,
+  bool: 1,
 };
 
 /** A dense tensor, row-major. Dimensions may hold symbols. */
@@ -36,7 +42,13 @@ export interface ScaleLevel {
 
 /** Which elements are stored. `keep` is the number of kept values of each `m` (FlightLLM's N). */
 export type Sparsity =
-  | { readonly kind: 'n-of-m'; readonly keep: readonly number[]; readonly m: number; readonly block: readonly number[]; readonly indexBits: number }
+  | {
+      readonly kind: 'n-of-m';
+      readonly keep: readonly number[];
+      readonly m: number;
+      readonly block: readonly number[];
+      readonly indexBits: number;
+    }
   | { readonly kind: 'block-mask'; readonly block: readonly number[] };
 
 /** A tensor stored as codes with scales. */
@@ -47,7 +59,11 @@ export interface QuantizedType {
   /** Ordered from the codes outwards. */
   readonly scales: readonly ScaleLevel[];
   /** Index of each slice along `axis` into a table (ShiftQuant groups, act-order). */
-  readonly indexMap?: { readonly axis: number; readonly purpose: 'shift-group' | 'act-order'; readonly groups: number };
+  readonly indexMap?: {
+    readonly axis: number;
+    readonly purpose: 'shift-group' | 'act-order';
+    readonly groups: number;
+  };
   readonly sparsity?: Sparsity;
   /** Layout id, e.g. `canonical`, `rows16.u4.g32`; `formats` owns what it means. */
   readonly layout: string;
