@@ -4,7 +4,7 @@ import { Arena } from './arena.js';
 import type { KernelName, Kernels, KernelTable } from './kernels.js';
 import { referenceKernels } from './reference/backend.js';
 import { failingKernels } from './selftest.js';
-import { wasmKernels } from './wasm/backend.js';
+import { instantiateKernels, wasmKernels } from './wasm/backend.js';
 import { SCRATCH_BYTES } from './wasm/gemm-groups.js';
 import { compileKernels } from './wasm/module.js';
 
@@ -42,7 +42,8 @@ export function createKernels(options: KernelOptions = {}): Kernels {
   if (backend === 'reference') {
     return { backend, arena, threads: 1, fallbacks: [], close() {}, ...reference };
   }
-  const wasm = wasmKernels(arena, compileKernels(), arena.alloc(SCRATCH_BYTES));
+  const exports = instantiateKernels(arena, compileKernels());
+  const wasm = wasmKernels(exports, arena.alloc(SCRATCH_BYTES));
   const fallbacks = failingKernels(arena, wasm, reference);
   return { backend, arena, threads: 1, fallbacks, close() {}, ...replace(wasm, reference, fallbacks) };
 }

@@ -1,66 +1,51 @@
 /**
- * The WebAssembly SIMD backend: one instance over the arena's memory, with thin wrappers where a kernel is made of
- * several passes. Everything else is the exported function itself.
+ * The WebAssembly SIMD backend: one instance over the arena's memory. Most kernels are the exported functions
+ * themselves; two check arguments that choose a code path first.
  */
 import { internalError } from '@bitloom/ir';
 import { instantiateModule, type WasmFunction, type WasmModule } from '@bitloom/wasm';
 import type { Arena } from '../arena.js';
-import type { KernelTable } from '../kernels.js';
+import { KERNEL_NAMES, type KernelName, type KernelTable } from '../kernels.js';
+import { checkGroups } from '../reference/gemm.js';
 import { checkEmbedGroups } from '../reference/vector.js';
-import { gemmGroupsKernel } from './gemm-groups.js';
-import { compileLongGroupKernels, MEMORY_IMPORT } from './module.js';
+import { MEMORY_IMPORT } from './module.js';
 
-function exportedFunction(exports: Record<string, unknown>, name: string): WasmFunction {
-  const value = exports[name];
-  if (typeof value !== 'function') throw internalError(`the kernel module does not export ${name}`);
-  return value as WasmFunction;
-}
+/** The exported functions of the kernel module. `gemmGroups` takes a pointer to scratch memory as last argument. */
+export type KernelExports = Readonly<Record<KernelName, WasmFunction>>;
 
-/** Makes the kernels over `arena`; `scratch` points to `SCRATCH_BYTES` bytes (see gemm-groups) that only this instance uses. */
-export function wasmKernels(arena: Arena, module: WasmModule, scratch: number): KernelTable {
+/** Instantiates the kernels over the arena's memory. */
+export function instantiateKernels(arena: Arena, module: WasmModule): KernelExports {
   const imports = { [MEMORY_IMPORT.module]: { [MEMORY_IMPORT.name]: arena.memory } };
   const exports = instantiateModule(module, imports);
-  const get = (name: string): WasmFunction => exportedFunction(exports, name);
-  let longExports: Record<string, unknown> | undefined;
-  const getLong = (name: string): WasmFunction => {
-    longExports ??= instantiateModule(compileLongGroupKernels(), imports);
-    return exportedFunction(longExports, name);
-  };
-  const gemmF32x1 = get('gemmF32x1');
-  const gemmF32x2 = get('gemmF32x2');
-  const embedGroups = get('embedGroups');
+  const entries = KERNEL_NAMES.map((name) => {
+    const value = exports[name];
+    if (typeof value !== 'function') throw internalError(`the kernel module does not export ${name}`);
+    return [name, value] as const;
+  });
+  return Object.fromEntries(entries) as KernelExports;
+}
 
+/** The group size as the module takes it: at least 1, and the whole row when it is one group. */
+export function effectiveGroup(group: number, K: number): number {
+  return Math.max(1, Math.min(group, K));
+}
+
+/** Makes the kernels; `scratch` points to `SCRATCH_BYTES` bytes (see gemm-groups) that only this thread uses. */
+export function wasmKernels(exports: KernelExports, scratch: number): KernelTable {
+  const { gemmGroups, embedGroups } = exports;
   return {
-    quantizeRows: get('quantizeRows'),
-    attentionScores: get('attentionScores'),
-    softmaxQuantize: get('softmaxQuantize'),
-    attentionMix: get('attentionMix'),
-    attentionScoresF32: get('attentionScoresF32'),
-    softmaxF32: get('softmaxF32'),
-    attentionMixF32: get('attentionMixF32'),
-    rmsNorm: get('rmsNorm'),
-    layerNorm: get('layerNorm'),
-    rope: get('rope'),
-    add: get('add'),
-    mul: get('mul'),
-    siluMul: get('siluMul'),
-    silu: get('silu'),
-    gelu: get('gelu'),
-    relu: get('relu'),
-    copy: get('copy'),
-    embedF32: get('embedF32'),
+    ...exports,
 
     embedGroups(bits, group, rows, cols, ids, codes, codesRowBytes, scales, scalesRowBytes, dst, dstR) {
       checkEmbedGroups(bits, group);
-      embedGroups(bits, group, rows, cols, ids, codes, codesRowBytes, scales, scalesRowBytes, dst, dstR);
+      const size = effectiveGroup(group, cols);
+      embedGroups(bits, size, rows, cols, ids, codes, codesRowBytes, scales, scalesRowBytes, dst, dstR);
     },
 
-    gemmF32(M, N, K, x, xR, w, wR, out, outR) {
-      let m = 0;
-      for (; m + 2 <= M; m += 2) gemmF32x2(N, K, x + m * xR, xR, w, wR, out + m * outR, outR);
-      if (m < M) gemmF32x1(N, K, x + m * xR, xR, w, wR, out + m * outR, outR);
+    gemmGroups(bits, group, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags) {
+      checkGroups(bits, group, K);
+      const size = effectiveGroup(group, K);
+      gemmGroups(bits, size, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags, scratch);
     },
-
-    gemmGroups: gemmGroupsKernel({ main: get, long: getLong }, scratch),
   };
 }

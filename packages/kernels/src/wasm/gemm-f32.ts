@@ -3,27 +3,53 @@
  * partial sums (column k goes to partial k mod 4) added as (s0 + s2) + (s1 + s3), whatever the tile, so results do
  * not depend on M, N or the threads. They differ from the reference, which uses 16 partial sums.
  */
-import { f32x4, i32, load, type ModuleBuilder, op } from '@bitloom/wasm';
+import {
+  type FunctionReference,
+  f32x4,
+  i32,
+  load,
+  type ModuleBuilder,
+  op,
+  type ValueType,
+} from '@bitloom/wasm';
 import { fourRows } from './attention.js';
 import { advance, atLeast, loadTail, mul, storeTail, sumFour } from './emit.js';
 
-/** Rows of x in one pass, for the names `gemmF32x1` and `gemmF32x2`. */
-export const GEMM_F32_ROWS = [1, 2] as const;
+const PARAMS = {
+  N: 'i32',
+  K: 'i32',
+  x: 'i32',
+  xR: 'i32',
+  w: 'i32',
+  wR: 'i32',
+  out: 'i32',
+  outR: 'i32',
+} as const;
 
-/** Adds both passes to `module`. */
+/** Adds `gemmF32` and its passes to `module`. */
 export function emitGemmF32(module: ModuleBuilder): void {
-  for (const xRows of GEMM_F32_ROWS) {
-    const params = {
-      N: 'i32',
-      K: 'i32',
-      x: 'i32',
-      xR: 'i32',
-      w: 'i32',
-      wR: 'i32',
-      out: 'i32',
-      outR: 'i32',
-    } as const;
-    module.procedure(`gemmF32x${xRows}`, params, (f, p) => {
+  const [one, two] = [1, 2].map((xRows) => emitPass(module, xRows));
+  module.procedure('gemmF32', { M: 'i32', ...PARAMS }, (f, { M, ...p }) => {
+    const move = (rows: number): void => {
+      advance(f, p.x, mul(p.xR, rows));
+      advance(f, p.out, mul(p.outR, rows));
+      advance(f, M, -rows);
+    };
+    const args = [p.N, p.K, p.x, p.xR, p.w, p.wR, p.out, p.outR];
+    f.while(atLeast(M, 2), () => {
+      f.call(two, ...args);
+      move(2);
+    });
+    f.if(op('i32.gt_s', M, i32(0)), () => f.call(one, ...args));
+  });
+}
+
+/** gemmF32x<xRows>: every output of `xRows` rows of x. */
+function emitPass(module: ModuleBuilder, xRows: number): FunctionReference<readonly ValueType[], undefined> {
+  return module.procedure(
+    `gemmF32x${xRows}`,
+    PARAMS,
+    (f, p) => {
       const indices = Array.from({ length: xRows }, (_, i) => i);
       const xs = indices.map((i) => f.local('i32', `x${i}`));
       const outs = indices.map((i) => f.local('i32', `out${i}`));
@@ -72,6 +98,7 @@ export function emitGemmF32(module: ModuleBuilder): void {
         advance(f, p.w, mul(p.wR, 4));
         advance(f, p.N, -4);
       });
-    });
-  }
+    },
+    { export: false },
+  );
 }

@@ -20,7 +20,7 @@ import {
 import { FLAG_CONTINUE, FLAG_FINISH } from '../kernels.js';
 import { add, advance, atLeast, type I32, isSet, lanes16, mul, sub } from './emit.js';
 import { halfToFloat } from './half.js';
-import { CONTAINERS, type Container, pairOrder } from './rows16.js';
+import { type Container, pairOrder } from './rows16.js';
 
 /** Most tokens of one call. */
 export const PANEL_TOKENS = 64;
@@ -35,41 +35,46 @@ type Procedure = FunctionReference<readonly ValueType[], undefined>;
  * preparePanel<Container>(x, xR, tokens, length, dst, tileBytes): lays out `length` columns of each token; tile i is
  * at dst + i·tileBytes. `length` is rounded up to 8.
  */
-function emitPrepare(module: ModuleBuilder, container: Container): void {
+function emitPrepare(module: ModuleBuilder, container: Container): Procedure {
   const params = { x: 'i32', xR: 'i32', tokens: 'i32', length: 'i32', dst: 'i32', tileBytes: 'i32' } as const;
-  module.procedure(`preparePanel${container.name}`, params, (f, p) => {
-    const order = lanes16(...pairOrder(container));
-    const value = f.local('v128', 'value');
-    const from = f.local('i32', 'from');
-    const to = f.local('i32', 'to');
-    const left = f.local('i32', 'left');
-    const width = f.local('i32', 'width');
-    const token = f.local('i32', 'token');
-    f.while(op('i32.gt_s', p.tokens, i32(0)), () => {
-      f.set(width, i32(TILE_TOKENS));
-      f.if(op('i32.lt_s', p.tokens, i32(TILE_TOKENS)), () => f.set(width, p.tokens));
-      f.set(token, i32(0));
-      f.while(op('i32.lt_s', token, width), () => {
-        f.set(from, p.x);
-        f.set(to, add(p.dst, mul(token, 4)));
-        f.set(left, p.length);
-        f.while(op('i32.gt_s', left, i32(0)), () => {
-          f.set(value, load('v128.load8x8_s', from));
-          f.set(value, shuffle(value, value, order));
-          for (let pair = 0; pair < 4; pair += 1) {
-            f.storeLane('v128.store32_lane', pair, to, value);
-            advance(f, to, mul(width, 4));
-          }
-          advance(f, from, 8);
-          advance(f, left, -8);
+  return module.procedure(
+    `preparePanel${container.name}`,
+    params,
+    (f, p) => {
+      const order = lanes16(...pairOrder(container));
+      const value = f.local('v128', 'value');
+      const from = f.local('i32', 'from');
+      const to = f.local('i32', 'to');
+      const left = f.local('i32', 'left');
+      const width = f.local('i32', 'width');
+      const token = f.local('i32', 'token');
+      f.while(op('i32.gt_s', p.tokens, i32(0)), () => {
+        f.set(width, i32(TILE_TOKENS));
+        f.if(op('i32.lt_s', p.tokens, i32(TILE_TOKENS)), () => f.set(width, p.tokens));
+        f.set(token, i32(0));
+        f.while(op('i32.lt_s', token, width), () => {
+          f.set(from, p.x);
+          f.set(to, add(p.dst, mul(token, 4)));
+          f.set(left, p.length);
+          f.while(op('i32.gt_s', left, i32(0)), () => {
+            f.set(value, load('v128.load8x8_s', from));
+            f.set(value, shuffle(value, value, order));
+            for (let pair = 0; pair < 4; pair += 1) {
+              f.storeLane('v128.store32_lane', pair, to, value);
+              advance(f, to, mul(width, 4));
+            }
+            advance(f, from, 8);
+            advance(f, left, -8);
+          });
+          advance(f, p.x, p.xR);
+          advance(f, token, 1);
         });
-        advance(f, p.x, p.xR);
-        advance(f, token, 1);
+        advance(f, p.dst, p.tileBytes);
+        advance(f, p.tokens, -TILE_TOKENS);
       });
-      advance(f, p.dst, p.tileBytes);
-      advance(f, p.tokens, -TILE_TOKENS);
-    });
-  });
+    },
+    { export: false },
+  );
 }
 
 /** expand<Container>(w, groups, groupSteps, lastSteps, panel, halfBytes, scales): one block to codes and float scales. */
@@ -207,7 +212,7 @@ function emitPass(module: ModuleBuilder, tokens: number): Procedure {
  * gemmPanel<Container>(w, blockStride, groups, groupSteps, lastSteps, x, tileBytes, tokens, N, out, outR, xScale,
  * xScaleR, flags, panel, halfBytes, scales, ragged): every block of N against every tile of tokens.
  */
-function emitProduct(module: ModuleBuilder, container: Container, passes: readonly Procedure[]): void {
+function emitProduct(module: ModuleBuilder, container: Container, passes: readonly Procedure[]): Procedure {
   const expand = emitExpand(module, container);
   const params = {
     w: 'i32',
@@ -229,89 +234,105 @@ function emitProduct(module: ModuleBuilder, container: Container, passes: readon
     scales: 'i32',
     ragged: 'i32',
   } as const;
-  module.procedure(`gemmPanel${container.name}`, params, (f, p) => {
-    const target = f.local('i32', 'target');
-    const targetR = f.local('i32', 'targetR');
-    const row = f.local('i32', 'row');
-    const xAt = f.local('i32', 'xAt');
-    const left = f.local('i32', 'left');
-    const scaleAt = f.local('i32', 'scaleAt');
-    const factor = f.local('v128', 'factor');
-    const from = f.local('i32', 'from');
-    const to = f.local('i32', 'to');
-    const column = f.local('i32', 'column');
-    const groupPairs = f.local('i32', 'groupPairs', mul(p.groupSteps, container.stepPairs));
-    const lastPairs = f.local('i32', 'lastPairs', mul(p.lastSteps, container.stepPairs));
-    const isRagged = op('i32.eqz', atLeast(p.N, 16));
+  return module.procedure(
+    `gemmPanel${container.name}`,
+    params,
+    (f, p) => {
+      const target = f.local('i32', 'target');
+      const targetR = f.local('i32', 'targetR');
+      const row = f.local('i32', 'row');
+      const xAt = f.local('i32', 'xAt');
+      const left = f.local('i32', 'left');
+      const scaleAt = f.local('i32', 'scaleAt');
+      const factor = f.local('v128', 'factor');
+      const from = f.local('i32', 'from');
+      const to = f.local('i32', 'to');
+      const column = f.local('i32', 'column');
+      const groupPairs = f.local('i32', 'groupPairs', mul(p.groupSteps, container.stepPairs));
+      const lastPairs = f.local('i32', 'lastPairs', mul(p.lastSteps, container.stepPairs));
+      const isRagged = op('i32.eqz', atLeast(p.N, 16));
 
-    const copyColumns = (source: I32, sourceR: I32, dest: I32, destR: I32): void => {
-      f.set(left, i32(0));
-      f.while(op('i32.lt_s', left, p.tokens), () => {
-        f.set(from, add(source, op('i32.mul', left, sourceR)));
-        f.set(to, add(dest, op('i32.mul', left, destR)));
-        f.set(column, p.N);
-        f.while(column, () => {
-          f.store('i32.store', to, load('i32.load', from));
-          advance(f, from, 4);
-          advance(f, to, 4);
-          advance(f, column, -1);
+      const copyColumns = (source: I32, sourceR: I32, dest: I32, destR: I32): void => {
+        f.set(left, i32(0));
+        f.while(op('i32.lt_s', left, p.tokens), () => {
+          f.set(from, add(source, op('i32.mul', left, sourceR)));
+          f.set(to, add(dest, op('i32.mul', left, destR)));
+          f.set(column, p.N);
+          f.while(column, () => {
+            f.store('i32.store', to, load('i32.load', from));
+            advance(f, from, 4);
+            advance(f, to, 4);
+            advance(f, column, -1);
+          });
+          advance(f, left, 1);
         });
-        advance(f, left, 1);
-      });
-    };
-
-    f.while(op('i32.gt_s', p.N, i32(0)), () => {
-      f.call(expand, p.w, p.groups, p.groupSteps, p.lastSteps, p.panel, p.halfBytes, p.scales);
-      f.set(target, p.out);
-      f.set(targetR, p.outR);
-      f.if(isRagged, () => {
-        f.set(target, p.ragged);
-        f.set(targetR, i32(64));
-        f.if(isSet(p.flags, FLAG_CONTINUE), () => copyColumns(p.out, p.outR, p.ragged, i32(64)));
-      });
-      f.set(row, target);
-      f.set(xAt, p.x);
-      f.set(left, p.tokens);
-      const callPass = (pass: Procedure): void => {
-        const shape = [p.panel, p.halfBytes, p.scales, p.groups, groupPairs, lastPairs];
-        f.call(pass, ...shape, xAt, row, targetR, isSet(p.flags, FLAG_CONTINUE));
       };
-      f.while(atLeast(left, TILE_TOKENS), () => {
-        callPass(passes[TILE_TOKENS - 1]);
-        advance(f, row, mul(targetR, TILE_TOKENS));
-        advance(f, xAt, p.tileBytes);
-        advance(f, left, -TILE_TOKENS);
-      });
-      for (let rest = 1; rest < TILE_TOKENS; rest += 1) {
-        f.if(op('i32.eq', left, i32(rest)), () => callPass(passes[rest - 1]));
-      }
-      f.if(isSet(p.flags, FLAG_FINISH), () => {
-        f.set(row, target);
-        f.set(scaleAt, p.xScale);
-        f.set(left, p.tokens);
-        f.while(left, () => {
-          f.set(factor, load('v128.load32_splat', scaleAt));
-          for (let v = 0; v < 4; v += 1) {
-            f.store('v128.store', row, op('f32x4.mul', load('v128.load', row, v * 16), factor), v * 16);
-          }
-          advance(f, row, targetR);
-          advance(f, scaleAt, p.xScaleR);
-          advance(f, left, -1);
+
+      f.while(op('i32.gt_s', p.N, i32(0)), () => {
+        f.call(expand, p.w, p.groups, p.groupSteps, p.lastSteps, p.panel, p.halfBytes, p.scales);
+        f.set(target, p.out);
+        f.set(targetR, p.outR);
+        f.if(isRagged, () => {
+          f.set(target, p.ragged);
+          f.set(targetR, i32(64));
+          f.if(isSet(p.flags, FLAG_CONTINUE), () => copyColumns(p.out, p.outR, p.ragged, i32(64)));
         });
+        f.set(row, target);
+        f.set(xAt, p.x);
+        f.set(left, p.tokens);
+        const callPass = (pass: Procedure): void => {
+          const shape = [p.panel, p.halfBytes, p.scales, p.groups, groupPairs, lastPairs];
+          f.call(pass, ...shape, xAt, row, targetR, isSet(p.flags, FLAG_CONTINUE));
+        };
+        f.while(atLeast(left, TILE_TOKENS), () => {
+          callPass(passes[TILE_TOKENS - 1]);
+          advance(f, row, mul(targetR, TILE_TOKENS));
+          advance(f, xAt, p.tileBytes);
+          advance(f, left, -TILE_TOKENS);
+        });
+        for (let rest = 1; rest < TILE_TOKENS; rest += 1) {
+          f.if(op('i32.eq', left, i32(rest)), () => callPass(passes[rest - 1]));
+        }
+        f.if(isSet(p.flags, FLAG_FINISH), () => {
+          f.set(row, target);
+          f.set(scaleAt, p.xScale);
+          f.set(left, p.tokens);
+          f.while(left, () => {
+            f.set(factor, load('v128.load32_splat', scaleAt));
+            for (let v = 0; v < 4; v += 1) {
+              f.store('v128.store', row, op('f32x4.mul', load('v128.load', row, v * 16), factor), v * 16);
+            }
+            advance(f, row, targetR);
+            advance(f, scaleAt, p.xScaleR);
+            advance(f, left, -1);
+          });
+        });
+        f.if(isRagged, () => copyColumns(p.ragged, i32(64), p.out, p.outR));
+        advance(f, p.w, p.blockStride);
+        advance(f, p.out, 64);
+        advance(f, p.N, -16);
       });
-      f.if(isRagged, () => copyColumns(p.ragged, i32(64), p.out, p.outR));
-      advance(f, p.w, p.blockStride);
-      advance(f, p.out, 64);
-      advance(f, p.N, -16);
-    });
-  });
+    },
+    { export: false },
+  );
 }
 
-/** Adds everything the product of several tokens needs to `module`. */
-export function emitGemmPanel(module: ModuleBuilder): void {
-  const passes = [1, 2, 3, 4].map((tokens) => emitPass(module, tokens));
-  for (const container of CONTAINERS) {
-    emitPrepare(module, container);
-    emitProduct(module, container, passes);
-  }
+/** The passes over an expanded panel for 1 to 4 tokens, which both containers share. */
+export function emitPasses(module: ModuleBuilder): readonly Procedure[] {
+  return [1, 2, 3, 4].map((tokens) => emitPass(module, tokens));
+}
+
+/** What `gemmGroups` calls for several tokens. */
+export interface PanelProduct {
+  readonly prepare: Procedure;
+  readonly product: Procedure;
+}
+
+/** Adds the preparation of activations and the product of one container to `module`. */
+export function emitPanelProduct(
+  module: ModuleBuilder,
+  container: Container,
+  passes: readonly Procedure[],
+): PanelProduct {
+  return { prepare: emitPrepare(module, container), product: emitProduct(module, container, passes) };
 }
