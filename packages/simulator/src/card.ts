@@ -11,7 +11,8 @@ import {
   setLoopVariable, setRegister, type Step,
 } from './compiled-stream.js';
 import { CardMemory } from './function/card-memory.js';
-import { buildExecute, type Execute } from './function/execute.js';
+import { createCopyRuns } from './function/copy-runs.js';
+import { buildExecute, type Execute, type ExecuteContext } from './function/execute.js';
 import { loadImage } from './function/load-image.js';
 import { buildReport } from './report.js';
 import { type Counters, createCounters } from './time/counters.js';
@@ -43,7 +44,7 @@ export class SimulatedCard {
   private readonly options: CardOptions;
   private readonly memory: CardMemory;
   private readonly entries = new Map<string, LoadedEntry>();
-  private readonly identity: number;
+  private readonly context: ExecuteContext;
   private readonly timed: TimedCard;
   private prefill: Counters;
   private decode: Counters;
@@ -60,8 +61,9 @@ export class SimulatedCard {
     this.options = options;
     this.memory = new CardMemory(kernels.arena, program, device);
     const rows = Math.max(IDENTITY_ROWS, program.capacity);
-    this.identity = kernels.arena.alloc(rows * 4, 64);
-    for (let i = 0; i < rows; i++) kernels.arena.i32[this.identity / 4 + i] = i;
+    const identity = kernels.arena.alloc(rows * 4, 64);
+    for (let i = 0; i < rows; i++) kernels.arena.i32[identity / 4 + i] = i;
+    this.context = { kernels, memory: this.memory, copyRuns: createCopyRuns(kernels.arena), identity };
     loadImage(this.memory, program, options.bundle);
     this.timed = new TimedCard(device);
     this.prefill = createCounters(device);
@@ -122,7 +124,7 @@ export class SimulatedCard {
     const entry = findEntry(this.program, name);
     const steps = compileStream(onlyStream(entry), this.options.encodedLength);
     const execute = steps.map((step) =>
-      step.kind === 'unit' ? buildExecute(step.instruction, this.options.kernels, this.memory, this.identity) : undefined);
+      step.kind === 'unit' ? buildExecute(step.instruction, this.context) : undefined);
     const loaded = { steps, execute };
     this.entries.set(name, loaded);
     return loaded;

@@ -44,6 +44,9 @@ function isAddress(value: FieldValue): value is Address {
   return typeof value === 'object' && 'space' in value;
 }
 
+/** Base registers whose value does not change while the stream runs. */
+export type FixedRegisters = ReadonlyMap<number, number>;
+
 /** One field, ready to be read. */
 interface FieldReader {
   readonly value: Getter;
@@ -55,7 +58,7 @@ interface FieldReader {
 
 const ABSENT: FieldReader = { value: () => 0, constant: 0, space: 'hbm', channel: 0 };
 
-function reader(spec: FieldSpec, value: FieldValue | undefined): FieldReader {
+function reader(spec: FieldSpec, value: FieldValue | undefined, fixed: FixedRegisters): FieldReader {
   if (value === undefined) return ABSENT;
   if (isAddress(value)) {
     if (value.page) {
@@ -70,9 +73,11 @@ function reader(spec: FieldSpec, value: FieldValue | undefined): FieldReader {
     const offset = compileExpression(value.offset, SLOTS);
     const slot = FIRST_REGISTER + value.register;
     const base = { space: value.space, channel: value.channel };
-    if (value.register === 0) {
-      const constant = typeof value.offset === 'number' ? value.offset : undefined;
-      return { value: offset, constant, ...base };
+    const register = value.register === 0 ? 0 : fixed.get(value.register);
+    if (register !== undefined) {
+      const constant = typeof value.offset === 'number' ? value.offset + register : undefined;
+      const moved = register === 0 ? offset : (env: Environment) => offset(env) + register;
+      return { value: moved, constant, ...base };
     }
     return { value: (env) => (env[slot] ?? 0) + offset(env), constant: undefined, ...base };
   }
@@ -95,7 +100,7 @@ export class CompiledInstruction implements ResolvedFields {
   private readonly readers: readonly FieldReader[];
   private readonly index: ReadonlyMap<string, number>;
 
-  constructor(source: Instruction, index: ReadonlyMap<string, number>, spec: InstructionSpec, encodedBytes: number) {
+  constructor(source: Instruction, index: ReadonlyMap<string, number>, spec: InstructionSpec, encodedBytes: number, fixed: FixedRegisters) {
     this.source = source;
     this.spec = spec;
     this.encodedBytes = encodedBytes;
@@ -103,7 +108,7 @@ export class CompiledInstruction implements ResolvedFields {
     this.waits = source.wait.map((queue) => QUEUES.indexOf(queue));
     this.releases = source.release.map((queue) => QUEUES.indexOf(queue));
     this.index = index;
-    this.readers = spec.fields.map((field) => reader(field, source.fields[field.name]));
+    this.readers = spec.fields.map((field) => reader(field, source.fields[field.name], fixed));
     this.operations = Object.values(source.fields).reduce<number>((sum, value) => sum + operationCount(isAddress(value) ? value.offset : value), 0);
     this.environment = NO_ENVIRONMENT;
     this.tokenCount = source.name === 'SYNC' ? Math.max(1, this.number('count')) : 1;
@@ -164,10 +169,16 @@ function fieldIndex(spec: InstructionSpec): ReadonlyMap<string, number> {
 export type EncodedLength = (instruction: Instruction) => number;
 
 /**
- * Makes a stream ready to run.
+ * Makes a stream ready to run. Values of `registers` are folded into addresses, unless the stream sets them.
  * @throws BitloomError `program-loops` when loops do not nest.
  */
-export function compileStream(instructions: readonly Instruction[], encodedLength: EncodedLength): readonly Step[] {
+export function compileStream(
+  instructions: readonly Instruction[],
+  encodedLength: EncodedLength,
+  registers: FixedRegisters = new Map(),
+): readonly Step[] {
+  const written = new Set(instructions.filter((i) => i.name === 'BASE').map((i) => i.fields['register']));
+  const fixed = new Map([...registers].filter(([register]) => !written.has(register)));
   const indexes = new Map<InstructionSpec, ReadonlyMap<string, number>>();
   const open: number[] = [];
   const steps: Step[] = [];
@@ -175,7 +186,7 @@ export function compileStream(instructions: readonly Instruction[], encodedLengt
     const spec = instructionSpec(source.name);
     const index = indexes.get(spec) ?? fieldIndex(spec);
     indexes.set(spec, index);
-    const instruction = new CompiledInstruction(source, index, spec, encodedLength(source));
+    const instruction = new CompiledInstruction(source, index, spec, encodedLength(source), fixed);
     switch (source.name) {
       case 'LOOP': {
         open.push(at);
@@ -210,6 +221,11 @@ export function compileStream(instructions: readonly Instruction[], encodedLengt
   });
   if (open.length > 0) throw new BitloomError({ code: 'program-loops', message: 'LOOP without an END', where: `instruction ${open[open.length - 1]}` });
   return steps;
+}
+
+/** Registers of a program that a runtime has not moved: all 0. */
+export function restingRegisters(program: Program): FixedRegisters {
+  return new Map(program.registers.map((register) => [register.index, 0]));
 }
 
 /** The entry of that name. */

@@ -1,68 +1,119 @@
 /**
- * The functional reading of instructions: each becomes a function of the environment that moves bytes or calls
- * a kernel in place. One entry per instruction and vector function; order and time are not its business.
+ * The functional reading of instructions: each becomes a call of a kernel, or of the byte mover, on the card's
+ * memories in place. One entry per instruction and vector function; order and time are not its business.
  */
 import { BitloomError, internalError, MATRIX_MODES, VECTOR_FUNCTIONS } from '@bitloom/ir';
-import type { Kernels } from '@bitloom/kernels';
+import type { KernelName, Kernels } from '@bitloom/kernels';
 import type { CompiledInstruction, Environment, Getter } from '../compiled-stream.js';
 import type { CardMemory } from './card-memory.js';
+import type { CopyRuns } from './copy-runs.js';
+import { invokeWith, type NumericFunction } from './invoke.js';
 
 export type Execute = (env: Environment) => void;
 
-interface Context {
+export interface ExecuteContext {
   readonly kernels: Kernels;
   readonly memory: CardMemory;
+  readonly copyRuns: CopyRuns;
   /** int32 0, 1, 2, ...: row numbers for kernels that gather. */
   readonly identity: number;
 }
 
-/** Shorter copies run as a loop: the call into memory.copy costs more than the bytes. */
-const SHORT_COPY = 32;
+/** An argument of a call: a constant, or a function of the environment. */
+type Argument = number | Getter;
 
-function pointer(ctx: Context, instruction: CompiledInstruction, name: string): Getter {
-  const base = ctx.memory.base(instruction.space(name));
-  const offset = instruction.getter(name);
-  return (env) => base + offset(env);
-}
-
-function copyRun(bytes: Uint8Array<ArrayBufferLike>, dst: number, src: number, length: number): void {
-  if (length > SHORT_COPY) {
-    bytes.copyWithin(dst, src, src + length);
-    return;
-  }
-  for (let i = 0; i < length; i++) bytes[dst + i] = bytes[src + i] ?? 0;
-}
-
-function transfer(ctx: Context, instruction: CompiledInstruction): Execute {
-  const bytes = ctx.memory.arena.u8;
-  const dst = pointer(ctx, instruction, 'dst');
-  const src = pointer(ctx, instruction, 'src');
-  const get = (name: string): Getter => instruction.getter(name);
-  const [length, count1, count2] = [get('length'), get('count1'), get('count2')];
-  const [srcStride1, dstStride1, srcStride2, dstStride2] = [get('srcStride1'), get('dstStride1'), get('srcStride2'), get('dstStride2')];
-  if (instruction.constant('count1') === 1 && instruction.constant('count2') === 1) {
-    return (env) => copyRun(bytes, dst(env), src(env), length(env));
-  }
+/**
+ * A call whose constant arguments are laid down once. Most arguments of most instructions are constants, so an
+ * execution evaluates a few functions and calls.
+ */
+function call(target: NumericFunction, args: readonly Argument[]): Execute {
+  const invoke = invokeWith(args.length);
+  const values = args.map((argument) => (typeof argument === 'number' ? argument : 0));
+  const slots: number[] = [];
+  const getters: Getter[] = [];
+  args.forEach((argument, slot) => {
+    if (typeof argument === 'number') return;
+    slots.push(slot);
+    getters.push(argument);
+  });
+  const count = slots.length;
+  if (count === 0) return () => invoke(target, values);
   return (env) => {
-    const [run, inner, outer] = [length(env), count1(env), count2(env)];
-    const [s1, d1, s2, d2] = [srcStride1(env), dstStride1(env), srcStride2(env), dstStride2(env)];
-    const [from, to] = [src(env), dst(env)];
-    for (let j = 0; j < outer; j++) {
-      for (let i = 0; i < inner; i++) copyRun(bytes, to + j * d2 + i * d1, from + j * s2 + i * s1, run);
-    }
+    for (let i = 0; i < count; i++) values[slots[i]] = getters[i](env);
+    invoke(target, values);
   };
 }
 
-function gather(ctx: Context, instruction: CompiledInstruction): Execute {
-  const bytes = ctx.memory.arena.u8;
-  const words = ctx.memory.arena.i32;
-  const dst = pointer(ctx, instruction, 'dst');
-  const src = pointer(ctx, instruction, 'src');
-  const indices = pointer(ctx, instruction, 'indices');
-  const [length, count, srcStride, dstStride] = ['length', 'count1', 'srcStride1', 'dstStride1'].map((name) => instruction.getter(name)) as [Getter, Getter, Getter, Getter];
-  const span = instruction.getter('tableBytes');
+/** Reads the fields of one instruction as arguments. */
+class Arguments {
+  readonly ctx: ExecuteContext;
+  readonly instruction: CompiledInstruction;
+
+  constructor(ctx: ExecuteContext, instruction: CompiledInstruction) {
+    this.ctx = ctx;
+    this.instruction = instruction;
+  }
+
+  field(name: string): Argument {
+    return this.instruction.constant(name) ?? this.instruction.getter(name);
+  }
+
+  fields(...names: readonly string[]): Argument[] {
+    return names.map((name) => this.field(name));
+  }
+
+  /** An address as a pointer into the arena. */
+  pointer(name: string): Argument {
+    const base = this.ctx.memory.base(this.instruction.space(name));
+    const offset = this.field(name);
+    return typeof offset === 'number' ? base + offset : (env) => base + offset(env);
+  }
+
+  /** Pointer, batch stride, row stride. */
+  strided(name: string): Argument[] {
+    return [this.pointer(name), this.field(`${name}Batch`), this.field(`${name}Row`)];
+  }
+
+  constant(name: string): number {
+    const value = this.instruction.constant(name);
+    if (value === undefined) throw internalError(`field '${name}' of ${this.instruction.spec.name} must be static`);
+    return value;
+  }
+
+  immediate(): number {
+    return Math.fround(this.constant('immediate'));
+  }
+
+  kernel(name: KernelName, args: readonly Argument[]): Execute {
+    // Kernels are plain functions over the arena: none of them needs its table.
+    return call(this.ctx.kernels[name], args);
+  }
+}
+
+function combine(a: Argument, b: Argument, join: (a: number, b: number) => number): Argument {
+  if (typeof a === 'number' && typeof b === 'number') return join(a, b);
+  const [left, right] = [typeof a === 'number' ? () => a : a, typeof b === 'number' ? () => b : b];
+  return (env) => join(left(env), right(env));
+}
+
+function transfer(a: Arguments): Execute {
+  return call(a.ctx.copyRuns, [
+    a.pointer('dst'), a.pointer('src'),
+    ...a.fields('length', 'count1', 'dstStride1', 'srcStride1', 'count2', 'dstStride2', 'srcStride2'),
+  ]);
+}
+
+function gather(a: Arguments): Execute {
+  const words = a.ctx.memory.arena.i32;
+  const { copyRuns } = a.ctx;
+  const get = (argument: Argument): Getter => (typeof argument === 'number' ? () => argument : argument);
+  const [dst, src, indices] = [get(a.pointer('dst')), get(a.pointer('src')), get(a.pointer('indices'))];
+  const [length, count, srcStride] = [get(a.field('length')), get(a.field('count1')), get(a.field('srcStride1'))];
+  const [dstStride, span] = [get(a.field('dstStride1')), get(a.field('tableBytes'))];
   return (env) => {
-    const [run, rows, from, to, stride, step] = [length(env), count(env), src(env), dst(env), srcStride(env), dstStride(env)];
+    const run = length(env);
+    const rows = count(env);
+    const stride = srcStride(env);
     const list = indices(env) / 4;
     for (let i = 0; i < rows; i++) {
       const index = words[list + i] ?? -1;
@@ -77,159 +128,103 @@ function gather(ctx: Context, instruction: CompiledInstruction): Execute {
           hint: 'token ids must be smaller than the vocabulary',
         });
       }
-      copyRun(bytes, to + i * step, from + at, run);
+      copyRuns(dst(env) + i * dstStride(env), src(env) + at, run, 1, 0, 0, 1, 0, 0);
     }
   };
 }
 
-/** Getters of a strided operand: pointer, batch stride, row stride. */
-function strided(ctx: Context, instruction: CompiledInstruction, name: string): [Getter, Getter, Getter] {
-  return [pointer(ctx, instruction, name), instruction.getter(`${name}Batch`), instruction.getter(`${name}Row`)];
-}
-
-function matrix(ctx: Context, instruction: CompiledInstruction): Execute {
-  const mode = MATRIX_MODES[instruction.constant('mode') ?? -1];
-  const k = ctx.kernels;
-  const get = (name: string): Getter => instruction.getter(name);
-  const [batch, m, n, inner, share, more, finish] = [get('batch'), get('m'), get('n'), get('k'), get('bShare'), get('continue'), get('finish')];
-  const [a, aB, aR] = strided(ctx, instruction, 'a');
-  const [aScale, aScaleB, aScaleR] = strided(ctx, instruction, 'aScale');
-  const [b, bB, bR] = strided(ctx, instruction, 'b');
-  const [out, outB, outR] = strided(ctx, instruction, 'out');
+function matrix(a: Arguments): Execute {
+  const mode = MATRIX_MODES[a.constant('mode')];
+  const flags = combine(a.field('continue'), a.field('finish'), (more, finish) => more | (finish << 1));
   if (mode === 'weights') {
-    const [bits, group] = [instruction.constant('bits') ?? 0, instruction.constant('group') ?? 0];
-    return (e) => k.gemmGroups(bits, group, m(e), n(e), inner(e), a(e), aR(e), aScale(e), aScaleR(e), b(e), out(e), outR(e), more(e) | (finish(e) << 1));
+    return a.kernel('gemmGroups', [
+      ...a.fields('bits', 'group', 'm', 'n', 'k'), a.pointer('a'), a.field('aRow'), a.pointer('aScale'), a.field('aScaleRow'),
+      a.pointer('b'), a.pointer('out'), a.field('outRow'), flags,
+    ]);
   }
+  const [batch, m, n] = [a.field('batch'), a.field('m'), a.field('n')];
   if (mode === 'keys') {
-    const [bScale, bScaleB] = strided(ctx, instruction, 'bScale');
-    return (e) => k.attentionScores(batch(e), m(e), n(e), inner(e), a(e), aB(e), aR(e), aScale(e), aScaleB(e), aScaleR(e), b(e), bB(e), bR(e), bScale(e), bScaleB(e), share(e), out(e), outB(e), outR(e));
+    return a.kernel('attentionScores', [
+      batch, m, n, a.field('k'), ...a.strided('a'), ...a.strided('aScale'), ...a.strided('b'),
+      a.pointer('bScale'), a.field('bScaleBatch'), a.field('bShare'), ...a.strided('out'),
+    ]);
   }
   if (mode === 'values') {
-    const acc = pointer(ctx, instruction, 'acc');
-    return (e) => {
-      const [rows, cols] = [m(e), n(e)];
-      k.attentionMix(batch(e), rows, cols, inner(e), a(e), aB(e), aR(e), aScale(e), aScaleB(e), aScaleR(e), b(e), bB(e), bR(e), share(e), acc(e), rows * cols * 4, cols * 4, out(e), outB(e), outR(e), more(e) | (finish(e) << 1));
-    };
+    const accRow = combine(n, 4, (cols, bytes) => cols * bytes);
+    const accBatch = combine(m, accRow, (rows, row) => rows * row);
+    return a.kernel('attentionMix', [
+      batch, m, n, a.field('k'), ...a.strided('a'), ...a.strided('aScale'), ...a.strided('b'),
+      a.field('bShare'), a.pointer('acc'), accBatch, accRow, ...a.strided('out'), flags,
+    ]);
   }
-  throw internalError(`matrix mode ${String(instruction.constant('mode'))}`);
+  throw internalError(`matrix mode ${a.constant('mode')}`);
 }
 
-type VectorBuilder = (ctx: Context, i: CompiledInstruction) => Execute;
+type Builder = (a: Arguments) => Execute;
 
-interface VectorOperands {
-  readonly batch: Getter;
-  readonly rows: Getter;
-  readonly cols: Getter;
-  readonly src: [Getter, Getter, Getter];
-  readonly dst: [Getter, Getter, Getter];
-}
+const shape = (a: Arguments): Argument[] => a.fields('batch', 'rows', 'cols');
 
-function operands(ctx: Context, i: CompiledInstruction): VectorOperands {
-  return {
-    batch: i.getter('batch'), rows: i.getter('rows'), cols: i.getter('cols'),
-    src: strided(ctx, i, 'src0'), dst: strided(ctx, i, 'dst'),
-  };
-}
+const unary = (name: KernelName): Builder => (a) => a.kernel(name, [...shape(a), ...a.strided('src0'), ...a.strided('dst')]);
 
-function unary(name: 'copy' | 'silu' | 'gelu' | 'relu'): VectorBuilder {
-  return (ctx, i) => {
-    const { batch, rows, cols, src: [s, sB, sR], dst: [d, dB, dR] } = operands(ctx, i);
-    const kernel = ctx.kernels[name].bind(ctx.kernels);
-    return (e) => kernel(batch(e), rows(e), cols(e), s(e), sB(e), sR(e), d(e), dB(e), dR(e));
-  };
-}
+const binary = (name: KernelName): Builder => (a) =>
+  a.kernel(name, [...shape(a), ...a.strided('src0'), ...a.strided('src1'), ...a.strided('dst')]);
 
-function binary(name: 'add' | 'mul' | 'siluMul'): VectorBuilder {
-  return (ctx, i) => {
-    const { batch, rows, cols, src: [s, sB, sR], dst: [d, dB, dR] } = operands(ctx, i);
-    const [t, tB, tR] = strided(ctx, i, 'src1');
-    const kernel = ctx.kernels[name].bind(ctx.kernels);
-    return (e) => kernel(batch(e), rows(e), cols(e), s(e), sB(e), sR(e), t(e), tB(e), tR(e), d(e), dB(e), dR(e));
-  };
-}
+/** By name in the table of vector functions. */
+const VECTOR_BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
+  ['copy', unary('copy')],
+  ['silu', unary('silu')],
+  ['gelu', unary('gelu')],
+  ['relu', unary('relu')],
+  ['add', binary('add')],
+  ['mul', binary('mul')],
+  ['siluMul', binary('siluMul')],
+  ['rmsNorm', (a) => a.kernel('rmsNorm', [...shape(a), ...a.strided('src0'), a.pointer('src1'), ...a.strided('dst'), a.immediate()])],
+  ['layerNorm', (a) => a.kernel('layerNorm', [...shape(a), ...a.strided('src0'), a.pointer('src1'), a.pointer('src2'), ...a.strided('dst'), a.immediate()])],
+  ['rope', (a) => a.kernel('rope', [...shape(a), ...a.strided('src0'), a.pointer('src1'), a.field('src1Row'), ...a.strided('dst'), a.field('layout')])],
+  ['quantize', (a) => a.kernel('quantizeRows', [...shape(a), ...a.strided('src0'), ...a.strided('dst'), a.field('padTo'), ...a.strided('scale')])],
+  ['softmaxQuantize', (a) => a.kernel('softmaxQuantize', [
+    ...shape(a), ...a.strided('src0'), a.pointer('src1'), a.field('src1Batch'), ...a.fields('share', 'valid0', 'validStep'), a.immediate(),
+    ...a.strided('dst'), a.field('padTo'), ...a.strided('scale'),
+  ])],
+  ['dequantize', (a) => a.kernel('embedGroups', [
+    a.immediate(), a.field('layout'), a.field('rows'), a.field('cols'), a.ctx.identity,
+    a.pointer('src0'), a.field('src0Row'), a.pointer('src1'), a.field('src1Row'), a.pointer('dst'), a.field('dstRow'),
+  ])],
+]);
 
-const immediate = (i: CompiledInstruction): number => Math.fround(i.constant('immediate') ?? 0);
-
-const VECTOR_BUILDERS: Readonly<Record<string, VectorBuilder>> = {
-  copy: unary('copy'),
-  silu: unary('silu'),
-  gelu: unary('gelu'),
-  relu: unary('relu'),
-  add: binary('add'),
-  mul: binary('mul'),
-  siluMul: binary('siluMul'),
-  rmsNorm: (ctx, i) => {
-    const { batch, rows, cols, src: [s, sB, sR], dst: [d, dB, dR] } = operands(ctx, i);
-    const weight = pointer(ctx, i, 'src1');
-    const epsilon = immediate(i);
-    return (e) => ctx.kernels.rmsNorm(batch(e), rows(e), cols(e), s(e), sB(e), sR(e), weight(e), d(e), dB(e), dR(e), epsilon);
-  },
-  layerNorm: (ctx, i) => {
-    const { batch, rows, cols, src: [s, sB, sR], dst: [d, dB, dR] } = operands(ctx, i);
-    const [weight, bias] = [pointer(ctx, i, 'src1'), pointer(ctx, i, 'src2')];
-    const epsilon = immediate(i);
-    return (e) => ctx.kernels.layerNorm(batch(e), rows(e), cols(e), s(e), sB(e), sR(e), weight(e), bias(e), d(e), dB(e), dR(e), epsilon);
-  },
-  rope: (ctx, i) => {
-    const { batch, rows, cols, src: [s, sB, sR], dst: [d, dB, dR] } = operands(ctx, i);
-    const [table, , tableR] = strided(ctx, i, 'src1');
-    const layout = i.constant('layout') ?? 0;
-    return (e) => ctx.kernels.rope(batch(e), rows(e), cols(e), s(e), sB(e), sR(e), table(e), tableR(e), d(e), dB(e), dR(e), layout);
-  },
-  quantize: (ctx, i) => {
-    const { batch, rows, cols, src: [s, sB, sR], dst: [d, dB, dR] } = operands(ctx, i);
-    const [scale, scaleB, scaleR] = strided(ctx, i, 'scale');
-    const padTo = i.getter('padTo');
-    return (e) => ctx.kernels.quantizeRows(batch(e), rows(e), cols(e), s(e), sB(e), sR(e), d(e), dB(e), dR(e), padTo(e), scale(e), scaleB(e), scaleR(e));
-  },
-  softmaxQuantize: (ctx, i) => {
-    const { batch, rows, cols, src: [s, sB, sR], dst: [d, dB, dR] } = operands(ctx, i);
-    const [values, valuesB] = strided(ctx, i, 'src1');
-    const [scale, scaleB, scaleR] = strided(ctx, i, 'scale');
-    const [padTo, share, valid0, validStep] = [i.getter('padTo'), i.getter('share'), i.getter('valid0'), i.getter('validStep')];
-    const factor = immediate(i);
-    return (e) => ctx.kernels.softmaxQuantize(batch(e), rows(e), cols(e), s(e), sB(e), sR(e), values(e), valuesB(e), share(e), valid0(e), validStep(e), factor, d(e), dB(e), dR(e), padTo(e), scale(e), scaleB(e), scaleR(e));
-  },
-  dequantize: (ctx, i) => {
-    const { rows, cols, src: [s, , sR], dst: [d, , dR] } = operands(ctx, i);
-    const [scale, , scaleR] = strided(ctx, i, 'src1');
-    const [bits, group] = [immediate(i), i.constant('layout') ?? 0];
-    return (e) => ctx.kernels.embedGroups(bits, group, rows(e), cols(e), ctx.identity, s(e), sR(e), scale(e), scaleR(e), d(e), dR(e));
-  },
-};
-
-function vector(ctx: Context, instruction: CompiledInstruction): Execute {
-  const fn = VECTOR_FUNCTIONS[instruction.constant('function') ?? -1];
-  const build = fn === undefined ? undefined : VECTOR_BUILDERS[fn.name];
-  if (build === undefined) throw internalError(`vector function ${String(instruction.constant('function'))}`);
-  return build(ctx, instruction);
+function vector(a: Arguments): Execute {
+  const fn = VECTOR_FUNCTIONS[a.constant('function')];
+  const build = fn === undefined ? undefined : VECTOR_BUILDERS.get(fn.name);
+  if (build === undefined) throw internalError(`vector function ${a.constant('function')}`);
+  return build(a);
 }
 
 const NOTHING: Execute = () => undefined;
 
-const BUILDERS: Readonly<Record<string, (ctx: Context, instruction: CompiledInstruction) => Execute>> = {
-  LD: (ctx, i) => (i.constant('gather') === 1 ? gather(ctx, i) : transfer(ctx, i)),
-  ST: transfer,
-  MM: matrix,
-  MV: matrix,
-  VEC: vector,
-  SYNC: () => NOTHING,
-};
+/** By name in the instruction table. */
+const BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
+  ['LD', (a) => (a.constant('gather') === 1 ? gather(a) : transfer(a))],
+  ['ST', transfer],
+  ['MM', matrix],
+  ['MV', matrix],
+  ['VEC', vector],
+  ['SYNC', () => NOTHING],
+]);
 
 /**
  * Turns an instruction into the function that carries it out.
  * @throws BitloomError `simulator-unsupported` for instructions that are only timed (CONV, POOL).
  */
-export function buildExecute(instruction: CompiledInstruction, kernels: Kernels, memory: CardMemory, identity: number): Execute {
-  const build = BUILDERS[instruction.spec.name];
+export function buildExecute(instruction: CompiledInstruction, ctx: ExecuteContext): Execute {
+  const build = BUILDERS.get(instruction.spec.name);
   if (build === undefined) {
     throw new BitloomError({
       code: 'simulator-unsupported',
       message: `the instruction ${instruction.spec.name} is timed but not executed by this version`,
-      expected: Object.keys(BUILDERS).join(', '),
+      expected: [...BUILDERS.keys()].join(', '),
       got: instruction.spec.name,
       hint: 'run for time only',
     });
   }
-  return build({ kernels, memory, identity }, instruction);
+  return build(new Arguments(ctx, instruction));
 }
