@@ -28,7 +28,8 @@ const DEFAULT_CHUNK = 128;
 /**
  * Compiles a model for a device.
  * @throws BitloomError `compiler-numerics-unsupported` (the card lacks the model's numerics),
- *   `compiler-op-unsupported`, `compiler-does-not-fit` (which buffer, by how much), `compiler-capacity`.
+ *   `compiler-op-unsupported`, `compiler-does-not-fit` (which buffer, by how much), `compiler-capacity`,
+ *   `compiler-chunk`, `compiler-entry-unknown`, `compiler-weight-unsupported`, `compiler-device-unsupported`.
  */
 export function compile(model: Model, device: Device, options: CompileOptions = {}): Program {
   const key = numericsKey(model.numerics);
@@ -43,6 +44,10 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
     });
   }
   const capacity = chooseCapacity(model, options.capacity);
+  const maxChunk = options.maxChunk ?? DEFAULT_CHUNK;
+  if (!Number.isSafeInteger(maxChunk) || maxChunk < 1) {
+    throw new BitloomError({ code: 'compiler-chunk', message: 'the longest chunk is out of range', expected: 'a positive integer', got: String(maxChunk) });
+  }
   const names = options.entries ?? ['prefill', 'decode'].filter((name) => findFunction(model, name) !== undefined);
   const image = new MemoryImage(model, device, capacity);
   const provenance: Provenance[] = [{ node: 'entry', op: 'system', layer: -1, tile: '' }];
@@ -59,7 +64,7 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
         got: name,
       });
     }
-    return planEntry(ctx, fn, options.maxChunk ?? DEFAULT_CHUNK, notes);
+    return planEntry(ctx, fn, maxChunk, notes);
   });
   return {
     kind: 'program',

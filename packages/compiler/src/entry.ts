@@ -131,8 +131,9 @@ class EntryBuilder {
     for (const name of node.outputs) {
       if (!this.fn.outputs.includes(name)) continue;
       const value = this.emitter.floatValue(name);
-      const { rows, maxRows } = this.emitter.lengths;
-      const isLast = maxRows === 1;
+      const { rows } = this.emitter.lengths;
+      // Outside of the chunk loop there is one token: that of a single-token entry, or the last one.
+      const isLast = this.emitter.loopDepth === 0;
       const bytes = (isLast ? 1 : this.ctx.capacity) * value.cols * 4;
       const region = this.ctx.image.mailbox(`${this.fn.name}.${name}`, 'output', bytes);
       const load = runs(region, multiply(value.cols * 4, isLast ? 0 : this.emitter.chunkStart), dataAddress(value.allocation, value.offset), {

@@ -35,7 +35,8 @@ export function orderOf(executed: readonly Executed[]): Ordering {
     if (previous !== undefined) for (const j of before[previous]) known.add(j);
     for (const from of step.wait) {
       const producer = tokens.get(`${from}>${step.queue}`)?.shift();
-      if (producer === undefined) throw new Error(`execution ${i} waits for a token of ${from} that does not come`);
+      if (producer === undefined)
+        throw new Error(`execution ${i} waits for a token of ${from} that does not come`);
       // A token is released once everything before it on its queue has ended.
       known.add(producer);
       for (const j of before[producer]) known.add(j);

@@ -3,8 +3,17 @@
  * tests use it so that they do not depend on rooms further down.
  */
 import {
-  dense, type Expression, FP16, FP32, type GraphFunction, type GraphNode, integerNumerics, intFormat, type Model,
-  type QuantizedType, symbol,
+  dense,
+  type Expression,
+  FP16,
+  FP32,
+  type GraphFunction,
+  type GraphNode,
+  integerNumerics,
+  intFormat,
+  type Model,
+  type QuantizedType,
+  symbol,
 } from '@bitloom/ir';
 
 export interface LlamaShape {
@@ -18,8 +27,26 @@ export interface LlamaShape {
   readonly bits: 4 | 8;
 }
 
-export const STORIES: LlamaShape = { layers: 5, width: 64, ffn: 172, heads: 8, kvHeads: 4, vocab: 512, context: 512, bits: 8 };
-export const LLAMA2_7B: LlamaShape = { layers: 32, width: 4096, ffn: 11008, heads: 32, kvHeads: 32, vocab: 32000, context: 4096, bits: 4 };
+export const STORIES: LlamaShape = {
+  layers: 5,
+  width: 64,
+  ffn: 172,
+  heads: 8,
+  kvHeads: 4,
+  vocab: 512,
+  context: 512,
+  bits: 8,
+};
+export const LLAMA2_7B: LlamaShape = {
+  layers: 32,
+  width: 4096,
+  ffn: 11008,
+  heads: 32,
+  kvHeads: 32,
+  vocab: 32000,
+  context: 4096,
+  bits: 4,
+};
 
 function weightType(rows: number, cols: number, bits: number): QuantizedType {
   return {
@@ -74,16 +101,29 @@ export function quantizedLlama(shape: LlamaShape): Model {
   const build = (name: string, seq: Expression): GraphFunction => {
     const nodes: GraphNode[] = [];
     const updates: Record<string, string> = {};
-    const node = (op: string, inputs: string[], attributes: GraphNode['attributes'] = {}, layer?: number): string => {
+    const node = (
+      op: string,
+      inputs: string[],
+      attributes: GraphNode['attributes'] = {},
+      layer?: number,
+    ): string => {
       const output = `v${nodes.length}`;
-      nodes.push({ name: `${op}.${nodes.length}`, op, inputs, outputs: [output], attributes, ...(layer === undefined ? {} : { layer }) });
+      nodes.push({
+        name: `${op}.${nodes.length}`,
+        op,
+        inputs,
+        outputs: [output],
+        attributes,
+        ...(layer === undefined ? {} : { layer }),
+      });
       return output;
     };
     let x = node('embedding', ['tokens', 'embed']);
     weights.forEach((w, l) => {
       const quantize = (value: string): string => node('quantize', [value], { bits: 8 }, l);
       const linear = (value: string, weight: string): string => node('linear', [value, weight], {}, l);
-      const rope = (value: string): string => node('rope', [value, 'rope'], { headDim, layout: 'interleaved' }, l);
+      const rope = (value: string): string =>
+        node('rope', [value, 'rope'], { headDim, layout: 'interleaved' }, l);
       const normed = quantize(node('rmsNorm', [x, w.attentionNorm], { epsilon: 1e-5 }, l));
       const q = rope(linear(normed, w.q));
       const k = rope(linear(normed, w.k));
@@ -92,7 +132,12 @@ export function quantizedLlama(shape: LlamaShape): Model {
       const values = node('stateAppend', [`L${l}.values`, v], {}, l);
       updates[`L${l}.keys`] = keys;
       updates[`L${l}.values`] = values;
-      const mixed = node('attention', [q, keys, values], { heads, kvHeads, headDim, scale: Math.fround(1 / Math.sqrt(headDim)) }, l);
+      const mixed = node(
+        'attention',
+        [q, keys, values],
+        { heads, kvHeads, headDim, scale: Math.fround(1 / Math.sqrt(headDim)) },
+        l,
+      );
       x = node('add', [x, linear(quantize(mixed), w.o)], {}, l);
       const gated = quantize(node('rmsNorm', [x, w.ffnNorm], { epsilon: 1e-5 }, l));
       const gate = node('silu', [linear(gated, w.gate)], {}, l);
@@ -100,7 +145,10 @@ export function quantizedLlama(shape: LlamaShape): Model {
       x = node('add', [x, linear(quantize(node('mul', [gate, up], {}, l)), w.down)], {}, l);
     });
     if (name === 'prefill') x = node('takeLast', [x]);
-    const logits = node('linear', [node('quantize', [node('rmsNorm', [x, 'norm'], { epsilon: 1e-5 })], { bits: 8 }), 'head']);
+    const logits = node('linear', [
+      node('quantize', [node('rmsNorm', [x, 'norm'], { epsilon: 1e-5 })], { bits: 8 }),
+      'head',
+    ]);
     return {
       name,
       inputs: [{ name: 'tokens', type: dense('i32', [seq]) }],
