@@ -4,7 +4,7 @@
  * chunk loop, once.
  */
 import {
-  add, BitloomError, ceilDivide, type Device, type Expression, type Frame, type GraphFunction, type GraphNode,
+  add, BitloomError, ceilDivide, type Device, type Expression, formatType, type Frame, type GraphFunction, type GraphNode,
   type Instruction, minimum, type Model, modulo, multiply, type Port, type ProgramEntry, type Provenance,
   type QueueName, subtract, symbol, TRANSFER_KINDS,
 } from '@bitloom/ir';
@@ -209,6 +209,16 @@ export function takesOneToken(fn: GraphFunction): boolean {
 
 /** Lengths of an entry: fixed at one token, or a loop over chunks of `chunk` tokens. */
 export function buildEntry(ctx: EntryContext, fn: GraphFunction, plan: EntryPlan): ProgramEntry & { readonly dataPeak: number } {
+  for (const { name, type } of fn.inputs) {
+    if (type.kind === 'dense' && type.dtype === 'i32' && type.shape.length === 1) continue;
+    throw new BitloomError({
+      code: 'compiler-input-unsupported',
+      message: 'entries take token ids only',
+      where: `entry '${fn.name}', input '${name}'`,
+      expected: 'i32[seq] or i32[1]',
+      got: formatType(type),
+    });
+  }
   const isSingle = takesOneToken(fn);
   const past = symbol('past');
   const seq = symbol('seq');

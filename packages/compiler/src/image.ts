@@ -4,8 +4,8 @@
  * layout its bytes must have there.
  */
 import {
-  type Address, BitloomError, type ConstantDecl, type Device, type Expression, findBuffer, findMemory, type Model,
-  peakBytesPerSecond, type Region, rows16Bytes, type SpaceName, STRIPED,
+  type Address, BitloomError, type ConstantDecl, type Device, type Expression, findBuffer, findMemory, formatType, type Model,
+  peakBytesPerSecond, type QuantizedType, type Region, rows16Bytes, type SpaceName, STRIPED,
 } from '@bitloom/ir';
 import { chooseWeightTile, type MatrixShape, type WeightTile } from './cost.js';
 
@@ -99,20 +99,12 @@ export class MemoryImage {
         hint: 'quantise the model first, e.g. with --scheme W8A8',
       });
     }
-    const { type } = constant;
-    const [rows, cols] = [staticDim(type.shape[0], name), staticDim(type.shape[1], name)];
-    const level = type.scales[0];
-    const groupBlock = level?.block[1] ?? 0;
-    const isGroups = type.scales.length === 1 && level?.format.name === 'fp16' && level.block[0] === 1 && level.zero === undefined;
-    if (!isGroups || type.element.kind !== 'int' || !type.element.signed || type.sparsity !== undefined || type.indexMap !== undefined) {
-      throw new BitloomError({
-        code: 'compiler-weight-unsupported',
-        message: `the format of weight '${name}' has no matrix instruction on this path`,
-        expected: 'symmetric integer codes of 2 to 8 bits, one level of fp16 scales per row and group, dense',
-        got: `${type.element.name}, ${type.scales.length} scale levels${type.sparsity === undefined ? '' : ', sparse'}`,
-      });
+    const { rows, cols, group, codeBits } = groupCodes(name, constant.type);
+    // The engine adds up a group in one go: it must end on a step of the inner length.
+    if (group % 8 !== 0 && group < cols) {
+      throw unsupportedFormat(name, 'groups of a multiple of 8 columns, or one group per row', `groups of ${group}`);
     }
-    const bits = type.element.bits <= 4 ? 4 : 8;
+    const bits = codeBits <= 4 ? 4 : 8;
     if (!this.device.matrix.weightBits.includes(bits)) {
       throw new BitloomError({
         code: 'compiler-weight-unsupported',
@@ -122,7 +114,6 @@ export class MemoryImage {
         got: String(bits),
       });
     }
-    const group = groupBlock === 0 ? cols : groupBlock;
     const shape = { rows, cols, bits, group };
     const tile = this.weightTile(name, shape);
     const bytes = tile.kParts.reduce((sum, part) => sum + part.bytes, 0) * Math.ceil(rows / 16);
@@ -166,11 +157,7 @@ export class MemoryImage {
     if (constant === undefined || constant.type.kind !== 'quantized') {
       throw new BitloomError({ code: 'compiler-weight-unsupported', message: `the table '${name}' is not quantised`, hint: 'quantise the model first' });
     }
-    const { type } = constant;
-    const [rows, cols] = [staticDim(type.shape[0], name), staticDim(type.shape[1], name)];
-    const groupBlock = type.scales[0]?.block[1] ?? 0;
-    const group = groupBlock === 0 ? cols : groupBlock;
-    const bits = type.element.bits;
+    const { rows, cols, group, codeBits: bits } = groupCodes(name, constant.type);
     const rowBytes = Math.ceil((cols * bits) / 8);
     const scaleRowBytes = 2 * Math.ceil(cols / group);
     const codes = this.place(`${name}.codes`, this.smallSpace, rows * rowBytes, 'table', { from: 'constant', constant: name, component: 'codes', layout: 'canonical' });
@@ -185,8 +172,14 @@ export class MemoryImage {
     const known = this.floats.get(name);
     if (known !== undefined) return known;
     const constant = this.constant(name);
-    if (constant === undefined || constant.type.kind !== 'dense') {
-      throw new BitloomError({ code: 'compiler-weight-unsupported', message: `'${name}' is not a float constant`, where: `constant '${name}'` });
+    if (constant === undefined || constant.type.kind !== 'dense' || constant.type.dtype !== 'f32') {
+      throw new BitloomError({
+        code: 'compiler-weight-unsupported',
+        message: `'${name}' is not a float32 constant`,
+        where: `constant '${name}'`,
+        expected: 'f32',
+        got: constant === undefined ? 'no such constant' : constant.type.kind === 'dense' ? constant.type.dtype : 'codes',
+      });
     }
     const elements = constant.type.shape.reduce<number>((product, dim) => product * staticDim(dim, name), 1);
     const region = this.place(name, this.smallSpace, elements * 4, 'table', { from: 'constant', constant: name, component: 'data', layout: 'f32' });
@@ -199,12 +192,12 @@ export class MemoryImage {
     const known = this.caches.get(name);
     if (known !== undefined) return known;
     const state = this.model.states.find((s) => s.name === name);
-    if (state === undefined || state.type.kind !== 'quantized') {
+    if (state === undefined || state.type.kind !== 'quantized' || state.type.element.kind !== 'int' || state.type.element.bits !== 8) {
       throw new BitloomError({
         code: 'compiler-numerics-unsupported',
         message: `the state '${name}' is not an int8 KV cache`,
         expected: 'a quantised state [heads, capacity, headDim]',
-        got: state === undefined ? 'no such state' : 'float32',
+        got: state === undefined ? 'no such state' : formatType(state.type),
       });
     }
     const [heads, headDim] = [staticDim(state.type.shape[0], name), staticDim(state.type.shape[2], name)];
@@ -243,6 +236,42 @@ export class MemoryImage {
     this.regions.push(region);
     return region;
   }
+}
+
+interface GroupCodes {
+  readonly rows: number;
+  readonly cols: number;
+  readonly group: number;
+  readonly codeBits: number;
+}
+
+/** Reads the one format of this path: symmetric integer codes, one level of fp16 multipliers per row and group. */
+function groupCodes(name: string, type: QuantizedType): GroupCodes {
+  const { element, scales, layout } = type;
+  const level = scales[0];
+  const isCodes = element.kind === 'int' && element.signed && element.bits >= 2 && element.bits <= 8;
+  const isOneLevel = scales.length === 1 && level?.format.name === 'fp16' && level.direction === 'multiply' && level.zero === undefined;
+  const isRows = type.shape.length === 2 && level?.block.length === 2 && level.block[0] === 1;
+  if (!isCodes || !isOneLevel || !isRows || type.sparsity !== undefined || type.indexMap !== undefined || layout !== 'canonical') {
+    throw unsupportedFormat(
+      name,
+      'symmetric integer codes of 2 to 8 bits, one level of fp16 multipliers per row and group, dense, canonical layout',
+      formatType(type) + (type.sparsity === undefined ? '' : ', sparse') + (type.indexMap === undefined ? '' : ', with an index map'),
+    );
+  }
+  const [rows, cols] = [staticDim(type.shape[0], name), staticDim(type.shape[1], name)];
+  const block = level?.block[1] ?? 0;
+  return { rows, cols, group: block === 0 ? cols : block, codeBits: element.bits };
+}
+
+function unsupportedFormat(name: string, expected: string, got: string): BitloomError {
+  return new BitloomError({
+    code: 'compiler-weight-unsupported',
+    message: `the format of weight '${name}' has no instruction on this path`,
+    where: `constant '${name}'`,
+    expected,
+    got,
+  });
 }
 
 /** Bytes of one slot of a ring that takes a whole buffer. */
