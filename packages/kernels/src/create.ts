@@ -2,11 +2,13 @@
 import { BitloomError } from '@bitloom/ir';
 import { Arena } from './arena.js';
 import type { KernelName, Kernels, KernelTable } from './kernels.js';
+import { parallelKernels } from './parallel.js';
 import { referenceKernels } from './reference/backend.js';
 import { failingKernels } from './selftest.js';
 import { instantiateKernels, wasmKernels } from './wasm/backend.js';
 import { SCRATCH_BYTES } from './wasm/gemm-groups.js';
 import { compileKernels } from './wasm/module.js';
+import { WorkerPool } from './worker-pool.js';
 
 /** Options of {@link createKernels}. */
 export interface KernelOptions {
@@ -14,7 +16,10 @@ export interface KernelOptions {
   readonly backend?: 'reference' | 'wasm';
   /** Memory to work on; a new one by default. Kernels take their scratch memory from it at once and for good. */
   readonly arena?: Arena;
-  /** Threads for the large products, this one included; default 1. */
+  /**
+   * Threads for the large products, this one included; default 1. More than one starts worker threads, which end
+   * with {@link Kernels.close} and never keep the process alive. Results are the same bits for any number.
+   */
   readonly threads?: number;
 }
 
@@ -42,10 +47,26 @@ export function createKernels(options: KernelOptions = {}): Kernels {
   if (backend === 'reference') {
     return { backend, arena, threads: 1, fallbacks: [], close() {}, ...reference };
   }
-  const exports = instantiateKernels(arena, compileKernels());
-  const wasm = wasmKernels(exports, arena.alloc(SCRATCH_BYTES));
+  const module = compileKernels();
+  const exports = instantiateKernels(arena, module);
+  const scratch = Array.from({ length: threads }, () => arena.alloc(SCRATCH_BYTES));
+  const wasm = wasmKernels(exports, scratch[0]);
   const fallbacks = failingKernels(arena, wasm, reference);
-  return { backend, arena, threads: 1, fallbacks, close() {}, ...replace(wasm, reference, fallbacks) };
+  if (threads === 1) {
+    return { backend, arena, threads: 1, fallbacks, close() {}, ...replace(wasm, reference, fallbacks) };
+  }
+  const pool = new WorkerPool(arena, module, threads - 1);
+  const table = replace(parallelKernels(wasm, exports, pool, scratch), reference, fallbacks);
+  return {
+    backend,
+    arena,
+    get threads() {
+      return 1 + pool.ready;
+    },
+    fallbacks,
+    close: () => pool.close(),
+    ...table,
+  };
 }
 
 /** `table` with the kernels in `names` taken from `other`. */

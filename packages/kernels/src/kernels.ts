@@ -68,11 +68,14 @@ export type BinaryKernel = (
 export interface Kernels {
   readonly backend: 'reference' | 'wasm';
   readonly arena: Arena;
-  /** Threads that share the large products, this one included. */
+  /**
+   * Threads that share the large products at present, this one included: workers join some milliseconds after
+   * creation, and there is one thread after {@link close}.
+   */
   readonly threads: number;
   /** Kernels that failed their self-test on load and run on the reference instead; empty when all is well. */
   readonly fallbacks: readonly string[];
-  /** Ends the worker threads, if any. The kernels may not be used afterwards. Calling it again does nothing. */
+  /** Ends the worker threads, if any; the kernels go on working on this thread. Calling it again does nothing. */
   close(): void;
 
   /**

@@ -1,6 +1,6 @@
 /**
  * Emits `gemmGroups` over the row and panel products: which one runs, in what pieces of K and M, and where its
- * scratch memory lies. One token goes through the row product, several through the panel product. K is cut over
+ * scratch memory lies. One or two tokens go through the row product, more through the panel product. K is cut over
  * whole groups, which does not change the bits (the accumulator continues in `out`).
  *
  * It is one function from wide arguments to finish, so that a worker thread needs nothing but the module.
@@ -25,6 +25,8 @@ import {
 } from './gemm-row.js';
 import { CONTAINERS, type Container, U4 } from './rows16.js';
 
+/** Fewest tokens for which expanding a block pays; two tokens are faster one after the other. */
+const PANEL_MIN_TOKENS = 3;
 /** Columns prepared at once for one token, unless one group is longer. */
 const ROW_COLUMNS = 16384;
 /** Columns of a panel, unless one group is longer: half a panel, 16 KiB, shares the first-level cache with x. */
@@ -94,7 +96,7 @@ function emitBody(
   const blockStride = int('blockStride', add(op('i32.mul', before, groupBytes), lastBytes));
   const usePanel = int(
     'usePanel',
-    op('i32.and', op('i32.gt_s', p.M, i32(1)), op('i32.le_s', length, i32(PANEL_GROUP))),
+    op('i32.and', op('i32.ge_s', p.M, i32(PANEL_MIN_TOKENS)), op('i32.le_s', length, i32(PANEL_GROUP))),
   );
   const chunkColumns = select(i32(PANEL_COLUMNS), i32(ROW_COLUMNS), usePanel);
   const chunkGroups = int('chunkGroups', larger(op('i32.div_u', chunkColumns, p.group), i32(1)));
