@@ -111,7 +111,9 @@ export class WorkerPool {
         maxArguments: MAX_ARGUMENTS,
         spins: WORKER_SPINS,
       };
-      const worker = new Worker(WORKER_SOURCE, { eval: true, workerData, name: `bitloom-kernels-${i + 1}` });
+      // Options of the process, such as `--input-type=module`, must not change how the source is read.
+      const options = { eval: true, workerData, execArgv: [], name: `bitloom-kernels-${i + 1}` };
+      const worker = new Worker(WORKER_SOURCE, options);
       // A worker never keeps the process alive; one that fails to start is never ready, and its share stays here.
       worker.unref();
       worker.on('error', () => Atomics.store(state, WORD.ready, 0));
