@@ -60,7 +60,10 @@ export class MemoryChannels {
       if (bytes === 0) continue;
       const cycles = bytes / this.bytesPerCycle;
       alone = Math.max(alone, cycles);
-      const done = Math.max(start, this.free[c] ?? 0) + cycles;
+      // Units start on whole cycles, channels do not: a stream goes on within the cycle in which its last request
+      // ended, or every request would lose a part of a cycle.
+      const free = this.free[c] ?? 0;
+      const done = (free > start - 1 ? free : start) + cycles;
       this.free[c] = done;
       end = Math.max(end, done);
     }

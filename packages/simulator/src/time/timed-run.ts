@@ -457,10 +457,11 @@ class TimedRun {
       if (channels === undefined) throw new BitloomError({ code: 'simulator-space', message: `the card has no memory '${space.space}'` });
       if (space.bytes > 0) {
         const time = channels.serve(head.runs, start);
-        busy = Math.max(interval, time.alone);
-        // Not less than `busy`: the two are rounded up from different sums.
-        interval = Math.max(busy, time.end - start);
-        memoryStall = Math.max(0, interval - busy);
+        const passed = Math.max(interval, time.end - start);
+        // Rounded up alone, but not behind the request before it: never more than what passed.
+        busy = Math.min(passed, Math.max(interval, time.alone));
+        interval = passed;
+        memoryStall = interval - busy;
         latency = interval + time.latency;
       }
     }
