@@ -49,14 +49,14 @@ export function createKernels(options: KernelOptions = {}): Kernels {
   }
   const module = compileKernels();
   const exports = instantiateKernels(arena, module);
-  const scratch = Array.from({ length: threads }, () => arena.alloc(SCRATCH_BYTES));
-  const wasm = wasmKernels(exports, scratch[0]);
+  const [scratch, ...workerScratch] = Array.from({ length: threads }, () => arena.alloc(SCRATCH_BYTES));
+  const wasm = wasmKernels(exports, scratch);
   const fallbacks = failingKernels(arena, wasm, reference);
   if (threads === 1) {
     return { backend, arena, threads: 1, fallbacks, close() {}, ...replace(wasm, reference, fallbacks) };
   }
-  const pool = new WorkerPool(arena, module, threads - 1);
-  const table = replace(parallelKernels(wasm, exports, pool, scratch), reference, fallbacks);
+  const pool = new WorkerPool(arena, module, exports, workerScratch);
+  const table = replace(parallelKernels(wasm, exports, pool, scratch, threads), reference, fallbacks);
   return {
     backend,
     arena,

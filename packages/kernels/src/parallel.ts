@@ -4,15 +4,20 @@
  * the number of threads.
  */
 import { rows16BlockBytes } from '@bitloom/formats';
-import type { KernelName, KernelTable } from './kernels.js';
+import type { KernelTable } from './kernels.js';
 import { checkGroups } from './reference/gemm.js';
 import { effectiveGroup, type KernelExports } from './wasm/backend.js';
-import type { WorkerPool } from './worker-pool.js';
+import { MAX_SHARES, type WorkerPool } from './worker-pool.js';
 
 /** Products (multiply and add) below which waking other threads costs more than it saves: about 20 µs of work. */
 const MIN_PRODUCTS = 400_000;
 /** The same for the elements of a softmax, each of which costs some dozens of products. */
 const MIN_ELEMENTS = 16_384;
+
+/** Shares per thread: more than one, so that a thread that is held up leaves its work to the others. */
+const SHARES_PER_THREAD = 4;
+/** Shares per thread of a product of many tokens, where each share lays out all activations for itself. */
+const PANEL_SHARES_PER_THREAD = 2;
 
 /** A half-open range of outputs. */
 type Range = readonly [start: number, end: number];
@@ -35,8 +40,10 @@ interface AttentionPart {
   readonly rows: number;
 }
 
-function cutAttention(batch: number, rows: number, bDiv: number, parts: number): AttentionPart[] {
-  if (Math.ceil(batch / bDiv) >= parts) {
+/** Cuts by groups of heads where there are enough for every thread, else by rows. */
+function cutAttention(batch: number, rows: number, bDiv: number, threads: number): AttentionPart[] {
+  const parts = threads * SHARES_PER_THREAD;
+  if (Math.ceil(batch / bDiv) >= threads) {
     return cutRange(batch, bDiv, parts).map(([b, end]) => ({ b, batch: end - b, m: 0, rows }));
   }
   return cutRange(rows, 1, parts).map(([m, end]) => ({ b: 0, batch, m, rows: end - m }));
@@ -66,7 +73,17 @@ const DIVISIONS: Readonly<Record<Divided, Division>> = {
     least: MIN_PRODUCTS,
     work: ([M, N, K]) => M * N * K,
     shares: ([M, N, K, x, xR, w, wR, out, outR], threads) =>
-      cutRange(N, 4, threads).map(([n, end]) => [M, end - n, K, x, xR, w + n * wR, wR, out + n * 4, outR]),
+      cutRange(N, 4, threads * SHARES_PER_THREAD).map(([n, end]) => [
+        M,
+        end - n,
+        K,
+        x,
+        xR,
+        w + n * wR,
+        wR,
+        out + n * 4,
+        outR,
+      ]),
   },
 
   attentionScores: {
@@ -205,30 +222,26 @@ const DIVISIONS: Readonly<Record<Divided, Division>> = {
  * The kernels of `serial` with the large ones divided over the workers of `pool` and this thread. Small work stays
  * on this thread.
  *
- * @param scratch scratch memory of each thread, this one first
+ * @param scratch scratch memory of this thread
+ * @param limit threads at most, this one included
  */
 export function parallelKernels(
   serial: KernelTable,
   exports: KernelExports,
   pool: WorkerPool,
-  scratch: readonly number[],
+  scratch: number,
+  limit: number,
 ): KernelTable {
-  /** Runs the first share here and the others on workers; waits for all even when this one traps. */
-  const run = (kernel: KernelName, shares: readonly (readonly number[])[]): void => {
-    for (let i = 1; i < shares.length; i += 1) pool.post(i - 1, kernel, shares[i]);
-    try {
-      exports[kernel](...shares[0]);
-    } finally {
-      pool.join(shares.length - 1);
-    }
-  };
+  const most = Math.min(limit, MAX_SHARES / SHARES_PER_THREAD);
+  const threadsFor = (work: number, least: number): number =>
+    work < least ? 1 : Math.min(most, 1 + pool.ready);
 
   const divided = (kernel: Divided): ((...args: number[]) => void) => {
     const { least, work, shares } = DIVISIONS[kernel];
     return (...args) => {
-      const threads = work(args) < least ? 1 : 1 + pool.ready;
+      const threads = threadsFor(work(args), least);
       if (threads === 1) exports[kernel](...args);
-      else run(kernel, shares(args, threads));
+      else pool.run({ kernel, shares: shares(args, threads) });
     };
   };
 
@@ -243,7 +256,7 @@ export function parallelKernels(
     attentionMixF32: divided('attentionMixF32'),
 
     gemmGroups(bits, group, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags) {
-      const threads = M * N * K < MIN_PRODUCTS ? 1 : 1 + pool.ready;
+      const threads = threadsFor(M * N * K, MIN_PRODUCTS);
       if (threads === 1) {
         serial.gemmGroups(bits, group, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags);
         return;
@@ -251,7 +264,8 @@ export function parallelKernels(
       checkGroups(bits, group, K);
       const size = effectiveGroup(group, K);
       const blockBytes = rows16BlockBytes(bits, K, size);
-      const shares = cutRange(N, 16, threads).map(([n, end], i) => {
+      const parts = threads * (M > 2 ? PANEL_SHARES_PER_THREAD : SHARES_PER_THREAD);
+      const shares = cutRange(N, 16, parts).map(([n, end]) => {
         const weights = w + (n / 16) * blockBytes;
         return [
           bits,
@@ -267,10 +281,10 @@ export function parallelKernels(
           out + n * 4,
           outR,
           flags,
-          scratch[i],
+          scratch,
         ];
       });
-      run('gemmGroups', shares);
+      pool.run({ kernel: 'gemmGroups', shares, scratchArgument: 13 });
     },
   };
 }

@@ -1,8 +1,13 @@
 /**
- * Worker threads that call exported kernel functions on shared memory. Each worker has a slot in the arena: a few
- * words of state and up to 32 numeric arguments. A job is posted by raising the slot's sequence number; the worker
- * answers by storing the same number as done. Both sides spin a bounded number of times and then wait, because an
- * unbounded spin on a busy machine takes the time that the other side needs.
+ * Worker threads that call exported kernel functions on shared memory. A job is a list of shares; every thread, the
+ * calling one included, takes shares until none is left. So a worker that the machine does not run takes nothing and
+ * delays nobody, which equal shares fixed in advance would. Both sides spin a bounded number of times and then wait,
+ * because an unbounded spin on a busy machine takes the time that the other side needs.
+ *
+ * Protocol, in a block of the arena: `tickets` holds (generation << 8 | shares left). Taking a share is one
+ * compare-exchange that lowers the count; what it returns is the index of the share, whose arguments nobody else
+ * touches until the job is finished. Arguments are written only while the count is 0, and published by the store of
+ * the new tickets. `finished` counts shares done; the calling thread returns when it equals the number of shares.
  *
  * The pool knows nothing of kernels; how work is divided is in `parallel.ts`. Node only.
  */
@@ -11,35 +16,39 @@ import { BitloomError } from '@bitloom/ir';
 import type { WasmModule } from '@bitloom/wasm';
 import type { Arena } from './arena.js';
 import { KERNEL_NAMES, type KernelName } from './kernels.js';
+import type { KernelExports } from './wasm/backend.js';
 import { MEMORY_IMPORT } from './wasm/module.js';
 
-/** Words of the state of a slot. */
+/** Words of the state block. Those that are waited on lie in cache lines of their own. */
 const WORD = {
-  /** Number of the last job posted. */
-  sequence: 0,
-  /** Number of the last job finished. */
-  done: 1,
-  /** 1 while the worker waits and must be notified. */
-  workerWaits: 2,
-  /** 1 while the main thread waits for this slot. */
-  mainWaits: 3,
-  /** Index of the function of the job; {@link STOP} ends the worker. */
-  kernel: 4,
-  /** 1 when the last job trapped. */
-  failed: 5,
-  /** 1 once the worker has compiled the kernels and takes jobs. */
-  ready: 6,
+  tickets: 0,
+  finished: 16,
+  /** 1 while the calling thread waits for `finished`. */
+  callerWaits: 17,
+  /** Shares that trapped in this job. */
+  failed: 18,
+  /** Workers that wait for tickets and must be notified. */
+  sleepers: 32,
+  /** Workers that have started. */
+  ready: 33,
+  /** 1 to end the workers. */
+  stop: 34,
+  /** Index of the function of the job. */
+  kernel: 48,
+  /** Which argument is a pointer to scratch memory, to be replaced by the thread's own; −1 for none. */
+  scratchArgument: 49,
 } as const;
-const STOP = -1;
-const STATE_BYTES = 64;
+const STATE_WORDS = 64;
 const MAX_ARGUMENTS = 32;
-const SLOT_BYTES = STATE_BYTES + MAX_ARGUMENTS * 8;
+/** Most shares of one job; fits the low byte of the tickets. */
+export const MAX_SHARES = 64;
+const COUNT_MASK = 255;
 
-/** Polls of a spinning worker: tens of microseconds, longer than the gap between two kernels of a layer. */
-const WORKER_SPINS = 20_000;
-/** Polls of the main thread, which only waits for the rest of an equal share. */
-const MAIN_SPINS = 20_000;
-/** A worker that does not answer for so long, in milliseconds, is taken for dead. */
+/** Polls of an idle worker before it waits: tens of microseconds, longer than the gap between two kernels. */
+const WORKER_SPINS = 10_000;
+/** Polls of the calling thread, which only waits for shares that others have begun. */
+const CALLER_SPINS = 10_000;
+/** A share that takes so long, in milliseconds, means a dead worker. */
 const LOST_AFTER = 60_000;
 
 /**
@@ -49,155 +58,185 @@ const LOST_AFTER = 60_000;
  */
 const WORKER_SOURCE = `
 const { workerData } = require('node:worker_threads');
-const { module, memory, imports, names, slot, word, stateBytes, maxArguments, spins } = workerData;
+const { module, memory, imports, names, block, scratch, word, stateWords, maxArguments, countMask, spins } = workerData;
 const { exports } = new WebAssembly.Instance(module, { [imports.module]: { [imports.name]: memory } });
 const functions = names.map((name) => exports[name]);
-const state = new Int32Array(memory.buffer, slot, stateBytes / 4);
-const a = new Float64Array(memory.buffer, slot + stateBytes, maxArguments);
-let seen = 0;
-Atomics.store(state, word.ready, 1);
-for (;;) {
-  let left = spins;
-  while (Atomics.load(state, word.sequence) === seen && left > 0) left -= 1;
+const state = new Int32Array(memory.buffer, block, stateWords);
+const a = new Float64Array(memory.buffer, block + stateWords * 4);
+Atomics.add(state, word.ready, 1);
+let idle = 0;
+while (Atomics.load(state, word.stop) === 0) {
+  const tickets = Atomics.load(state, word.tickets);
+  const left = tickets & countMask;
   if (left === 0) {
-    Atomics.store(state, word.workerWaits, 1);
-    while (Atomics.load(state, word.sequence) === seen) Atomics.wait(state, word.sequence, seen);
-    Atomics.store(state, word.workerWaits, 0);
+    idle += 1;
+    if (idle < spins) continue;
+    idle = 0;
+    Atomics.add(state, word.sleepers, 1);
+    if (Atomics.load(state, word.stop) === 0) Atomics.wait(state, word.tickets, tickets);
+    Atomics.sub(state, word.sleepers, 1);
+    continue;
   }
-  seen = Atomics.load(state, word.sequence);
-  if (state[word.kernel] < 0) break;
-  let failed = 0;
+  if (Atomics.compareExchange(state, word.tickets, tickets, tickets - 1) !== tickets) continue;
+  idle = 0;
+  const i = (left - 1) * maxArguments;
+  if (state[word.scratchArgument] >= 0) a[i + state[word.scratchArgument]] = scratch;
   try {
     functions[state[word.kernel]](
-      a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15],
-      a[16], a[17], a[18], a[19], a[20], a[21], a[22], a[23], a[24], a[25], a[26], a[27], a[28], a[29], a[30], a[31],
+      a[i], a[i + 1], a[i + 2], a[i + 3], a[i + 4], a[i + 5], a[i + 6], a[i + 7],
+      a[i + 8], a[i + 9], a[i + 10], a[i + 11], a[i + 12], a[i + 13], a[i + 14], a[i + 15],
+      a[i + 16], a[i + 17], a[i + 18], a[i + 19], a[i + 20], a[i + 21], a[i + 22], a[i + 23],
+      a[i + 24], a[i + 25], a[i + 26], a[i + 27], a[i + 28], a[i + 29], a[i + 30], a[i + 31],
     );
   } catch {
-    failed = 1;
+    Atomics.add(state, word.failed, 1);
   }
-  state[word.failed] = failed;
-  Atomics.store(state, word.done, seen);
-  if (Atomics.load(state, word.mainWaits) === 1) Atomics.notify(state, word.done);
+  Atomics.add(state, word.finished, 1);
+  if (Atomics.load(state, word.callerWaits) === 1) Atomics.notify(state, word.finished);
 }
 `;
 
-interface Slot {
-  readonly worker: Worker;
-  readonly state: Int32Array<ArrayBufferLike>;
-  readonly args: Float64Array<ArrayBufferLike>;
-  sequence: number;
+/** One job: the same kernel with the arguments of each share. */
+export interface Job {
+  readonly kernel: KernelName;
+  readonly shares: readonly (readonly number[])[];
+  /** Position of an argument that points to scratch memory. */
+  readonly scratchArgument?: number;
 }
 
 /** A fixed number of workers over one arena. */
 export class WorkerPool {
-  readonly #slots: Slot[] = [];
+  readonly #exports: KernelExports;
+  readonly #state: Int32Array<ArrayBufferLike>;
+  readonly #args: Float64Array<ArrayBufferLike>;
+  #generation = 0;
   #closed = false;
 
-  /** Starts `count` workers. They become usable a few milliseconds later; until then {@link ready} leaves them out. */
-  constructor(arena: Arena, module: WasmModule, count: number) {
-    for (let i = 0; i < count; i += 1) {
-      const slot = arena.alloc(SLOT_BYTES);
-      const buffer = arena.memory.buffer;
-      const state = new Int32Array(buffer, slot, STATE_BYTES / 4);
-      state.fill(0);
+  /**
+   * Starts one worker per entry of `scratch`, each with its own scratch memory. They begin to take shares some
+   * milliseconds later; until then the calling thread does the work.
+   */
+  constructor(arena: Arena, module: WasmModule, exports: KernelExports, scratch: readonly number[]) {
+    this.#exports = exports;
+    const block = arena.alloc(STATE_WORDS * 4 + MAX_SHARES * MAX_ARGUMENTS * 8);
+    const buffer = arena.memory.buffer;
+    this.#state = new Int32Array(buffer, block, STATE_WORDS);
+    this.#args = new Float64Array(buffer, block + STATE_WORDS * 4, MAX_SHARES * MAX_ARGUMENTS);
+    this.#state.fill(0);
+    scratch.forEach((pointer, i) => {
       const workerData = {
         module,
         memory: arena.memory,
         imports: MEMORY_IMPORT,
         names: KERNEL_NAMES,
-        slot,
+        block,
+        scratch: pointer,
         word: WORD,
-        stateBytes: STATE_BYTES,
+        stateWords: STATE_WORDS,
         maxArguments: MAX_ARGUMENTS,
+        countMask: COUNT_MASK,
         spins: WORKER_SPINS,
       };
       // Options of the process, such as `--input-type=module`, must not change how the source is read.
       const options = { eval: true, workerData, execArgv: [], name: `bitloom-kernels-${i + 1}` };
       const worker = new Worker(WORKER_SOURCE, options);
-      // A worker never keeps the process alive; one that fails to start is never ready, and its share stays here.
+      // A worker never keeps the process alive. One that cannot start takes no shares and is not counted as ready.
       worker.unref();
-      worker.on('error', () => Atomics.store(state, WORD.ready, 0));
-      this.#slots.push({
-        worker,
-        state,
-        args: new Float64Array(buffer, slot + STATE_BYTES, MAX_ARGUMENTS),
-        sequence: 0,
-      });
-    }
+      worker.on('error', () => {});
+    });
   }
 
-  /** How many workers, counted from the first, take jobs at present. */
+  /** How many workers have started. */
   get ready(): number {
-    let count = 0;
-    while (count < this.#slots.length && Atomics.load(this.#slots[count].state, WORD.ready) === 1) count += 1;
-    return this.#closed ? 0 : count;
-  }
-
-  /** Gives worker `index` (below {@link ready}) a job; every job must be awaited by {@link join} before the next. */
-  post(index: number, kernel: KernelName, args: readonly number[]): void {
-    const slot = this.#slots[index];
-    slot.args.set(args);
-    slot.state[WORD.kernel] = KERNEL_NAMES.indexOf(kernel);
-    this.#signal(slot);
-  }
-
-  #signal(slot: Slot): void {
-    slot.sequence = (slot.sequence + 1) | 0;
-    Atomics.store(slot.state, WORD.sequence, slot.sequence);
-    if (Atomics.load(slot.state, WORD.workerWaits) === 1) Atomics.notify(slot.state, WORD.sequence);
+    return this.#closed ? 0 : Atomics.load(this.#state, WORD.ready);
   }
 
   /**
-   * Waits until the first `count` workers have finished their jobs.
+   * Runs every share of a job, here and on the workers, and returns when all are finished. Shares are at most
+   * {@link MAX_SHARES}; no two may write the same memory.
    *
-   * @throws BitloomError `kernel-worker-failed` when one trapped, `kernel-worker-lost` when one does not answer.
+   * @throws BitloomError `kernel-worker-failed` when one trapped on a worker, `kernel-worker-lost` when one does not
+   *   finish. A trap on this thread passes through, after the others have finished.
    */
-  join(count: number): void {
-    let failed = 0;
-    for (const slot of this.#slots.slice(0, count)) {
-      this.#await(slot);
-      failed += slot.state[WORD.failed];
+  run({ kernel, shares, scratchArgument = -1 }: Job): void {
+    const state = this.#state;
+    shares.forEach((share, i) => {
+      this.#args.set(share, i * MAX_ARGUMENTS);
+    });
+    state[WORD.kernel] = KERNEL_NAMES.indexOf(kernel);
+    state[WORD.scratchArgument] = scratchArgument;
+    state[WORD.failed] = 0;
+    state[WORD.finished] = 0;
+    this.#publish(shares.length);
+    let trap: unknown;
+    for (let share = this.#take(); share >= 0; share = this.#take()) {
+      try {
+        this.#exports[kernel](...shares[share]);
+      } catch (error) {
+        trap ??= error;
+      }
+      Atomics.add(state, WORD.finished, 1);
     }
+    this.#await(shares.length);
+    if (trap !== undefined) throw trap;
+    const failed = Atomics.load(state, WORD.failed);
     if (failed > 0) {
       throw new BitloomError({
         code: 'kernel-worker-failed',
-        message: 'a kernel trapped on a worker thread',
+        message: `${kernel} trapped on a worker thread`,
         expected: 'operands inside the arena',
-        got: `${failed} of ${count} workers trapped`,
+        got: `${failed} of ${shares.length} shares trapped`,
         hint: 'check the pointers and strides of the call; run with one thread to see the trap itself',
       });
     }
   }
 
-  #await({ state, sequence }: Slot): void {
-    for (let left = MAIN_SPINS; left > 0; left -= 1) {
-      if (Atomics.load(state, WORD.done) === sequence) return;
-    }
-    Atomics.store(state, WORD.mainWaits, 1);
+  #publish(count: number): void {
+    this.#generation = (this.#generation + 1) & 0x7fffff;
+    Atomics.store(this.#state, WORD.tickets, (this.#generation << 8) | count);
+    if (Atomics.load(this.#state, WORD.sleepers) > 0) Atomics.notify(this.#state, WORD.tickets);
+  }
+
+  /** Index of a share that is now this thread's, or −1. */
+  #take(): number {
     for (;;) {
-      const done = Atomics.load(state, WORD.done);
-      if (done === sequence) break;
-      if (Atomics.wait(state, WORD.done, done, LOST_AFTER) === 'timed-out') {
+      const tickets = Atomics.load(this.#state, WORD.tickets);
+      const left = tickets & COUNT_MASK;
+      if (left === 0) return -1;
+      if (Atomics.compareExchange(this.#state, WORD.tickets, tickets, tickets - 1) === tickets)
+        return left - 1;
+    }
+  }
+
+  #await(count: number): void {
+    const state = this.#state;
+    for (let left = CALLER_SPINS; left > 0; left -= 1) {
+      if (Atomics.load(state, WORD.finished) === count) return;
+    }
+    Atomics.store(state, WORD.callerWaits, 1);
+    for (;;) {
+      const finished = Atomics.load(state, WORD.finished);
+      if (finished === count) break;
+      if (Atomics.wait(state, WORD.finished, finished, LOST_AFTER) === 'timed-out') {
         this.close();
         throw new BitloomError({
           code: 'kernel-worker-lost',
-          message: 'a worker thread does not answer',
+          message: 'a worker thread does not finish its share',
           expected: `an answer within ${LOST_AFTER / 1000} s`,
-          got: 'none',
+          got: `${finished} of ${count} shares`,
           hint: 'the thread has died or the machine is stopped; create the kernels again',
         });
       }
     }
-    Atomics.store(state, WORD.mainWaits, 0);
+    Atomics.store(state, WORD.callerWaits, 0);
   }
 
   /** Ends the workers. Those that wait or spin leave at once; those that still start up leave when they look. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const slot of this.#slots) {
-      slot.state[WORD.kernel] = STOP;
-      this.#signal(slot);
-    }
+    Atomics.store(this.#state, WORD.stop, 1);
+    // New tickets, none to take: a wait that is about to begin sees another value and returns.
+    this.#publish(0);
   }
 }
