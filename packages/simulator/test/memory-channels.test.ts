@@ -80,7 +80,10 @@ describe('one request', () => {
     expect(new MemoryChannels(SMALL, CLOCK).serve(run(0, 1), 0).alone).toBe(Math.ceil(32 / RATE));
     expect(new MemoryChannels(SMALL, CLOCK).serve(run(0, 33), 0).alone).toBe(Math.ceil(64 / RATE));
     expect(new MemoryChannels(SMALL, CLOCK).serve(run(0, 0), 7)).toMatchObject({ alone: 0, end: 7 });
-    expect(new MemoryChannels(SMALL, CLOCK).serve({ ...run(0, 8), count1: 0 }, 7)).toMatchObject({ alone: 0, end: 7 });
+    expect(new MemoryChannels(SMALL, CLOCK).serve({ ...run(0, 8), count1: 0 }, 7)).toMatchObject({
+      alone: 0,
+      end: 7,
+    });
   });
 
   it('is as many times faster striped as there are channels', () => {
@@ -96,7 +99,9 @@ describe('one request', () => {
     const runs = { ...run(256, 4), count1: 5, stride1: 1024, count2: 2, stride2: 5 * 1024 };
     expect(new MemoryChannels(SMALL, CLOCK).serve(runs, 0).alone).toBe(Math.ceil((10 * 32) / RATE));
     // One interleaving apart: spread over all four, three on the fullest.
-    expect(new MemoryChannels(SMALL, CLOCK).serve({ ...run(0, 4), count1: 10, stride1: 256 }, 0).alone).toBe(Math.ceil((3 * 32) / RATE));
+    expect(new MemoryChannels(SMALL, CLOCK).serve({ ...run(0, 4), count1: 10, stride1: 256 }, 0).alone).toBe(
+      Math.ceil((3 * 32) / RATE),
+    );
   });
 });
 
