@@ -12,6 +12,7 @@ import {
 } from './compiled-stream.js';
 import { CardMemory } from './function/card-memory.js';
 import { createCopyRuns } from './function/copy-runs.js';
+import { DeferredLoads } from './function/deferred-loads.js';
 import { buildExecute, type Execute, type ExecuteContext } from './function/execute.js';
 import { loadImage } from './function/load-image.js';
 import { buildReport } from './report.js';
@@ -63,7 +64,8 @@ export class SimulatedCard {
     const rows = Math.max(IDENTITY_ROWS, program.capacity);
     const identity = kernels.arena.alloc(rows * 4, 64);
     for (let i = 0; i < rows; i++) kernels.arena.i32[identity / 4 + i] = i;
-    this.context = { kernels, memory: this.memory, copyRuns: createCopyRuns(kernels.arena), identity };
+    const copyRuns = createCopyRuns(kernels.arena);
+    this.context = { kernels, memory: this.memory, copyRuns, deferred: new DeferredLoads(copyRuns), identity };
     loadImage(this.memory, program, options.bundle);
     this.timed = new TimedCard(device);
     this.prefill = createCounters(device);
@@ -145,7 +147,9 @@ export class SimulatedCard {
         got: values === undefined ? 'none' : String(values.length),
       });
     }
-    this.memory.arena.i32.set(values, this.region(port).pointer / 4);
+    const { pointer } = this.region(port);
+    this.context.deferred.beforeWrite(pointer, pointer + values.byteLength);
+    this.memory.arena.i32.set(values, pointer / 4);
   }
 
   private readOutput(port: Port, seq: number): Float32Array {

@@ -2,11 +2,12 @@
  * The functional reading of instructions: each becomes a call of a kernel, or of the byte mover, on the card's
  * memories in place. One entry per instruction and vector function; order and time are not its business.
  */
-import { BitloomError, internalError, MATRIX_MODES, VECTOR_FUNCTIONS } from '@bitloom/ir';
+import { BitloomError, internalError, MATRIX_MODES, rows16Bytes, VECTOR_FUNCTIONS } from '@bitloom/ir';
 import type { KernelName, Kernels } from '@bitloom/kernels';
 import type { CompiledInstruction, Environment, Getter } from '../compiled-stream.js';
 import type { CardMemory } from './card-memory.js';
 import type { CopyRuns } from './copy-runs.js';
+import type { DeferredLoads } from './deferred-loads.js';
 import { invokeWith, type NumericFunction } from './invoke.js';
 
 export type Execute = (env: Environment) => void;
@@ -15,6 +16,7 @@ export interface ExecuteContext {
   readonly kernels: Kernels;
   readonly memory: CardMemory;
   readonly copyRuns: CopyRuns;
+  readonly deferred: DeferredLoads;
   /** int32 0, 1, 2, ...: row numbers for kernels that gather. */
   readonly identity: number;
 }
@@ -62,8 +64,19 @@ class Arguments {
     return names.map((name) => this.field(name));
   }
 
-  /** An address as a pointer into the arena. */
+  /** An operand as a pointer into the arena; bytes of the weight buffer are put in place before. */
   pointer(name: string): Argument {
+    const raw = this.address(name);
+    if (this.instruction.space(name) !== 'weights') return raw;
+    const at = getterOf(raw);
+    return (env) => {
+      this.ctx.deferred.settleAll();
+      return at(env);
+    };
+  }
+
+  /** An address as a pointer into the arena. */
+  address(name: string): Argument {
     const base = this.ctx.memory.base(this.instruction.space(name));
     const offset = this.field(name);
     return typeof offset === 'number' ? base + offset : (env) => base + offset(env);
@@ -96,6 +109,10 @@ function combine(a: Argument, b: Argument, join: (a: number, b: number) => numbe
   return (env) => join(left(env), right(env));
 }
 
+function getterOf(argument: Argument): Getter {
+  return typeof argument === 'number' ? () => argument : argument;
+}
+
 function transfer(a: Arguments): Execute {
   return call(a.ctx.copyRuns, [
     a.pointer('dst'), a.pointer('src'),
@@ -103,10 +120,43 @@ function transfer(a: Arguments): Execute {
   ]);
 }
 
+function load(a: Arguments): Execute {
+  if (a.instruction.constant('gather') === 1) return gather(a);
+  const isSingleRun = a.instruction.constant('count1') === 1 && a.instruction.constant('count2') === 1;
+  if (a.instruction.space('dst') !== 'weights' || !isSingleRun) return transfer(a);
+  const { deferred } = a.ctx;
+  const [dst, src, length] = [getterOf(a.address('dst')), getterOf(a.pointer('src')), getterOf(a.field('length'))];
+  return (env) => deferred.load(dst(env), src(env), length(env));
+}
+
+function store(a: Arguments): Execute {
+  const { deferred } = a.ctx;
+  const dst = getterOf(a.address('dst'));
+  const [length, count1, count2] = [getterOf(a.field('length')), getterOf(a.field('count1')), getterOf(a.field('count2'))];
+  const [stride1, stride2] = [getterOf(a.field('dstStride1')), getterOf(a.field('dstStride2'))];
+  const move = transfer(a);
+  return (env) => {
+    const start = dst(env);
+    const span = (count1(env) - 1) * stride1(env) + (count2(env) - 1) * stride2(env) + length(env);
+    deferred.beforeWrite(start, start + Math.max(0, span));
+    move(env);
+  };
+}
+
+/** The weight tile of a product, wherever its bytes are. */
+function weightTile(a: Arguments): Argument {
+  if (a.instruction.space('b') !== 'weights') return a.pointer('b');
+  const { deferred } = a.ctx;
+  const at = getterOf(a.address('b'));
+  const [bits, group] = [a.constant('bits'), a.constant('group')];
+  const bytes = getterOf(combine(a.field('n'), a.field('k'), (n, k) => rows16Bytes(bits, group, k, n)));
+  return (env) => deferred.read(at(env), bytes(env));
+}
+
 function gather(a: Arguments): Execute {
   const words = a.ctx.memory.arena.i32;
   const { copyRuns } = a.ctx;
-  const get = (argument: Argument): Getter => (typeof argument === 'number' ? () => argument : argument);
+  const get = getterOf;
   const [dst, src, indices] = [get(a.pointer('dst')), get(a.pointer('src')), get(a.pointer('indices'))];
   const [length, count, srcStride] = [get(a.field('length')), get(a.field('count1')), get(a.field('srcStride1'))];
   const [dstStride, span] = [get(a.field('dstStride1')), get(a.field('tableBytes'))];
@@ -139,7 +189,7 @@ function matrix(a: Arguments): Execute {
   if (mode === 'weights') {
     return a.kernel('gemmGroups', [
       ...a.fields('bits', 'group', 'm', 'n', 'k'), a.pointer('a'), a.field('aRow'), a.pointer('aScale'), a.field('aScaleRow'),
-      a.pointer('b'), a.pointer('out'), a.field('outRow'), flags,
+      weightTile(a), a.pointer('out'), a.field('outRow'), flags,
     ]);
   }
   const [batch, m, n] = [a.field('batch'), a.field('m'), a.field('n')];
@@ -203,8 +253,8 @@ const NOTHING: Execute = () => undefined;
 
 /** By name in the instruction table. */
 const BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
-  ['LD', (a) => (a.constant('gather') === 1 ? gather(a) : transfer(a))],
-  ['ST', transfer],
+  ['LD', load],
+  ['ST', store],
   ['MM', matrix],
   ['MV', matrix],
   ['VEC', vector],
