@@ -8,8 +8,13 @@ import { type RoundingMode, roundShift } from './rounding.js';
 /** Largest finite fp16. */
 export const FP16_MAX = 65504;
 
+/** One float32 and its bits, to look at one through the other; written and read within one call. */
+const FLOAT = new Float32Array(1);
+const FLOAT_BITS = new Uint32Array(FLOAT.buffer);
+
 function float32Bits(value: number): number {
-  return new Uint32Array(Float32Array.of(value).buffer)[0];
+  FLOAT[0] = value;
+  return FLOAT_BITS[0];
 }
 
 /** The mode's answer to a magnitude past the largest finite value, whose code is `infinity - 1`. */
@@ -63,6 +68,9 @@ export function encodeBf16(value: number, mode: RoundingMode = 'nearest-even'): 
   return bf16FromFloat32Bits(float32Bits(value), mode);
 }
 
+/** Weight of the last mantissa bit of a normal fp16, by exponent field. */
+const FP16_STEPS = Float64Array.from({ length: 31 }, (_, exponent) => 2 ** (exponent - 25));
+
 /** The exact value of an fp16 given as 16 bits. */
 export function decodeFp16(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
@@ -70,7 +78,7 @@ export function decodeFp16(bits: number): number {
   const mantissa = bits & 0x3ff;
   if (exponent === 0x1f) return mantissa === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   if (exponent === 0) return sign * mantissa * 2 ** -24;
-  return sign * (1024 + mantissa) * 2 ** (exponent - 25);
+  return sign * (1024 + mantissa) * FP16_STEPS[exponent];
 }
 
 /** The exact value of a bf16 given as 16 bits. */
