@@ -39,22 +39,41 @@ function seconds(work) {
 }
 
 function llama7b() {
-  const shape = quantizeModel({ model: zooModel('llama2-7b'), sections: { has: () => false, byteLength: () => 0, read: () => new Uint8Array() } }, 'W4A8').model;
+  const shape = quantizeModel(
+    {
+      model: zooModel('llama2-7b'),
+      sections: { has: () => false, byteLength: () => 0, read: () => new Uint8Array() },
+    },
+    'W4A8',
+  ).model;
   for (const device of CARDS) {
     const [compiles, simulations] = [[], []];
     let instructions = 0;
     for (let i = 0; i < 3; i++) {
       const [compileSeconds, program] = seconds(() => compile(shape, device));
       const [simulateSeconds, { report }] = seconds(() =>
-        simulate(program, device, { prefill: 128, decode: 1, model: 'llama2-7b', instructionBytes: NO_BYTES, encodedLength }));
+        simulate(program, device, {
+          prefill: 128,
+          decode: 1,
+          model: 'llama2-7b',
+          instructionBytes: NO_BYTES,
+          encodedLength,
+        }),
+      );
       compiles.push(compileSeconds);
       simulations.push(simulateSeconds);
       instructions = report.phases.find((phase) => phase.name === 'total').instructions;
     }
     const rate = instructions / median(simulations);
     rows.push({ name: `compile llama2-7b W4A8 ${device.name}`, ours: median(compiles), unit: 's' });
-    rows.push({ name: `simulate llama2-7b W4A8 ${device.name} prefill 128 decode 1`, ours: rate, unit: 'instructions/s' });
-    note(`${device.name.padEnd(18)} compile ${median(compiles).toFixed(2)} s   simulate ${median(simulations).toFixed(2)} s   ${instructions} instructions   ${Math.round(rate)} instructions/s`);
+    rows.push({
+      name: `simulate llama2-7b W4A8 ${device.name} prefill 128 decode 1`,
+      ours: rate,
+      unit: 'instructions/s',
+    });
+    note(
+      `${device.name.padEnd(18)} compile ${median(compiles).toFixed(2)} s   simulate ${median(simulations).toFixed(2)} s   ${instructions} instructions   ${Math.round(rate)} instructions/s`,
+    );
   }
 }
 
@@ -64,7 +83,13 @@ function functional(name, bundle, scheme, prompt, steps, rounds) {
   const host = createHostEngine(quantized, { kernels: createKernels({ backend: 'wasm' }), capacity: 512 });
   const program = compile(quantized.model, device, { capacity: 512 });
   const card = new SimulatedCard({
-    program, device, bundle: quantized, kernels: createKernels({ backend: 'wasm' }), encodedLength, instructionBytes: NO_BYTES, mode: 'function',
+    program,
+    device,
+    bundle: quantized,
+    kernels: createKernels({ backend: 'wasm' }),
+    encodedLength,
+    instructionBytes: NO_BYTES,
+    mode: 'function',
   });
   const engine = createCardEngine(card, program, quantized.model);
   const decode = (target) => {
@@ -72,7 +97,8 @@ function functional(name, bundle, scheme, prompt, steps, rounds) {
     target.prefill(prompt);
     let checksum = 0;
     const [time] = seconds(() => {
-      for (let i = 0; i < steps; i++) checksum += target.decode((i * 7 + 3) % target.vocabularySize)[i % target.vocabularySize];
+      for (let i = 0; i < steps; i++)
+        checksum += target.decode((i * 7 + 3) % target.vocabularySize)[i % target.vocabularySize];
     });
     return [time / steps, checksum];
   };
@@ -84,16 +110,35 @@ function functional(name, bundle, scheme, prompt, steps, rounds) {
     if (round > 0) samples.push({ hostTime, cardTime });
   }
   const ratio = median(samples.map(({ hostTime, cardTime }) => hostTime / cardTime));
-  const [hostRate, cardRate] = [1 / median(samples.map((s) => s.hostTime)), 1 / median(samples.map((s) => s.cardTime))];
-  rows.push({ name: `functional ${name} ${scheme}`, ours: cardRate, unit: 'tokens/s', peer: hostRate, peerName: 'host interpreter', ratio });
-  note(`${`${name} ${scheme}`.padEnd(24)} host ${hostRate.toFixed(1)} tokens/s   card ${cardRate.toFixed(1)} tokens/s   ratio ${ratio.toFixed(2)}`);
+  const [hostRate, cardRate] = [
+    1 / median(samples.map((s) => s.hostTime)),
+    1 / median(samples.map((s) => s.cardTime)),
+  ];
+  rows.push({
+    name: `functional ${name} ${scheme}`,
+    ours: cardRate,
+    unit: 'tokens/s',
+    peer: hostRate,
+    peerName: 'host interpreter',
+    ratio,
+  });
+  note(
+    `${`${name} ${scheme}`.padEnd(24)} host ${hostRate.toFixed(1)} tokens/s   card ${cardRate.toFixed(1)} tokens/s   ratio ${ratio.toFixed(2)}`,
+  );
   host.close();
   engine.close();
 }
 
 /** 110M parameters: the shape of the largest of the public stories models. */
 const STORIES_110M = {
-  family: 'llama', vocabSize: 32000, layers: 12, width: 768, heads: 12, kvHeads: 12, headDim: 64, hiddenWidth: 2048,
+  family: 'llama',
+  vocabSize: 32000,
+  layers: 12,
+  width: 768,
+  heads: 12,
+  kvHeads: 12,
+  headDim: 64,
+  hiddenWidth: 2048,
   norm: { kind: 'rms', epsilon: 1e-5 },
   positions: { kind: 'rope', theta: 10000, layout: 'interleaved', scaling: { kind: 'none' } },
   biases: { qkv: false, output: false, feedForward: false },
@@ -102,7 +147,11 @@ const STORIES_110M = {
   maxPositions: 1024,
 };
 
-note(`${cpus()[0]?.model ?? 'unknown'} x ${cpus().length}, node ${process.version}, load ${loadavg().map((l) => l.toFixed(2)).join(' ')}`);
+note(
+  `${cpus()[0]?.model ?? 'unknown'} x ${cpus().length}, node ${process.version}, load ${loadavg()
+    .map((l) => l.toFixed(2))
+    .join(' ')}`,
+);
 llama7b();
 const stories = `${process.env['BITLOOM_DATA'] ?? '../shared/data'}/stories260K/stories260K.bin`;
 if (existsSync(stories)) {
@@ -113,5 +162,9 @@ if (existsSync(stories)) {
 }
 const large = randomDecoder(STORIES_110M, { seed: 1 });
 for (const scheme of ['W8A8', 'W4A8']) functional('random 110M', large, scheme, [1, 2, 3, 4], 24, 5);
-note(`load ${loadavg().map((l) => l.toFixed(2)).join(' ')}`);
+note(
+  `load ${loadavg()
+    .map((l) => l.toFixed(2))
+    .join(' ')}`,
+);
 if (isJson) process.stdout.write(`${JSON.stringify(rows)}\n`);

@@ -3,8 +3,17 @@
  * and state, emits instructions and inserts tokens. It executes nothing.
  */
 import {
-  BitloomError, type Device, findFunction, type GraphFunction, INSTRUCTION_SET_VERSION, isShapeOnly, type Model,
-  numericsKey, type Program, type ProgramEntry, type Provenance,
+  BitloomError,
+  type Device,
+  findFunction,
+  type GraphFunction,
+  INSTRUCTION_SET_VERSION,
+  isShapeOnly,
+  type Model,
+  numericsKey,
+  type Program,
+  type ProgramEntry,
+  type Provenance,
 } from '@bitloom/ir';
 import type { EntryPlan } from './emitter.js';
 import { buildEntry, type EntryContext, takesOneToken } from './entry.js';
@@ -46,9 +55,15 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
   const capacity = chooseCapacity(model, options.capacity);
   const maxChunk = options.maxChunk ?? DEFAULT_CHUNK;
   if (!Number.isSafeInteger(maxChunk) || maxChunk < 1) {
-    throw new BitloomError({ code: 'compiler-chunk', message: 'the longest chunk is out of range', expected: 'a positive integer', got: String(maxChunk) });
+    throw new BitloomError({
+      code: 'compiler-chunk',
+      message: 'the longest chunk is out of range',
+      expected: 'a positive integer',
+      got: String(maxChunk),
+    });
   }
-  const names = options.entries ?? ['prefill', 'decode'].filter((name) => findFunction(model, name) !== undefined);
+  const names =
+    options.entries ?? ['prefill', 'decode'].filter((name) => findFunction(model, name) !== undefined);
   const image = new MemoryImage(model, device, capacity);
   const provenance: Provenance[] = [{ node: 'entry', op: 'system', layer: -1, tile: '' }];
   const ctx: EntryContext = { model, device, image, capacity, provenance, provenanceIndex: new Map() };
@@ -104,23 +119,33 @@ function chooseCapacity(model: Model, asked: number | undefined): number {
 function* plans(name: string, isSingle: boolean, kvHeads: number, maxChunk: number): Generator<EntryPlan> {
   let chunk = isSingle ? 1 : maxChunk;
   while (chunk >= 1) {
-    for (let headBlock = kvHeads; headBlock >= 1; headBlock = headBlock === 1 ? 0 : Math.ceil(headBlock / 2)) yield { name, chunk, headBlock };
+    for (let headBlock = kvHeads; headBlock >= 1; headBlock = headBlock === 1 ? 0 : Math.ceil(headBlock / 2))
+      yield { name, chunk, headBlock };
     chunk = Math.floor(chunk / 2);
   }
 }
 
 function planEntry(ctx: EntryContext, fn: GraphFunction, maxChunk: number, notes: string[]): ProgramEntry {
-  const kvHeads = Math.max(1, ...fn.nodes.filter((n) => n.op === 'attention').map((n) => Number(n.attributes['kvHeads'] ?? 1)));
+  const kvHeads = Math.max(
+    1,
+    ...fn.nodes.filter((n) => n.op === 'attention').map((n) => Number(n.attributes['kvHeads'] ?? 1)),
+  );
   const longest = Math.min(maxChunk, 2 ** Math.ceil(Math.log2(ctx.capacity)));
   let failure: unknown;
   for (const plan of plans(fn.name, takesOneToken(fn), kvHeads, longest)) {
     // Provenance of a plan that did not fit is dropped with it.
-    const attempt: EntryContext = { ...ctx, provenance: [...ctx.provenance], provenanceIndex: new Map(ctx.provenanceIndex) };
+    const attempt: EntryContext = {
+      ...ctx,
+      provenance: [...ctx.provenance],
+      provenanceIndex: new Map(ctx.provenanceIndex),
+    };
     try {
       const { dataPeak, ...entry } = buildEntry(attempt, fn, plan);
       ctx.provenance.splice(0, ctx.provenance.length, ...attempt.provenance);
       for (const [k, v] of attempt.provenanceIndex) ctx.provenanceIndex.set(k, v);
-      notes.push(`${fn.name}: chunks of ${plan.chunk} tokens, ${plan.headBlock} key heads per block, ${dataPeak} bytes of the data buffer`);
+      notes.push(
+        `${fn.name}: chunks of ${plan.chunk} tokens, ${plan.headBlock} key heads per block, ${dataPeak} bytes of the data buffer`,
+      );
       return entry;
     } catch (error) {
       if (!(error instanceof BitloomError) || error.code !== 'compiler-does-not-fit') throw error;

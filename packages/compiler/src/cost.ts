@@ -20,15 +20,26 @@ export interface WeightTile {
 }
 
 /** Cycles of all tiles of a matrix for `m` rows of activations. */
-export function tiledCycles(matrix: MatrixShape, tile: WeightTile, m: number, mode: MatrixMode, bytesPerCycle: number, device: Device): number {
+export function tiledCycles(
+  matrix: MatrixShape,
+  tile: WeightTile,
+  m: number,
+  mode: MatrixMode,
+  bytesPerCycle: number,
+  device: Device,
+): number {
   let cycles = 0;
   const tiles = Math.ceil(matrix.rows / tile.rows);
   const lastRows = matrix.rows - (tiles - 1) * tile.rows;
-  for (const [rows, count] of [[tile.rows, tiles - 1], [lastRows, 1]] as const) {
+  for (const [rows, count] of [
+    [tile.rows, tiles - 1],
+    [lastRows, 1],
+  ] as const) {
     for (const part of tile.kParts) {
       const load = (part.bytes * Math.ceil(rows / 16)) / bytesPerCycle;
       const compute = Math.ceil(m / mode.m) * Math.ceil(rows / mode.n) * Math.ceil(part.length / mode.k);
-      const dispatch = 2 * (device.dispatcher.cyclesPerInstruction + 4 * device.dispatcher.cyclesPerOperation);
+      const dispatch =
+        2 * (device.dispatcher.cyclesPerInstruction + 4 * device.dispatcher.cyclesPerOperation);
       cycles += count * Math.max(load, compute, dispatch);
     }
   }
@@ -59,7 +70,12 @@ const PREFILL_TOKENS = 64;
  * The tile that is cheapest per token over decode (one row) and prefill (many rows), or undefined when even 16
  * rows of one group do not fit a slot. One choice serves both, because the tiles lie in memory one by one.
  */
-export function chooseWeightTile(matrix: MatrixShape, slotBytes: number, bytesPerCycle: number, device: Device): WeightTile | undefined {
+export function chooseWeightTile(
+  matrix: MatrixShape,
+  slotBytes: number,
+  bytesPerCycle: number,
+  device: Device,
+): WeightTile | undefined {
   const padded = Math.ceil(matrix.rows / 16) * 16;
   const candidates = new Set<number>([padded]);
   for (let rows = 16; rows < padded && rows <= 256; rows += 16) candidates.add(rows);
@@ -72,8 +88,9 @@ export function chooseWeightTile(matrix: MatrixShape, slotBytes: number, bytesPe
   tiles.sort((a, b) => a.kParts.length - b.kParts.length || b.rows - a.rows);
   let best: { tile: WeightTile; cycles: number } | undefined;
   for (const tile of tiles) {
-    const cycles = tiledCycles(matrix, tile, 1, mv, bytesPerCycle, device)
-      + tiledCycles(matrix, tile, PREFILL_TOKENS, mm, bytesPerCycle, device) / PREFILL_TOKENS;
+    const cycles =
+      tiledCycles(matrix, tile, 1, mv, bytesPerCycle, device) +
+      tiledCycles(matrix, tile, PREFILL_TOKENS, mm, bytesPerCycle, device) / PREFILL_TOKENS;
     if (best === undefined || cycles < best.cycles * 0.995) best = { tile, cycles };
   }
   return best?.tile;

@@ -4,20 +4,41 @@
  * block fit on chip, and the scores of the next block are computed while the softmax of this one runs.
  */
 import {
-  add, ceilDivide, type Expression, floatAttribute, type GraphNode, integerAttribute, internalError, MATRIX_MODES, maximum,
-  minimum, multiply, subtract, TRANSFER_KINDS,
+  add,
+  ceilDivide,
+  type Expression,
+  floatAttribute,
+  type GraphNode,
+  integerAttribute,
+  internalError,
+  MATRIX_MODES,
+  maximum,
+  minimum,
+  multiply,
+  subtract,
+  TRANSFER_KINDS,
 } from '@bitloom/ir';
 import type { Allocation } from './data-buffer.js';
 import type { InstructionDraft } from './draft.js';
-import { bufferAddress, dataAddress, type Emitter, operand, runs, tileLength, touchData, touchRegion } from './emitter.js';
 import { pushVector } from './emit-vector.js';
+import {
+  bufferAddress,
+  dataAddress,
+  type Emitter,
+  operand,
+  runs,
+  tileLength,
+  touchData,
+  touchRegion,
+} from './emitter.js';
 import type { CacheRegions } from './image.js';
 
 const KV_KIND = TRANSFER_KINDS.indexOf('kv');
 
 function names(node: GraphNode, count: number): string[] {
   const list = node.inputs.slice(0, count);
-  if (list.length !== count || node.outputs[0] === undefined) throw internalError('operands missing', node.name);
+  if (list.length !== count || node.outputs[0] === undefined)
+    throw internalError('operands missing', node.name);
   return list;
 }
 
@@ -32,18 +53,42 @@ export function emitStateAppend(emitter: Emitter, node: GraphNode): void {
   const { rows, maxRows, position } = emitter.lengths;
   const codes = emitter.data.allocate(`${node.name}.codes`, heads * maxRows * headDim);
   const scales = emitter.data.allocate(`${node.name}.scales`, heads * maxRows * 4);
-  pushVector(emitter, 'quantize', { batch: heads, rows, cols: headDim }, {
-    ...operand('src0', dataAddress(input.allocation, input.offset), headDim * 4, input.rowBytes),
-    ...operand('dst', dataAddress(codes), maxRows * headDim, headDim),
-    ...operand('scale', dataAddress(scales), maxRows * 4, 4),
-    padTo: headDim,
-  }, [touchData(input.allocation, false), touchData(codes, true), touchData(scales, true)]);
-  for (const [region, source, width] of [[cache.codes, codes, headDim], [cache.scales, scales, 4]] as const) {
-    const load = runs(region, multiply(width, position), dataAddress(source), {
-      length: multiply(width, rows), count1: heads, srcStride1: capacity * width, dstStride1: maxRows * width,
-    }, KV_KIND);
+  pushVector(
+    emitter,
+    'quantize',
+    { batch: heads, rows, cols: headDim },
+    {
+      ...operand('src0', dataAddress(input.allocation, input.offset), headDim * 4, input.rowBytes),
+      ...operand('dst', dataAddress(codes), maxRows * headDim, headDim),
+      ...operand('scale', dataAddress(scales), maxRows * 4, 4),
+      padTo: headDim,
+    },
+    [touchData(input.allocation, false), touchData(codes, true), touchData(scales, true)],
+  );
+  for (const [region, source, width] of [
+    [cache.codes, codes, headDim],
+    [cache.scales, scales, 4],
+  ] as const) {
+    const load = runs(
+      region,
+      multiply(width, position),
+      dataAddress(source),
+      {
+        length: multiply(width, rows),
+        count1: heads,
+        srcStride1: capacity * width,
+        dstStride1: maxRows * width,
+      },
+      KV_KIND,
+    );
     // A store is the load with its sides exchanged.
-    const fields = { ...load, src: load['dst'] ?? 0, dst: load['src'] ?? 0, srcStride1: maxRows * width, dstStride1: capacity * width };
+    const fields = {
+      ...load,
+      src: load['dst'] ?? 0,
+      dst: load['src'] ?? 0,
+      srcStride1: maxRows * width,
+      dstStride1: capacity * width,
+    };
     emitter.push(emitter.draft('ST', 'store', fields, [touchData(source, false), touchRegion(region, true)]));
   }
   emitter.data.free(codes);
@@ -74,7 +119,8 @@ interface AttentionContext {
 export function emitAttention(emitter: Emitter, node: GraphNode): void {
   const [queryName, keysName, valuesName] = names(node, 3);
   const outName = node.outputs[0];
-  if (queryName === undefined || keysName === undefined || valuesName === undefined || outName === undefined) return;
+  if (queryName === undefined || keysName === undefined || valuesName === undefined || outName === undefined)
+    return;
   const heads = integerAttribute(node, 'heads');
   const kvHeads = integerAttribute(node, 'kvHeads');
   const headDim = integerAttribute(node, 'headDim');
@@ -88,17 +134,24 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     scales: emitter.data.allocate(`${node.name}.queryScales`, heads * maxRows * 4),
   };
   emitter.tile('query');
-  pushVector(emitter, 'quantize', { batch: heads, rows, cols: headDim }, {
-    ...operand('src0', dataAddress(input.allocation, input.offset), headDim * 4, input.rowBytes),
-    ...operand('dst', dataAddress(query.codes), maxRows * headDim, headDim),
-    ...operand('scale', dataAddress(query.scales), maxRows * 4, 4),
-    padTo: headDim,
-  }, [touchData(input.allocation, false), touchData(query.codes, true), touchData(query.scales, true)]);
+  pushVector(
+    emitter,
+    'quantize',
+    { batch: heads, rows, cols: headDim },
+    {
+      ...operand('src0', dataAddress(input.allocation, input.offset), headDim * 4, input.rowBytes),
+      ...operand('dst', dataAddress(query.codes), maxRows * headDim, headDim),
+      ...operand('scale', dataAddress(query.scales), maxRows * 4, 4),
+      padTo: headDim,
+    },
+    [touchData(input.allocation, false), touchData(query.codes, true), touchData(query.scales, true)],
+  );
 
   const probabilityRow = Math.ceil(emitter.capacity / 64) * 64;
   const scoreRow = probabilityRow * 4;
   const fullTile = Math.floor(emitter.stream.slotBytes / (blockHeads * (headDim + 4)) / 16) * 16;
-  if (fullTile === 0) throw emitter.doesNotFit(node, 'stream', blockHeads * (headDim + 4) * 16, emitter.stream.slotBytes);
+  if (fullTile === 0)
+    throw emitter.doesNotFit(node, 'stream', blockHeads * (headDim + 4) * 16, emitter.stream.slotBytes);
   const isWhole = fullTile >= emitter.capacity;
   const ctx: AttentionContext = {
     emitter,
@@ -114,13 +167,21 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     tilesPerTrip: isWhole ? 1 : 2,
   };
   const accumulatorBytes = blockHeads * share * maxRows * headDim * 4;
-  if (accumulatorBytes > emitter.bufferBytes('accumulator')) throw emitter.doesNotFit(node, 'accumulator', accumulatorBytes, emitter.bufferBytes('accumulator'));
+  if (accumulatorBytes > emitter.bufferBytes('accumulator'))
+    throw emitter.doesNotFit(node, 'accumulator', accumulatorBytes, emitter.bufferBytes('accumulator'));
 
   const out = emitter.allocateFloats(outName, heads * headDim);
   const scoreBuffers = Array.from({ length: Math.min(2, blocks) }, (_, i) =>
-    emitter.data.allocate(`${node.name}.scores${i}`, blockHeads * share * maxRows * scoreRow));
-  const probabilities = emitter.data.allocate(`${node.name}.probabilities`, blockHeads * share * maxRows * probabilityRow);
-  const probabilityScales = emitter.data.allocate(`${node.name}.probabilityScales`, blockHeads * share * maxRows * 4);
+    emitter.data.allocate(`${node.name}.scores${i}`, blockHeads * share * maxRows * scoreRow),
+  );
+  const probabilities = emitter.data.allocate(
+    `${node.name}.probabilities`,
+    blockHeads * share * maxRows * probabilityRow,
+  );
+  const probabilityScales = emitter.data.allocate(
+    `${node.name}.probabilityScales`,
+    blockHeads * share * maxRows * 4,
+  );
   const blockAt = (index: number): Block => {
     const first = index * blockHeads;
     const scores = scoreBuffers[index % scoreBuffers.length];
@@ -134,29 +195,60 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     emitSoftmax(ctx, block, floatAttribute(node, 'scale'), probabilities, probabilityScales);
     emitMix(ctx, block, probabilities, probabilityScales, out);
   }
-  for (const allocation of [query.codes, query.scales, ...scoreBuffers, probabilities, probabilityScales]) emitter.data.free(allocation);
+  for (const allocation of [query.codes, query.scales, ...scoreBuffers, probabilities, probabilityScales])
+    emitter.data.free(allocation);
 }
 
 /** Loads of one KV tile into a slot: codes [heads, rows, headDim], and, for keys, scales [heads, rows] behind them. */
-function tileLoads(ctx: AttentionContext, cache: CacheRegions, block: Block, tile: Expression, slot: Expression, withScales: boolean): InstructionDraft[] {
+function tileLoads(
+  ctx: AttentionContext,
+  cache: CacheRegions,
+  block: Block,
+  tile: Expression,
+  slot: Expression,
+  withScales: boolean,
+): InstructionDraft[] {
   const { emitter, tileRows, headDim } = ctx;
   const length = tileLength(emitter.lengths.context, tileRows, tile);
-  const parts = withScales ? ([[cache.codes, headDim, 0], [cache.scales, 4, block.kvHeads * tileRows * headDim]] as const) : ([[cache.codes, headDim, 0]] as const);
+  const parts = withScales
+    ? ([
+        [cache.codes, headDim, 0],
+        [cache.scales, 4, block.kvHeads * tileRows * headDim],
+      ] as const)
+    : ([[cache.codes, headDim, 0]] as const);
   return parts.map(([region, width, offset], i) => {
     const start = add(block.first * cache.capacity * width, multiply(tileRows * width, tile));
-    const fields = runs(region, start, bufferAddress('stream', add(slot, offset)), {
-      length: multiply(width, length), count1: block.kvHeads, srcStride1: cache.capacity * width, dstStride1: tileRows * width,
-    }, KV_KIND);
-    const tokens = { ...(i === 0 ? { wait: 'matrix' as const } : {}), ...(i === parts.length - 1 ? { release: 'matrix' as const } : {}) };
+    const fields = runs(
+      region,
+      start,
+      bufferAddress('stream', add(slot, offset)),
+      {
+        length: multiply(width, length),
+        count1: block.kvHeads,
+        srcStride1: cache.capacity * width,
+        dstStride1: tileRows * width,
+      },
+      KV_KIND,
+    );
+    const tokens = {
+      ...(i === 0 ? { wait: 'matrix' as const } : {}),
+      ...(i === parts.length - 1 ? { release: 'matrix' as const } : {}),
+    };
     return emitter.draft('LD', 'fetch', fields, [touchRegion(region, false)], tokens);
   });
 }
 
-function forEachTile(ctx: AttentionContext, body: (tile: Expression, slot: Expression) => readonly InstructionDraft[]): void {
+function forEachTile(
+  ctx: AttentionContext,
+  body: (tile: Expression, slot: Expression) => readonly InstructionDraft[],
+): void {
   const { emitter, trips, tilesPerTrip } = ctx;
   const slot = emitter.ringSlots(emitter.stream, tilesPerTrip, trips);
   emitter.pushLoop(trips, (iteration) =>
-    Array.from({ length: tilesPerTrip }, (_, use) => body(add(multiply(tilesPerTrip, iteration), use), slot(iteration, use))).flat());
+    Array.from({ length: tilesPerTrip }, (_, use) =>
+      body(add(multiply(tilesPerTrip, iteration), use), slot(iteration, use)),
+    ).flat(),
+  );
 }
 
 const matrixName = (emitter: Emitter): string => (emitter.lengths.maxRows === 1 ? 'MV' : 'MM');
@@ -167,72 +259,153 @@ function emitScores(ctx: AttentionContext, block: Block): void {
   emitter.tile(`scores of key heads ${block.first}..${block.first + block.kvHeads - 1}`);
   forEachTile(ctx, (tile, slot) => [
     ...tileLoads(ctx, ctx.keys, block, tile, slot, true),
-    emitter.draft(matrixName(emitter), 'matrix', {
-      mode: MATRIX_MODES.indexOf('keys'),
-      bits: 8,
-      batch: block.kvHeads * share,
-      bShare: share,
-      m: rows,
-      n: tileLength(context, tileRows, tile),
-      k: headDim,
-      ...operand('a', dataAddress(query.codes, block.first * share * maxRows * headDim), maxRows * headDim, headDim),
-      ...operand('aScale', dataAddress(query.scales, block.first * share * maxRows * 4), maxRows * 4, 4),
-      ...operand('b', bufferAddress('stream', slot), tileRows * headDim, headDim),
-      ...operand('bScale', bufferAddress('stream', add(slot, block.kvHeads * tileRows * headDim)), tileRows * 4, 0),
-      ...operand('out', dataAddress(block.scores, multiply(4 * tileRows, tile)), maxRows * scoreRow, scoreRow),
-      finish: 1,
-    }, [touchData(query.codes, false), touchData(query.scales, false), touchData(block.scores, true)], { wait: 'fetch', release: 'fetch' }),
+    emitter.draft(
+      matrixName(emitter),
+      'matrix',
+      {
+        mode: MATRIX_MODES.indexOf('keys'),
+        bits: 8,
+        batch: block.kvHeads * share,
+        bShare: share,
+        m: rows,
+        n: tileLength(context, tileRows, tile),
+        k: headDim,
+        ...operand(
+          'a',
+          dataAddress(query.codes, block.first * share * maxRows * headDim),
+          maxRows * headDim,
+          headDim,
+        ),
+        ...operand('aScale', dataAddress(query.scales, block.first * share * maxRows * 4), maxRows * 4, 4),
+        ...operand('b', bufferAddress('stream', slot), tileRows * headDim, headDim),
+        ...operand(
+          'bScale',
+          bufferAddress('stream', add(slot, block.kvHeads * tileRows * headDim)),
+          tileRows * 4,
+          0,
+        ),
+        ...operand(
+          'out',
+          dataAddress(block.scores, multiply(4 * tileRows, tile)),
+          maxRows * scoreRow,
+          scoreRow,
+        ),
+        finish: 1,
+      },
+      [touchData(query.codes, false), touchData(query.scales, false), touchData(block.scores, true)],
+      { wait: 'fetch', release: 'fetch' },
+    ),
   ]);
 }
 
-function emitSoftmax(ctx: AttentionContext, block: Block, scale: number, probabilities: Allocation, probabilityScales: Allocation): void {
+function emitSoftmax(
+  ctx: AttentionContext,
+  block: Block,
+  scale: number,
+  probabilities: Allocation,
+  probabilityScales: Allocation,
+): void {
   const { emitter, share, scoreRow, probabilityRow, values } = ctx;
   const { rows, maxRows, context, position } = emitter.lengths;
   emitter.tile(`softmax of key heads ${block.first}..${block.first + block.kvHeads - 1}`);
   const turn = emitter.turn('valueScales');
-  const stage = emitter.stage(`valueScales.${turn}`, Math.min(values.heads, emitter.plan.headBlock) * scoreRow);
-  emitter.push(emitter.draft('LD', 'fetch', runs(values.scales, block.first * values.capacity * 4, dataAddress(stage), {
-    length: multiply(4, context), count1: block.kvHeads, srcStride1: values.capacity * 4, dstStride1: scoreRow,
-  }, KV_KIND), [touchRegion(values.scales, false), touchData(stage, true)]));
-  pushVector(emitter, 'softmaxQuantize', { batch: block.kvHeads * share, rows, cols: context }, {
-    ...operand('src0', dataAddress(block.scores), maxRows * scoreRow, scoreRow),
-    ...operand('src1', dataAddress(stage), scoreRow, 0),
-    ...operand('dst', dataAddress(probabilities), maxRows * probabilityRow, probabilityRow),
-    ...operand('scale', dataAddress(probabilityScales), maxRows * 4, 4),
-    padTo: multiply(16, ceilDivide(context, 16)),
-    valid0: add(position, 1),
-    validStep: 1,
-    share,
-    immediate: Math.fround(scale),
-  }, [touchData(block.scores, true), touchData(stage, false), touchData(probabilities, true), touchData(probabilityScales, true)]);
+  const stage = emitter.stage(
+    `valueScales.${turn}`,
+    Math.min(values.heads, emitter.plan.headBlock) * scoreRow,
+  );
+  emitter.push(
+    emitter.draft(
+      'LD',
+      'fetch',
+      runs(
+        values.scales,
+        block.first * values.capacity * 4,
+        dataAddress(stage),
+        {
+          length: multiply(4, context),
+          count1: block.kvHeads,
+          srcStride1: values.capacity * 4,
+          dstStride1: scoreRow,
+        },
+        KV_KIND,
+      ),
+      [touchRegion(values.scales, false), touchData(stage, true)],
+    ),
+  );
+  pushVector(
+    emitter,
+    'softmaxQuantize',
+    { batch: block.kvHeads * share, rows, cols: context },
+    {
+      ...operand('src0', dataAddress(block.scores), maxRows * scoreRow, scoreRow),
+      ...operand('src1', dataAddress(stage), scoreRow, 0),
+      ...operand('dst', dataAddress(probabilities), maxRows * probabilityRow, probabilityRow),
+      ...operand('scale', dataAddress(probabilityScales), maxRows * 4, 4),
+      padTo: multiply(16, ceilDivide(context, 16)),
+      valid0: add(position, 1),
+      validStep: 1,
+      share,
+      immediate: Math.fround(scale),
+    },
+    [
+      touchData(block.scores, true),
+      touchData(stage, false),
+      touchData(probabilities, true),
+      touchData(probabilityScales, true),
+    ],
+  );
 }
 
-function emitMix(ctx: AttentionContext, block: Block, probabilities: Allocation, probabilityScales: Allocation, out: { allocation: Allocation; rowBytes: number }): void {
+function emitMix(
+  ctx: AttentionContext,
+  block: Block,
+  probabilities: Allocation,
+  probabilityScales: Allocation,
+  out: { allocation: Allocation; rowBytes: number },
+): void {
   const { emitter, share, headDim, probabilityRow, tileRows, tilesPerTrip } = ctx;
   const { rows, maxRows, context } = emitter.lengths;
   emitter.tile(`mix of value heads ${block.first}..${block.first + block.kvHeads - 1}`);
   const tiles = ceilDivide(context, tileRows);
   forEachTile(ctx, (tile, slot) => [
     ...tileLoads(ctx, ctx.values, block, tile, slot, false),
-    emitter.draft(matrixName(emitter), 'matrix', {
-      mode: MATRIX_MODES.indexOf('values'),
-      bits: 8,
-      batch: block.kvHeads * share,
-      bShare: share,
-      m: rows,
-      n: headDim,
-      k: tileLength(context, tileRows, tile),
-      ...operand('a', dataAddress(probabilities, multiply(tileRows, tile)), maxRows * probabilityRow, probabilityRow),
-      ...operand('aScale', dataAddress(probabilityScales), maxRows * 4, 4),
-      ...operand('b', bufferAddress('stream', slot), tileRows * headDim, headDim),
-      acc: bufferAddress('accumulator', 0),
-      ...operand('out', dataAddress(out.allocation, block.first * share * headDim * 4), headDim * 4, out.rowBytes),
-      continue: tilesPerTrip === 1 ? 0 : minimum(1, tile),
-      // The last tile, or the empty one behind it: writing the same accumulators again changes nothing.
-      finish: tilesPerTrip === 1 ? 1 : minimum(1, maximum(0, add(subtract(tile, tiles), 2))),
-    }, [
-      touchData(probabilities, false), touchData(probabilityScales, false), touchData(out.allocation, true),
-      { space: 'accumulator', start: 0, end: emitter.bufferBytes('accumulator'), write: true },
-    ], { wait: 'fetch', release: 'fetch' }),
+    emitter.draft(
+      matrixName(emitter),
+      'matrix',
+      {
+        mode: MATRIX_MODES.indexOf('values'),
+        bits: 8,
+        batch: block.kvHeads * share,
+        bShare: share,
+        m: rows,
+        n: headDim,
+        k: tileLength(context, tileRows, tile),
+        ...operand(
+          'a',
+          dataAddress(probabilities, multiply(tileRows, tile)),
+          maxRows * probabilityRow,
+          probabilityRow,
+        ),
+        ...operand('aScale', dataAddress(probabilityScales), maxRows * 4, 4),
+        ...operand('b', bufferAddress('stream', slot), tileRows * headDim, headDim),
+        acc: bufferAddress('accumulator', 0),
+        ...operand(
+          'out',
+          dataAddress(out.allocation, block.first * share * headDim * 4),
+          headDim * 4,
+          out.rowBytes,
+        ),
+        continue: tilesPerTrip === 1 ? 0 : minimum(1, tile),
+        // The last tile, or the empty one behind it: writing the same accumulators again changes nothing.
+        finish: tilesPerTrip === 1 ? 1 : minimum(1, maximum(0, add(subtract(tile, tiles), 2))),
+      },
+      [
+        touchData(probabilities, false),
+        touchData(probabilityScales, false),
+        touchData(out.allocation, true),
+        { space: 'accumulator', start: 0, end: emitter.bufferBytes('accumulator'), write: true },
+      ],
+      { wait: 'fetch', release: 'fetch' },
+    ),
   ]);
 }

@@ -3,11 +3,20 @@
  * works on the tile before. Decode uses MV, several tokens use MM.
  */
 import {
-  add, BitloomError, ceilDivide, type Expression, type GraphNode, internalError, MATRIX_MODES, minimum, multiply, TRANSFER_KINDS,
+  add,
+  BitloomError,
+  ceilDivide,
+  type Expression,
+  type GraphNode,
+  internalError,
+  MATRIX_MODES,
+  minimum,
+  multiply,
+  TRANSFER_KINDS,
 } from '@bitloom/ir';
 import type { InstructionDraft } from './draft.js';
-import { bufferAddress, dataAddress, type Emitter, operand, runs, tileLength, touchData } from './emitter.js';
 import { emitBias } from './emit-vector.js';
+import { bufferAddress, dataAddress, type Emitter, operand, runs, tileLength, touchData } from './emitter.js';
 
 const WEIGHTS_KIND = TRANSFER_KINDS.indexOf('weights');
 const WEIGHTS_MODE = MATRIX_MODES.indexOf('weights');
@@ -15,7 +24,8 @@ const WEIGHTS_MODE = MATRIX_MODES.indexOf('weights');
 export function emitLinear(emitter: Emitter, node: GraphNode): void {
   const [inputName, weightName, biasName] = node.inputs;
   const outName = node.outputs[0];
-  if (inputName === undefined || weightName === undefined || outName === undefined) throw internalError('linear without operands', node.name);
+  if (inputName === undefined || weightName === undefined || outName === undefined)
+    throw internalError('linear without operands', node.name);
   const input = emitter.value(inputName);
   if (input.kind !== 'codes') {
     throw new BitloomError({
@@ -40,31 +50,56 @@ export function emitLinear(emitter: Emitter, node: GraphNode): void {
   const isRagged = matrix.rows % tile.rows !== 0;
   const name = maxRows === 1 ? 'MV' : 'MM';
   emitter.pushLoop(tiles, (iteration) => {
-    const n: Expression = isRagged ? minimum(tile.rows, tileLength(matrix.rows, tile.rows, iteration)) : tile.rows;
+    const n: Expression = isRagged
+      ? minimum(tile.rows, tileLength(matrix.rows, tile.rows, iteration))
+      : tile.rows;
     const blocks = ceilDivide(n, 16);
     const firstByte = multiply((tile.rows / 16) * blockBytes, iteration);
     const body: InstructionDraft[] = [];
     let before = 0;
     tile.kParts.forEach((part, use) => {
       const destination = bufferAddress('weights', slot(iteration, use));
-      const load = runs(matrix.region, add(firstByte, multiply(before, blocks)), destination, { length: multiply(part.bytes, blocks) }, WEIGHTS_KIND);
+      const load = runs(
+        matrix.region,
+        add(firstByte, multiply(before, blocks)),
+        destination,
+        { length: multiply(part.bytes, blocks) },
+        WEIGHTS_KIND,
+      );
       body.push(emitter.draft('LD', 'load', load, [], { wait: 'matrix', release: 'matrix' }));
-      body.push(emitter.draft(name, 'matrix', {
-        mode: WEIGHTS_MODE,
-        bits: matrix.bits,
-        group: matrix.group,
-        batch: 1,
-        bShare: 1,
-        m,
-        n,
-        k: part.length,
-        ...operand('a', dataAddress(input.allocation, part.start), 0, input.rowBytes),
-        ...operand('aScale', dataAddress(input.scales), 0, 4),
-        ...operand('b', destination, 0, 0),
-        ...operand('out', dataAddress(out.allocation, multiply(4 * tile.rows, iteration)), 0, out.rowBytes),
-        continue: use === 0 ? 0 : 1,
-        finish: use === parts - 1 ? 1 : 0,
-      }, [touchData(input.allocation, false), touchData(input.scales, false), touchData(out.allocation, true)], { wait: 'load', release: 'load' }));
+      body.push(
+        emitter.draft(
+          name,
+          'matrix',
+          {
+            mode: WEIGHTS_MODE,
+            bits: matrix.bits,
+            group: matrix.group,
+            batch: 1,
+            bShare: 1,
+            m,
+            n,
+            k: part.length,
+            ...operand('a', dataAddress(input.allocation, part.start), 0, input.rowBytes),
+            ...operand('aScale', dataAddress(input.scales), 0, 4),
+            ...operand('b', destination, 0, 0),
+            ...operand(
+              'out',
+              dataAddress(out.allocation, multiply(4 * tile.rows, iteration)),
+              0,
+              out.rowBytes,
+            ),
+            continue: use === 0 ? 0 : 1,
+            finish: use === parts - 1 ? 1 : 0,
+          },
+          [
+            touchData(input.allocation, false),
+            touchData(input.scales, false),
+            touchData(out.allocation, true),
+          ],
+          { wait: 'load', release: 'load' },
+        ),
+      );
       before += part.bytes;
     });
     return body;

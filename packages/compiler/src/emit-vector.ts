@@ -2,8 +2,18 @@
  * Ops of the special-function unit, and the fetches of the small tables they need.
  */
 import {
-  BitloomError, type Expression, type FieldValue, floatAttribute, type GraphNode, integerAttribute, internalError, multiply,
-  type Region, stringAttribute, TRANSFER_KINDS, VECTOR_FUNCTION_NAMES,
+  BitloomError,
+  type Expression,
+  type FieldValue,
+  floatAttribute,
+  type GraphNode,
+  integerAttribute,
+  internalError,
+  multiply,
+  type Region,
+  stringAttribute,
+  TRANSFER_KINDS,
+  VECTOR_FUNCTION_NAMES,
 } from '@bitloom/ir';
 import type { Allocation } from './data-buffer.js';
 import type { Touch } from './draft.js';
@@ -35,7 +45,20 @@ export function pushVector(
   fields: Readonly<Record<string, FieldValue>>,
   touches: readonly Touch[],
 ): void {
-  emitter.push(emitter.draft('VEC', 'vector', { function: vectorFunction(name), batch: shape.batch ?? 1, rows: shape.rows, cols: shape.cols, ...fields }, touches));
+  emitter.push(
+    emitter.draft(
+      'VEC',
+      'vector',
+      {
+        function: vectorFunction(name),
+        batch: shape.batch ?? 1,
+        rows: shape.rows,
+        cols: shape.cols,
+        ...fields,
+      },
+      touches,
+    ),
+  );
 }
 
 function floatOperand(name: string, value: Floats): Record<string, FieldValue> {
@@ -46,17 +69,28 @@ function floatOperand(name: string, value: Floats): Record<string, FieldValue> {
 function fetchParameter(emitter: Emitter, region: Region, purpose: string): Allocation {
   const turn = emitter.turn(purpose);
   const stage = emitter.stage(`${purpose}.${turn}`, emitter.widestRow);
-  emitter.push(emitter.draft('LD', 'fetch', runs(region, 0, dataAddress(stage), { length: region.bytes }, OTHER_KIND), [touchRegion(region, false), touchData(stage, true)]));
+  emitter.push(
+    emitter.draft('LD', 'fetch', runs(region, 0, dataAddress(stage), { length: region.bytes }, OTHER_KIND), [
+      touchRegion(region, false),
+      touchData(stage, true),
+    ]),
+  );
   return stage;
 }
 
 export function emitBias(emitter: Emitter, biasName: string, out: Floats): void {
   const stage = fetchParameter(emitter, emitter.image.floats32(biasName), 'bias');
-  pushVector(emitter, 'add', { rows: emitter.lengths.rows, cols: out.cols }, {
-    ...floatOperand('src0', out),
-    ...operand('src1', dataAddress(stage), 0, 0),
-    ...floatOperand('dst', out),
-  }, [touchData(stage, false), touchData(out.allocation, true)]);
+  pushVector(
+    emitter,
+    'add',
+    { rows: emitter.lengths.rows, cols: out.cols },
+    {
+      ...floatOperand('src0', out),
+      ...operand('src1', dataAddress(stage), 0, 0),
+      ...floatOperand('dst', out),
+    },
+    [touchData(stage, false), touchData(out.allocation, true)],
+  );
 }
 
 function emitNorm(emitter: Emitter, node: GraphNode): void {
@@ -64,7 +98,11 @@ function emitNorm(emitter: Emitter, node: GraphNode): void {
   const weight = fetchParameter(emitter, emitter.image.floats32(requiredName(node.inputs, 1, node)), 'norm');
   const biasName = node.inputs[2];
   const out = emitter.allocateFloats(requiredName(node.outputs, 0, node), input.cols);
-  const touches = [touchData(input.allocation, false), touchData(weight, false), touchData(out.allocation, true)];
+  const touches = [
+    touchData(input.allocation, false),
+    touchData(weight, false),
+    touchData(out.allocation, true),
+  ];
   const fields: Record<string, FieldValue> = {
     ...floatOperand('src0', input),
     ...operand('src1', dataAddress(weight), 0, 0),
@@ -73,7 +111,11 @@ function emitNorm(emitter: Emitter, node: GraphNode): void {
   };
   if (node.op === 'layerNorm') {
     if (biasName === undefined) {
-      throw new BitloomError({ code: 'compiler-op-unsupported', message: 'layerNorm without a bias has no instruction', where: `node '${node.name}'` });
+      throw new BitloomError({
+        code: 'compiler-op-unsupported',
+        message: 'layerNorm without a bias has no instruction',
+        where: `node '${node.name}'`,
+      });
     }
     const bias = fetchParameter(emitter, emitter.image.floats32(biasName), 'norm-bias');
     Object.assign(fields, operand('src2', dataAddress(bias), 0, 0));
@@ -85,7 +127,13 @@ function emitNorm(emitter: Emitter, node: GraphNode): void {
 function emitQuantize(emitter: Emitter, node: GraphNode): void {
   const input = emitter.floatValue(requiredName(node.inputs, 0, node));
   if (integerAttribute(node, 'bits') !== 8) {
-    throw new BitloomError({ code: 'compiler-op-unsupported', message: 'activations are quantised to 8 bits only', where: `node '${node.name}'`, expected: '8', got: String(integerAttribute(node, 'bits')) });
+    throw new BitloomError({
+      code: 'compiler-op-unsupported',
+      message: 'activations are quantised to 8 bits only',
+      where: `node '${node.name}'`,
+      expected: '8',
+      got: String(integerAttribute(node, 'bits')),
+    });
   }
   const outName = requiredName(node.outputs, 0, node);
   // Zero codes beyond the last column: the matrix engine reads the inner length in whole steps.
@@ -94,12 +142,18 @@ function emitQuantize(emitter: Emitter, node: GraphNode): void {
   const allocation = emitter.data.allocate(outName, maxRows * rowBytes);
   const scales = emitter.data.allocate(`${outName}.scales`, maxRows * 4);
   emitter.values.set(outName, { kind: 'codes', allocation, scales, rowBytes, cols: input.cols });
-  pushVector(emitter, 'quantize', { rows, cols: input.cols }, {
-    ...floatOperand('src0', input),
-    ...operand('dst', dataAddress(allocation), 0, rowBytes),
-    ...operand('scale', dataAddress(scales), 0, 4),
-    padTo: Math.ceil(input.cols / 16) * 16,
-  }, [touchData(input.allocation, false), touchData(allocation, true), touchData(scales, true)]);
+  pushVector(
+    emitter,
+    'quantize',
+    { rows, cols: input.cols },
+    {
+      ...floatOperand('src0', input),
+      ...operand('dst', dataAddress(allocation), 0, rowBytes),
+      ...operand('scale', dataAddress(scales), 0, 4),
+      padTo: Math.ceil(input.cols / 16) * 16,
+    },
+    [touchData(input.allocation, false), touchData(allocation, true), touchData(scales, true)],
+  );
 }
 
 function emitElementwise(emitter: Emitter, node: GraphNode): void {
@@ -129,7 +183,20 @@ function ropeRows(emitter: Emitter, tableName: string, rowBytes: number): Alloca
   if (!emitter.fetched.has(tableName)) {
     emitter.fetched.add(tableName);
     const { rows, position } = emitter.lengths;
-    emitter.push(emitter.draft('LD', 'fetch', runs(region, multiply(rowBytes, position), dataAddress(stage), { length: multiply(rowBytes, rows) }, OTHER_KIND), [touchRegion(region, false), touchData(stage, true)]));
+    emitter.push(
+      emitter.draft(
+        'LD',
+        'fetch',
+        runs(
+          region,
+          multiply(rowBytes, position),
+          dataAddress(stage),
+          { length: multiply(rowBytes, rows) },
+          OTHER_KIND,
+        ),
+        [touchRegion(region, false), touchData(stage, true)],
+      ),
+    );
   }
   return stage;
 }
@@ -140,12 +207,18 @@ function emitRope(emitter: Emitter, node: GraphNode): void {
   const tableBytes = headDim * 4;
   const table = ropeRows(emitter, requiredName(node.inputs, 1, node), tableBytes);
   const out = emitter.allocateFloats(requiredName(node.outputs, 0, node), input.cols);
-  pushVector(emitter, 'rope', { batch: input.cols / headDim, rows: emitter.lengths.rows, cols: headDim }, {
-    ...operand('src0', dataAddress(input.allocation, input.offset), headDim * 4, input.rowBytes),
-    ...operand('src1', dataAddress(table), 0, tableBytes),
-    ...operand('dst', dataAddress(out.allocation), headDim * 4, out.rowBytes),
-    layout: stringAttribute(node, 'layout') === 'half' ? 1 : 0,
-  }, [touchData(input.allocation, false), touchData(table, false), touchData(out.allocation, true)]);
+  pushVector(
+    emitter,
+    'rope',
+    { batch: input.cols / headDim, rows: emitter.lengths.rows, cols: headDim },
+    {
+      ...operand('src0', dataAddress(input.allocation, input.offset), headDim * 4, input.rowBytes),
+      ...operand('src1', dataAddress(table), 0, tableBytes),
+      ...operand('dst', dataAddress(out.allocation), headDim * 4, out.rowBytes),
+      layout: stringAttribute(node, 'layout') === 'half' ? 1 : 0,
+    },
+    [touchData(input.allocation, false), touchData(table, false), touchData(out.allocation, true)],
+  );
 }
 
 /** The last token's row of a value: no instruction, only an address. */
@@ -167,7 +240,20 @@ function tokenIds(emitter: Emitter, name: string): Allocation {
   if (!emitter.fetched.has(name)) {
     emitter.fetched.add(name);
     const { rows, offset } = { rows: emitter.lengths.rows, offset: emitter.chunkStart };
-    emitter.push(emitter.draft('LD', 'fetch', runs(region, multiply(4, offset), dataAddress(stage), { length: multiply(4, rows) }, ACTIVATIONS_KIND), [touchRegion(region, false), touchData(stage, true)]));
+    emitter.push(
+      emitter.draft(
+        'LD',
+        'fetch',
+        runs(
+          region,
+          multiply(4, offset),
+          dataAddress(stage),
+          { length: multiply(4, rows) },
+          ACTIVATIONS_KIND,
+        ),
+        [touchRegion(region, false), touchData(stage, true)],
+      ),
+    );
   }
   return stage;
 }
@@ -186,16 +272,39 @@ function emitEmbedding(emitter: Emitter, node: GraphNode): void {
     const stage = emitter.stage(`rows ${tableName}`, maxRows * cols * 4);
     if (positions !== undefined) {
       // Positions are consecutive, so their rows are one run.
-      emitter.push(emitter.draft('LD', 'fetch', runs(region, multiply(4 * cols, positions), dataAddress(stage), { length: multiply(4 * cols, rows) }, OTHER_KIND), [touchRegion(region, false), touchData(stage, true)]));
+      emitter.push(
+        emitter.draft(
+          'LD',
+          'fetch',
+          runs(
+            region,
+            multiply(4 * cols, positions),
+            dataAddress(stage),
+            { length: multiply(4 * cols, rows) },
+            OTHER_KIND,
+          ),
+          [touchRegion(region, false), touchData(stage, true)],
+        ),
+      );
     } else {
       pushGather(emitter, region, tokenIds(emitter, idsName), stage, 4 * cols);
     }
     const out = emitter.allocateFloats(outName, cols);
-    pushVector(emitter, 'copy', { rows, cols }, { ...operand('src0', dataAddress(stage), 0, 4 * cols), ...floatOperand('dst', out) }, [touchData(stage, false), touchData(out.allocation, true)]);
+    pushVector(
+      emitter,
+      'copy',
+      { rows, cols },
+      { ...operand('src0', dataAddress(stage), 0, 4 * cols), ...floatOperand('dst', out) },
+      [touchData(stage, false), touchData(out.allocation, true)],
+    );
     return;
   }
   if (positions !== undefined) {
-    throw new BitloomError({ code: 'compiler-op-unsupported', message: 'a quantised position table has no instruction', where: `node '${node.name}'` });
+    throw new BitloomError({
+      code: 'compiler-op-unsupported',
+      message: 'a quantised position table has no instruction',
+      where: `node '${node.name}'`,
+    });
   }
   const table = emitter.image.table(tableName);
   const ids = tokenIds(emitter, idsName);
@@ -204,28 +313,55 @@ function emitEmbedding(emitter: Emitter, node: GraphNode): void {
   pushGather(emitter, table.codes, ids, codes, table.rowBytes);
   pushGather(emitter, table.scales, ids, scales, table.scaleRowBytes);
   const out = emitter.allocateFloats(outName, table.cols);
-  pushVector(emitter, 'dequantize', { rows, cols: table.cols }, {
-    ...operand('src0', dataAddress(codes), 0, table.rowBytes),
-    ...operand('src1', dataAddress(scales), 0, table.scaleRowBytes),
-    ...floatOperand('dst', out),
-    layout: table.group,
-    immediate: table.bits,
-  }, [touchData(codes, false), touchData(scales, false), touchData(out.allocation, true)]);
+  pushVector(
+    emitter,
+    'dequantize',
+    { rows, cols: table.cols },
+    {
+      ...operand('src0', dataAddress(codes), 0, table.rowBytes),
+      ...operand('src1', dataAddress(scales), 0, table.scaleRowBytes),
+      ...floatOperand('dst', out),
+      layout: table.group,
+      immediate: table.bits,
+    },
+    [touchData(codes, false), touchData(scales, false), touchData(out.allocation, true)],
+  );
 }
 
-function pushGather(emitter: Emitter, region: Region, ids: Allocation, stage: Allocation, rowBytes: number): void {
+function pushGather(
+  emitter: Emitter,
+  region: Region,
+  ids: Allocation,
+  stage: Allocation,
+  rowBytes: number,
+): void {
   const fields = {
-    ...runs(region, 0, dataAddress(stage), { length: rowBytes, count1: emitter.lengths.rows, srcStride1: rowBytes, dstStride1: rowBytes }, OTHER_KIND),
+    ...runs(
+      region,
+      0,
+      dataAddress(stage),
+      { length: rowBytes, count1: emitter.lengths.rows, srcStride1: rowBytes, dstStride1: rowBytes },
+      OTHER_KIND,
+    ),
     gather: 1,
     indices: dataAddress(ids),
     tableBytes: region.bytes,
   };
-  emitter.push(emitter.draft('LD', 'fetch', fields, [touchRegion(region, false), touchData(ids, false), touchData(stage, true)]));
+  emitter.push(
+    emitter.draft('LD', 'fetch', fields, [
+      touchRegion(region, false),
+      touchData(ids, false),
+      touchData(stage, true),
+    ]),
+  );
 }
 
 /** Positions are never stored: the embedding that reads them fetches consecutive rows. */
 function emitPositions(emitter: Emitter, node: GraphNode): void {
-  emitter.positionOffsets.set(requiredName(node.outputs, 0, node), emitter.positionPlus(integerAttribute(node, 'offset')));
+  emitter.positionOffsets.set(
+    requiredName(node.outputs, 0, node),
+    emitter.positionPlus(integerAttribute(node, 'offset')),
+  );
 }
 
 export const VECTOR_EMITTERS: ReadonlyMap<string, (emitter: Emitter, node: GraphNode) => void> = new Map([

@@ -3,9 +3,25 @@
  * values, provenance and the symbolic lengths of the entry. Op emitters are functions over it.
  */
 import {
-  add, type Address, BitloomError, type Device, type Expression, type FieldValue, findBuffer, type GraphNode,
-  internalError, maximum, minimum, modulo, multiply, type Provenance, type QueueName, type Region,
-  type SpaceName, subtract, symbol,
+  type Address,
+  add,
+  BitloomError,
+  type Device,
+  type Expression,
+  type FieldValue,
+  findBuffer,
+  type GraphNode,
+  internalError,
+  maximum,
+  minimum,
+  modulo,
+  multiply,
+  type Provenance,
+  type QueueName,
+  type Region,
+  type SpaceName,
+  subtract,
+  symbol,
 } from '@bitloom/ir';
 import { type Allocation, DataBuffer } from './data-buffer.js';
 import type { Draft, InstructionDraft, Touch } from './draft.js';
@@ -14,8 +30,20 @@ import { checkTouches } from './tokens.js';
 
 /** A value that is on chip. */
 export type Located =
-  | { readonly kind: 'f32'; readonly allocation: Allocation; readonly offset: Expression; readonly rowBytes: number; readonly cols: number }
-  | { readonly kind: 'codes'; readonly allocation: Allocation; readonly scales: Allocation; readonly rowBytes: number; readonly cols: number };
+  | {
+      readonly kind: 'f32';
+      readonly allocation: Allocation;
+      readonly offset: Expression;
+      readonly rowBytes: number;
+      readonly cols: number;
+    }
+  | {
+      readonly kind: 'codes';
+      readonly allocation: Allocation;
+      readonly scales: Allocation;
+      readonly rowBytes: number;
+      readonly cols: number;
+    };
 
 /** A ring of equal slots in a buffer, filled by one queue and emptied by another. */
 export interface Ring {
@@ -104,7 +132,13 @@ export class Emitter {
 
   private ring(space: SpaceName, producer: QueueName, slots: number): Ring {
     this.bufferBytes(space);
-    return { space, producer, consumer: 'matrix', slots, slotBytes: ringSlotBytes(this.device, space, slots) };
+    return {
+      space,
+      producer,
+      consumer: 'matrix',
+      slots,
+      slotBytes: ringSlotBytes(this.device, space, slots),
+    };
   }
 
   bufferBytes(space: SpaceName): number {
@@ -195,11 +229,16 @@ export class Emitter {
   }
 
   /** Slot of the next `count` uses of a ring; a loop of n iterations uses n * count of them. */
-  ringSlots(ringOf: Ring, count: number, trips: Expression): (iteration: Expression, use: number) => Expression {
+  ringSlots(
+    ringOf: Ring,
+    count: number,
+    trips: Expression,
+  ): (iteration: Expression, use: number) => Expression {
     const base = this.ringPosition.get(ringOf.space) ?? 0;
     const used = typeof trips === 'number' ? trips * count : count;
     // A symbolic number of iterations must leave the ring where it was.
-    if (typeof trips !== 'number' && count % ringOf.slots !== 0) throw internalError('a symbolic loop must use whole turns of its ring');
+    if (typeof trips !== 'number' && count % ringOf.slots !== 0)
+      throw internalError('a symbolic loop must use whole turns of its ring');
     this.ringPosition.set(ringOf.space, (base + used) % ringOf.slots);
     return (iteration, use) => {
       // Whole turns per iteration make the slot independent of it.
@@ -259,7 +298,11 @@ export class Emitter {
   }
 
   /** Room for a float32 value [rows, cols]. */
-  allocateFloats(name: string, cols: number, maxRows = this.lengths.maxRows): Extract<Located, { kind: 'f32' }> {
+  allocateFloats(
+    name: string,
+    cols: number,
+    maxRows = this.lengths.maxRows,
+  ): Extract<Located, { kind: 'f32' }> {
     const rowBytes = Math.ceil((cols * 4) / 64) * 64;
     const allocation = this.data.allocate(name, maxRows * rowBytes);
     const located = { kind: 'f32', allocation, offset: 0, rowBytes, cols } as const;
@@ -286,7 +329,12 @@ export function touchRegion(region: Region, write: boolean): Touch {
 }
 
 /** Operand fields of a strided operand. */
-export function operand(name: string, address: Address, batch: Expression, row: Expression): Record<string, FieldValue> {
+export function operand(
+  name: string,
+  address: Address,
+  batch: Expression,
+  row: Expression,
+): Record<string, FieldValue> {
   return { [name]: address, [`${name}Batch`]: batch, [`${name}Row`]: row };
 }
 

@@ -4,14 +4,41 @@
  * chunk loop, once.
  */
 import {
-  add, BitloomError, ceilDivide, type Device, type Expression, formatType, type Frame, type GraphFunction, type GraphNode,
-  type Instruction, minimum, type Model, modulo, multiply, type Port, type ProgramEntry, type Provenance,
-  type QueueName, subtract, symbol, TRANSFER_KINDS,
+  add,
+  BitloomError,
+  ceilDivide,
+  type Device,
+  type Expression,
+  type Frame,
+  formatType,
+  type GraphFunction,
+  type GraphNode,
+  type Instruction,
+  type Model,
+  minimum,
+  modulo,
+  multiply,
+  type Port,
+  type ProgramEntry,
+  type Provenance,
+  type QueueName,
+  subtract,
+  symbol,
+  TRANSFER_KINDS,
 } from '@bitloom/ir';
 import { emitAttention, emitStateAppend } from './emit-attention.js';
 import { emitLinear } from './emit-linear.js';
 import { VECTOR_EMITTERS } from './emit-vector.js';
-import { dataAddress, Emitter, type EntryPlan, type Lengths, type Ring, runs, touchData, touchRegion } from './emitter.js';
+import {
+  dataAddress,
+  Emitter,
+  type EntryPlan,
+  type Lengths,
+  type Ring,
+  runs,
+  touchData,
+  touchRegion,
+} from './emitter.js';
 import { fusePairs, groupNodes } from './fusion.js';
 import type { MemoryImage } from './image.js';
 import { type ResolvedItem, TokenPass } from './tokens.js';
@@ -37,7 +64,10 @@ export interface EntryContext {
 }
 
 /** Splits nodes into those every token needs and those only the last token needs. */
-function splitAtLast(nodes: readonly GraphNode[]): { each: readonly GraphNode[]; last: readonly GraphNode[] } {
+function splitAtLast(nodes: readonly GraphNode[]): {
+  each: readonly GraphNode[];
+  last: readonly GraphNode[];
+} {
   const lastValues = new Set<string>();
   const each: GraphNode[] = [];
   const last: GraphNode[] = [];
@@ -76,7 +106,10 @@ class EntryBuilder {
     this.nodes = [...each, ...last];
     this.readers = lastReaders(this.nodes, fn.outputs);
     this.emitter = new Emitter({
-      ...ctx, plan, lengths, widestRow: widestParameter(ctx.model, this.nodes),
+      ...ctx,
+      plan,
+      lengths,
+      widestRow: widestParameter(ctx.model, this.nodes),
     });
     this.eachCount = each.length;
   }
@@ -118,7 +151,11 @@ class EntryBuilder {
 
   /** Frees what no later node reads. An alias shares its allocation, so free by allocation. */
   private release(): void {
-    const needed = new Set([...this.emitter.values].filter(([name]) => (this.readers.get(name) ?? -1) > this.position).map(([, v]) => v.allocation));
+    const needed = new Set(
+      [...this.emitter.values]
+        .filter(([name]) => (this.readers.get(name) ?? -1) > this.position)
+        .map(([, v]) => v.allocation),
+    );
     for (const [name, value] of this.emitter.values) {
       if (needed.has(value.allocation)) continue;
       this.emitter.data.free(value.allocation);
@@ -136,18 +173,52 @@ class EntryBuilder {
       const isLast = this.emitter.loopDepth === 0;
       const bytes = (isLast ? 1 : this.ctx.capacity) * value.cols * 4;
       const region = this.ctx.image.mailbox(`${this.fn.name}.${name}`, 'output', bytes);
-      const load = runs(region, multiply(value.cols * 4, isLast ? 0 : this.emitter.chunkStart), dataAddress(value.allocation, value.offset), {
-        length: value.cols * 4, count1: rows, srcStride1: value.cols * 4, dstStride1: value.rowBytes,
-      }, ACTIVATIONS_KIND);
-      const fields = { ...load, src: load['dst'] ?? 0, dst: load['src'] ?? 0, srcStride1: value.rowBytes, dstStride1: value.cols * 4 };
-      this.emitter.push(this.emitter.draft('ST', 'store', fields, [touchData(value.allocation, false), touchRegion(region, true)]));
-      this.outputs.push({ name, region: region.name, dtype: 'f32', shape: [isLast ? 1 : symbol('seq'), value.cols] });
+      const load = runs(
+        region,
+        multiply(value.cols * 4, isLast ? 0 : this.emitter.chunkStart),
+        dataAddress(value.allocation, value.offset),
+        {
+          length: value.cols * 4,
+          count1: rows,
+          srcStride1: value.cols * 4,
+          dstStride1: value.rowBytes,
+        },
+        ACTIVATIONS_KIND,
+      );
+      const fields = {
+        ...load,
+        src: load['dst'] ?? 0,
+        dst: load['src'] ?? 0,
+        srcStride1: value.rowBytes,
+        dstStride1: value.cols * 4,
+      };
+      this.emitter.push(
+        this.emitter.draft('ST', 'store', fields, [
+          touchData(value.allocation, false),
+          touchRegion(region, true),
+        ]),
+      );
+      this.outputs.push({
+        name,
+        region: region.name,
+        dtype: 'f32',
+        shape: [isLast ? 1 : symbol('seq'), value.cols],
+      });
     }
   }
 
-  build(chunks: Expression | undefined, epilogueLengths: Lengths, lastRow: Expression): { items: ResolvedItem[]; peak: number } {
+  build(
+    chunks: Expression | undefined,
+    epilogueLengths: Lengths,
+    lastRow: Expression,
+  ): { items: ResolvedItem[]; peak: number } {
     const { emitter } = this;
-    const ringPairs = new Set([emitter.weights, emitter.stream].flatMap((r) => [`${r.producer}>${r.consumer}`, `${r.consumer}>${r.producer}`]));
+    const ringPairs = new Set(
+      [emitter.weights, emitter.stream].flatMap((r) => [
+        `${r.producer}>${r.consumer}`,
+        `${r.consumer}>${r.producer}`,
+      ]),
+    );
     const pass = (): ResolvedItem[] => new TokenPass({ ringPairs }).run(emitter.takeDrafts());
     const items: ResolvedItem[] = [];
     emitter.setOrigin('entry', 'system', -1, this.fn.name);
@@ -175,7 +246,10 @@ class EntryBuilder {
 }
 
 function control(name: string, fields: Instruction['fields']): ResolvedItem {
-  return { kind: 'emitted', instruction: { name, queue: 'system', wait: [], release: [], fields, origin: 0 } };
+  return {
+    kind: 'emitted',
+    instruction: { name, queue: 'system', wait: [], release: [], fields, origin: 0 },
+  };
 }
 
 /** All slots of a ring are free when an entry starts... */
@@ -189,7 +263,10 @@ function drain(ring: Ring): ResolvedItem[] {
 }
 
 function sync(queue: QueueName, wait: QueueName[], release: QueueName[], count: number): ResolvedItem {
-  return { kind: 'emitted', instruction: { name: 'SYNC', queue, wait, release, fields: { count }, origin: 0 } };
+  return {
+    kind: 'emitted',
+    instruction: { name: 'SYNC', queue, wait, release, fields: { count }, origin: 0 },
+  };
 }
 
 function widestParameter(model: Model, nodes: readonly GraphNode[]): number {
@@ -197,18 +274,30 @@ function widestParameter(model: Model, nodes: readonly GraphNode[]): number {
   let widest = 64;
   for (const constant of model.constants) {
     const dim = constant.type.shape[0];
-    if (read.has(constant.name) && constant.type.kind === 'dense' && constant.type.shape.length === 1 && typeof dim === 'number') widest = Math.max(widest, dim * 4);
+    if (
+      read.has(constant.name) &&
+      constant.type.kind === 'dense' &&
+      constant.type.shape.length === 1 &&
+      typeof dim === 'number'
+    )
+      widest = Math.max(widest, dim * 4);
   }
   return widest;
 }
 
 /** Whether every call of an entry brings one token: `seq` is bound to 1, or the inputs have a constant length of 1. */
 export function takesOneToken(fn: GraphFunction): boolean {
-  return fn.bindings['seq'] === 1 || (fn.inputs.length > 0 && fn.inputs.every(({ type }) => type.shape[0] === 1));
+  return (
+    fn.bindings['seq'] === 1 || (fn.inputs.length > 0 && fn.inputs.every(({ type }) => type.shape[0] === 1))
+  );
 }
 
 /** Lengths of an entry: fixed at one token, or a loop over chunks of `chunk` tokens. */
-export function buildEntry(ctx: EntryContext, fn: GraphFunction, plan: EntryPlan): ProgramEntry & { readonly dataPeak: number } {
+export function buildEntry(
+  ctx: EntryContext,
+  fn: GraphFunction,
+  plan: EntryPlan,
+): ProgramEntry & { readonly dataPeak: number } {
   for (const { name, type } of fn.inputs) {
     if (type.kind === 'dense' && type.dtype === 'i32' && type.shape.length === 1) continue;
     throw new BitloomError({
@@ -231,16 +320,26 @@ export function buildEntry(ctx: EntryContext, fn: GraphFunction, plan: EntryPlan
         position: add(past, start),
         context: add(past, minimum(seq, add(start, plan.chunk))),
       };
-  const epilogue: Lengths = { rows: 1, maxRows: 1, position: subtract(add(past, seq), 1), context: add(past, seq) };
+  const epilogue: Lengths = {
+    rows: 1,
+    maxRows: 1,
+    position: subtract(add(past, seq), 1),
+    context: add(past, seq),
+  };
   const builder = new EntryBuilder(ctx, fn, plan, lengths);
   if (!isSingle) builder.setChunkStart(start);
   const chunks = isSingle ? undefined : ceilDivide(seq, plan.chunk);
   const lastRow = isSingle ? 0 : modulo(subtract(seq, 1), plan.chunk);
   const { items, peak } = builder.build(chunks, epilogue, lastRow);
   const { instructions, frames } = flatten(items);
-  const ids = fn.inputs.map((input): Port => ({
-    name: input.name, region: input.name, dtype: 'i32', shape: [isSingle ? 1 : seq],
-  }));
+  const ids = fn.inputs.map(
+    (input): Port => ({
+      name: input.name,
+      region: input.name,
+      dtype: 'i32',
+      shape: [isSingle ? 1 : seq],
+    }),
+  );
   const max = ctx.capacity;
   return {
     name: fn.name,
@@ -266,7 +365,8 @@ function flatten(items: readonly ResolvedItem[]): { instructions: Instruction[];
   };
   const close = (): void => {
     const open = frames[frames.length - 1];
-    if (open !== undefined && open.count < 0) frames[frames.length - 1] = { ...open, count: instructions.length - open.first };
+    if (open !== undefined && open.count < 0)
+      frames[frames.length - 1] = { ...open, count: instructions.length - open.first };
   };
   for (const item of items) {
     if (item.kind === 'frame') {
@@ -280,18 +380,33 @@ function flatten(items: readonly ResolvedItem[]): { instructions: Instruction[];
         first: instructions.length,
         count: -1,
         entryTokens: Object.fromEntries(held),
-        live: item.live.map((range) => ({ space: range.space, start: range.start, end: range.end, name: 'value' })),
+        live: item.live.map((range) => ({
+          space: range.space,
+          start: range.start,
+          end: range.end,
+          name: 'value',
+        })),
         entryPrefetch: [],
         exitPrefetch: [],
         relocations: [],
       });
-      instructions.push({ name: 'FRAME', queue: 'system', wait: [], release: [], fields: { frame: frames.length - 1 }, origin: 0 });
+      instructions.push({
+        name: 'FRAME',
+        queue: 'system',
+        wait: [],
+        release: [],
+        fields: { frame: frames.length - 1 },
+        origin: 0,
+      });
       continue;
     }
     const { instruction } = item;
     // A frame ends at the barrier behind the chunk loop's body and at HALT; inner loops belong to it.
     if (instruction.name === 'HALT' || instruction.name === 'BARRIER') close();
-    const amount = instruction.name === 'SYNC' && typeof instruction.fields['count'] === 'number' ? Math.max(1, instruction.fields['count']) : 1;
+    const amount =
+      instruction.name === 'SYNC' && typeof instruction.fields['count'] === 'number'
+        ? Math.max(1, instruction.fields['count'])
+        : 1;
     for (const from of instruction.wait) count(`${from}>${instruction.queue}`, -amount);
     for (const to of instruction.release) count(`${instruction.queue}>${to}`, amount);
     instructions.push(instruction);

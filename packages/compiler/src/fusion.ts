@@ -12,7 +12,9 @@ interface PairPattern {
   readonly fused: string;
 }
 
-const PAIRS: readonly PairPattern[] = [{ name: 'gated SiLU', first: 'silu', second: 'mul', fused: 'siluMul' }];
+const PAIRS: readonly PairPattern[] = [
+  { name: 'gated SiLU', first: 'silu', second: 'mul', fused: 'siluMul' },
+];
 
 /** Ops that open a new group, by what they are. */
 const GROUP_STARTS: ReadonlyMap<string, string> = new Map([
@@ -31,7 +33,8 @@ export interface FusedGroup {
 /** Joins pairs whose first result has one reader. Results equal the unfused ones bit for bit. */
 export function fusePairs(fn: GraphFunction): readonly GraphNode[] {
   const readers = new Map<string, number>();
-  for (const name of [...fn.nodes.flatMap((node) => node.inputs), ...fn.outputs]) readers.set(name, (readers.get(name) ?? 0) + 1);
+  for (const name of [...fn.nodes.flatMap((node) => node.inputs), ...fn.outputs])
+    readers.set(name, (readers.get(name) ?? 0) + 1);
   const producer = new Map(fn.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
   const absorbed = new Set<GraphNode>();
   const out: GraphNode[] = [];

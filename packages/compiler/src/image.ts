@@ -4,8 +4,21 @@
  * layout its bytes must have there.
  */
 import {
-  type Address, BitloomError, type ConstantDecl, type Device, type Expression, findBuffer, findMemory, formatType, type Model,
-  peakBytesPerSecond, type QuantizedType, type Region, rows16Bytes, type SpaceName, STRIPED,
+  type Address,
+  BitloomError,
+  type ConstantDecl,
+  type Device,
+  type Expression,
+  findBuffer,
+  findMemory,
+  formatType,
+  type Model,
+  peakBytesPerSecond,
+  type QuantizedType,
+  type Region,
+  rows16Bytes,
+  type SpaceName,
+  STRIPED,
 } from '@bitloom/ir';
 import { chooseWeightTile, type MatrixShape, type WeightTile } from './cost.js';
 
@@ -18,7 +31,13 @@ export const REGISTERS = [
   { index: 8, name: 'buffers', doc: 'added to on-chip buffer addresses' },
 ] as const;
 
-const REGISTER_OF: Readonly<Record<Region['purpose'], number>> = { weights: 1, table: 2, kv: 3, input: 4, output: 4 };
+const REGISTER_OF: Readonly<Record<Region['purpose'], number>> = {
+  weights: 1,
+  table: 2,
+  kv: 3,
+  input: 4,
+  output: 4,
+};
 
 /** Buffer base register. */
 export const BUFFER_REGISTER = 8;
@@ -102,7 +121,11 @@ export class MemoryImage {
     const { rows, cols, group, codeBits } = groupCodes(name, constant.type);
     // The engine adds up a group in one go: it must end on a step of the inner length.
     if (group % 8 !== 0 && group < cols) {
-      throw unsupportedFormat(name, 'groups of a multiple of 8 columns, or one group per row', `groups of ${group}`);
+      throw unsupportedFormat(
+        name,
+        'groups of a multiple of 8 columns, or one group per row',
+        `groups of ${group}`,
+      );
     }
     const bits = codeBits <= 4 ? 4 : 8;
     if (!this.device.matrix.weightBits.includes(bits)) {
@@ -117,11 +140,17 @@ export class MemoryImage {
     const shape = { rows, cols, bits, group };
     const tile = this.weightTile(name, shape);
     const bytes = tile.kParts.reduce((sum, part) => sum + part.bytes, 0) * Math.ceil(rows / 16);
-    if (rows % 16 !== 0) this.notes.push(`weight '${name}': ${rows} rows padded to ${Math.ceil(rows / 16) * 16} in memory`);
+    if (rows % 16 !== 0)
+      this.notes.push(`weight '${name}': ${rows} rows padded to ${Math.ceil(rows / 16) * 16} in memory`);
     if (cols % group !== 0) this.notes.push(`weight '${name}': last group of ${cols % group} of ${group}`);
     const partGroups = Math.ceil((tile.kParts[0]?.length ?? cols) / group);
     const layout = `rows16.${bits === 4 ? 'u4' : 's8'}.g${group}.t${tile.rows}x${partGroups}`;
-    const region = this.place(name, 'hbm', bytes, 'weights', { from: 'constant', constant: name, component: 'packed', layout });
+    const region = this.place(name, 'hbm', bytes, 'weights', {
+      from: 'constant',
+      constant: name,
+      component: 'packed',
+      layout,
+    });
     const matrix = { region, ...shape, tile };
     this.matrices.set(name, matrix);
     return matrix;
@@ -133,7 +162,8 @@ export class MemoryImage {
     if (known !== undefined) return known;
     const slotBytes = ringSlotBytes(this.device, 'weights', WEIGHT_SLOTS);
     const memory = findMemory(this.device, 'hbm');
-    const bytesPerCycle = memory === undefined ? 1 : (peakBytesPerSecond(memory) * memory.efficiency) / this.device.clockHz;
+    const bytesPerCycle =
+      memory === undefined ? 1 : (peakBytesPerSecond(memory) * memory.efficiency) / this.device.clockHz;
     const tile = chooseWeightTile(shape, slotBytes, bytesPerCycle, this.device);
     if (tile === undefined) {
       throw new BitloomError({
@@ -155,13 +185,27 @@ export class MemoryImage {
     if (known !== undefined) return known;
     const constant = this.constant(name);
     if (constant === undefined || constant.type.kind !== 'quantized') {
-      throw new BitloomError({ code: 'compiler-weight-unsupported', message: `the table '${name}' is not quantised`, hint: 'quantise the model first' });
+      throw new BitloomError({
+        code: 'compiler-weight-unsupported',
+        message: `the table '${name}' is not quantised`,
+        hint: 'quantise the model first',
+      });
     }
     const { rows, cols, group, codeBits: bits } = groupCodes(name, constant.type);
     const rowBytes = Math.ceil((cols * bits) / 8);
     const scaleRowBytes = 2 * Math.ceil(cols / group);
-    const codes = this.place(`${name}.codes`, this.smallSpace, rows * rowBytes, 'table', { from: 'constant', constant: name, component: 'codes', layout: 'canonical' });
-    const scales = this.place(`${name}.scales`, this.smallSpace, rows * scaleRowBytes, 'table', { from: 'constant', constant: name, component: 'scales', layout: 'canonical' });
+    const codes = this.place(`${name}.codes`, this.smallSpace, rows * rowBytes, 'table', {
+      from: 'constant',
+      constant: name,
+      component: 'codes',
+      layout: 'canonical',
+    });
+    const scales = this.place(`${name}.scales`, this.smallSpace, rows * scaleRowBytes, 'table', {
+      from: 'constant',
+      constant: name,
+      component: 'scales',
+      layout: 'canonical',
+    });
     const table = { codes, scales, rowBytes, scaleRowBytes, cols, bits, group };
     this.tables.set(name, table);
     return table;
@@ -178,11 +222,21 @@ export class MemoryImage {
         message: `'${name}' is not a float32 constant`,
         where: `constant '${name}'`,
         expected: 'f32',
-        got: constant === undefined ? 'no such constant' : constant.type.kind === 'dense' ? constant.type.dtype : 'codes',
+        got:
+          constant === undefined
+            ? 'no such constant'
+            : constant.type.kind === 'dense'
+              ? constant.type.dtype
+              : 'codes',
       });
     }
     const elements = constant.type.shape.reduce<number>((product, dim) => product * staticDim(dim, name), 1);
-    const region = this.place(name, this.smallSpace, elements * 4, 'table', { from: 'constant', constant: name, component: 'data', layout: 'f32' });
+    const region = this.place(name, this.smallSpace, elements * 4, 'table', {
+      from: 'constant',
+      constant: name,
+      component: 'data',
+      layout: 'f32',
+    });
     this.floats.set(name, region);
     return region;
   }
@@ -192,7 +246,12 @@ export class MemoryImage {
     const known = this.caches.get(name);
     if (known !== undefined) return known;
     const state = this.model.states.find((s) => s.name === name);
-    if (state === undefined || state.type.kind !== 'quantized' || state.type.element.kind !== 'int' || state.type.element.bits !== 8) {
+    if (
+      state === undefined ||
+      state.type.kind !== 'quantized' ||
+      state.type.element.kind !== 'int' ||
+      state.type.element.bits !== 8
+    ) {
       throw new BitloomError({
         code: 'compiler-numerics-unsupported',
         message: `the state '${name}' is not an int8 KV cache`,
@@ -201,7 +260,9 @@ export class MemoryImage {
       });
     }
     const [heads, headDim] = [staticDim(state.type.shape[0], name), staticDim(state.type.shape[2], name)];
-    const codes = this.place(`${name}.codes`, 'hbm', heads * this.capacity * headDim, 'kv', { from: 'zeros' });
+    const codes = this.place(`${name}.codes`, 'hbm', heads * this.capacity * headDim, 'kv', {
+      from: 'zeros',
+    });
     const scales = this.place(`${name}.scales`, 'hbm', heads * this.capacity * 4, 'kv', { from: 'zeros' });
     const cache = { codes, scales, heads, capacity: this.capacity, headDim };
     this.caches.set(name, cache);
@@ -213,10 +274,19 @@ export class MemoryImage {
     const known = this.regions.find((region) => region.name === name);
     if (known === undefined) return this.place(name, this.smallSpace, bytes, purpose, { from: 'zeros' });
     if (known.bytes >= bytes) return known;
-    throw new BitloomError({ code: 'internal', message: `internal: mailbox '${name}' asked for with two sizes` });
+    throw new BitloomError({
+      code: 'internal',
+      message: `internal: mailbox '${name}' asked for with two sizes`,
+    });
   }
 
-  private place(name: string, space: SpaceName, bytes: number, purpose: Region['purpose'], contents: Region['contents']): Region {
+  private place(
+    name: string,
+    space: SpaceName,
+    bytes: number,
+    purpose: Region['purpose'],
+    contents: Region['contents'],
+  ): Region {
     const memory = findMemory(this.device, space);
     const offset = this.next.get(space) ?? 0;
     const size = memory === undefined ? 0 : memory.channels * memory.bytesPerChannel;
@@ -250,13 +320,26 @@ function groupCodes(name: string, type: QuantizedType): GroupCodes {
   const { element, scales, layout } = type;
   const level = scales[0];
   const isCodes = element.kind === 'int' && element.signed && element.bits >= 2 && element.bits <= 8;
-  const isOneLevel = scales.length === 1 && level?.format.name === 'fp16' && level.direction === 'multiply' && level.zero === undefined;
+  const isOneLevel =
+    scales.length === 1 &&
+    level?.format.name === 'fp16' &&
+    level.direction === 'multiply' &&
+    level.zero === undefined;
   const isRows = type.shape.length === 2 && level?.block.length === 2 && level.block[0] === 1;
-  if (!isCodes || !isOneLevel || !isRows || type.sparsity !== undefined || type.indexMap !== undefined || layout !== 'canonical') {
+  if (
+    !isCodes ||
+    !isOneLevel ||
+    !isRows ||
+    type.sparsity !== undefined ||
+    type.indexMap !== undefined ||
+    layout !== 'canonical'
+  ) {
     throw unsupportedFormat(
       name,
       'symmetric integer codes of 2 to 8 bits, one level of fp16 multipliers per row and group, dense, canonical layout',
-      formatType(type) + (type.sparsity === undefined ? '' : ', sparse') + (type.indexMap === undefined ? '' : ', with an index map'),
+      formatType(type) +
+        (type.sparsity === undefined ? '' : ', sparse') +
+        (type.indexMap === undefined ? '' : ', with an index map'),
     );
   }
   const [rows, cols] = [staticDim(type.shape[0], name), staticDim(type.shape[1], name)];
@@ -281,7 +364,13 @@ export function ringSlotBytes(device: Device, space: string, slots: number): num
 
 /** Address of a byte of a region. */
 export function regionAddress(region: Region, offset: Expression): Address {
-  return { space: region.space, channel: region.channel, register: REGISTER_OF[region.purpose], page: false, offset };
+  return {
+    space: region.space,
+    channel: region.channel,
+    register: REGISTER_OF[region.purpose],
+    page: false,
+    offset,
+  };
 }
 
 function staticDim(dim: Expression | undefined, name: string): number {

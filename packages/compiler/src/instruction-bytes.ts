@@ -8,8 +8,20 @@
  * once for each combination of their values, which is what makes thousands of lengths affordable.
  */
 import {
-  type Address, compileExpression, type Expression, type FieldValue, type Instruction, type InstructionBytes, instructionSpec,
-  type InstructionSpec, internalError, type Program, type ProgramEntry, type Stream, streamBytes, symbolsOf,
+  type Address,
+  compileExpression,
+  type Expression,
+  type FieldValue,
+  type Instruction,
+  type InstructionBytes,
+  type InstructionSpec,
+  instructionSpec,
+  internalError,
+  type Program,
+  type ProgramEntry,
+  type Stream,
+  streamBytes,
+  symbolsOf,
 } from '@bitloom/ir';
 
 /** Published bucket sizes. */
@@ -62,7 +74,11 @@ type Counted = CountedInstruction | CountedLoop;
 type Blocks = readonly { readonly block: Counted; times: number }[];
 
 /** Largest subexpressions that do not mention the symbols in `inner`: their values decide the whole. */
-function collectAtoms(expression: Expression, inner: ReadonlySet<string>, into: Map<string, Expression>): void {
+function collectAtoms(
+  expression: Expression,
+  inner: ReadonlySet<string>,
+  into: Map<string, Expression>,
+): void {
   if (typeof expression === 'number') return;
   if (![...symbolsOf(expression)].some((name) => inner.has(name))) {
     into.set(JSON.stringify(expression), expression);
@@ -72,7 +88,9 @@ function collectAtoms(expression: Expression, inner: ReadonlySet<string>, into: 
   for (const operand of operandsOf(expression)) collectAtoms(operand, inner, into);
 }
 
-function operandsOf(expression: Exclude<Expression, number | { readonly sym: string }>): readonly Expression[] {
+function operandsOf(
+  expression: Exclude<Expression, number | { readonly sym: string }>,
+): readonly Expression[] {
   if ('add' in expression) return expression.add;
   if ('min' in expression) return expression.min;
   if ('max' in expression) return expression.max;
@@ -84,7 +102,9 @@ function operandsOf(expression: Exclude<Expression, number | { readonly sym: str
 
 /** Expressions of the number fields: addresses are always kept, so their offsets decide nothing. */
 function dynamicNumbers(instruction: Instruction): Expression[] {
-  return Object.values(instruction.fields).flatMap((value) => (isAddress(value) || typeof value === 'number' ? [] : [value]));
+  return Object.values(instruction.fields).flatMap((value) =>
+    isAddress(value) || typeof value === 'number' ? [] : [value],
+  );
 }
 
 function countedInstruction(instruction: Instruction, spec: InstructionSpec): CountedInstruction {
@@ -151,7 +171,8 @@ function countedLoop(loop: Instruction, body: Blocks, inside: readonly Instructi
     collectAtoms(expression, all, atoms);
     collectAtoms(expression, nested, iterationAtoms);
   }
-  const compiled = (list: Map<string, Expression>): Evaluate[] => [...list.values()].map((expression) => compileExpression(expression, SLOTS));
+  const compiled = (list: Map<string, Expression>): Evaluate[] =>
+    [...list.values()].map((expression) => compileExpression(expression, SLOTS));
   return {
     kind: 'loop',
     key: `loop ${variable} ${JSON.stringify(trips)} [${body.map(({ block, times }) => `${times}x${block.key}`).join('|')}]`,
@@ -179,7 +200,12 @@ function countBlocks(blocks: Blocks, values: Float64Array): number {
   return bytes;
 }
 
-function remembered(known: Map<string, number>, atoms: readonly Evaluate[], values: Float64Array, count: () => number): number {
+function remembered(
+  known: Map<string, number>,
+  atoms: readonly Evaluate[],
+  values: Float64Array,
+  count: () => number,
+): number {
   let key = '';
   for (const atom of atoms) key += `${atom(values)} `;
   const found = known.get(key);
@@ -196,7 +222,9 @@ function countLoop(loop: CountedLoop, values: Float64Array): number {
     let bytes = 0;
     for (let i = 0; i < trips; i++) {
       values[slot] = i;
-      bytes += remembered(loop.knownIterations, loop.iterationAtoms, values, () => countBlocks(loop.body, values));
+      bytes += remembered(loop.knownIterations, loop.iterationAtoms, values, () =>
+        countBlocks(loop.body, values),
+      );
     }
     values[slot] = 0;
     return bytes;
@@ -220,7 +248,10 @@ export class ExactLengths {
 }
 
 /** The instructions of an exact-length program, one by one: what {@link ExactLengths} counts. */
-export function* exactInstructions(stream: Stream, lengths: { seq: number; past: number }): Generator<Instruction> {
+export function* exactInstructions(
+  stream: Stream,
+  lengths: { seq: number; past: number },
+): Generator<Instruction> {
   const values = new Float64Array(SYMBOLS.length);
   values[0] = lengths.seq;
   values[1] = lengths.past;
@@ -247,8 +278,15 @@ export function* exactInstructions(stream: Stream, lengths: { seq: number; past:
         values[2 + loop.variable] = 0;
       }
     } else {
-      yield { ...instruction, fields: Object.fromEntries(Object.entries(instruction.fields).map(([name, value]) =>
-        [name, isAddress(value) ? { ...value, offset: number(value.offset) } : number(value)])) };
+      yield {
+        ...instruction,
+        fields: Object.fromEntries(
+          Object.entries(instruction.fields).map(([name, value]) => [
+            name,
+            isAddress(value) ? { ...value, offset: number(value.offset) } : number(value),
+          ]),
+        ),
+      };
     }
   }
 }
@@ -266,14 +304,20 @@ function skipLoop(instructions: readonly Instruction[], start: number, running: 
 
 /** Bytes of a program as it is: code and expressions of every stream. */
 export function programBytes(program: Program): number {
-  return program.entries.reduce((sum, entry) => sum + entry.streams.reduce((s, stream) => s + streamBytes(stream.instructions), 0), 0);
+  return program.entries.reduce(
+    (sum, entry) => sum + entry.streams.reduce((s, stream) => s + streamBytes(stream.instructions), 0),
+    0,
+  );
 }
 
 /**
  * Instruction storage of a program in all four ways. `forward` and other entries count only in `total`.
  * @param onProgress called with the lengths counted and their number
  */
-export function instructionBytes(program: Program, onProgress?: (done: number, total: number) => void): InstructionBytes {
+export function instructionBytes(
+  program: Program,
+  onProgress?: (done: number, total: number) => void,
+): InstructionBytes {
   const total = programBytes(program);
   const { capacity } = program;
   let [unbucketed, bucketed, resolved, done] = [0, 0, 0, 0];

@@ -8,7 +8,12 @@
  * releases first in, first out.
  */
 import {
-  BitloomError, type Instruction, internalError, QUEUES, type QueueName, type SpaceName,
+  BitloomError,
+  type Instruction,
+  internalError,
+  QUEUES,
+  type QueueName,
+  type SpaceName,
 } from '@bitloom/ir';
 import type { Draft, FrameMark, InstructionDraft, LoopDraft, Touch } from './draft.js';
 
@@ -121,8 +126,13 @@ export class TokenPass {
     });
     // The latest block knows most; what it already implies needs no token of its own.
     list.sort((a, b) => b[1] - a[1]);
-    return list.filter(([from, sequence], i) =>
-      !list.some(([other, otherSequence], j) => j < i && (this.completionOf(other, otherSequence)[from] ?? -1) >= sequence));
+    return list.filter(
+      ([from, sequence], i) =>
+        !list.some(
+          ([other, otherSequence], j) =>
+            j < i && (this.completionOf(other, otherSequence)[from] ?? -1) >= sequence,
+        ),
+    );
   }
 
   private completionOf(queue: number, sequence: number): Clock {
@@ -134,9 +144,12 @@ export class TokenPass {
   private addEdge(from: number, sequence: number, to: number, consumer: Block): void {
     const [fromName, toName] = [QUEUES[from], QUEUES[to]];
     const producer = this.blocks.get(sequence);
-    if (fromName === undefined || toName === undefined || producer === undefined) throw internalError('edge of an unknown queue');
+    if (fromName === undefined || toName === undefined || producer === undefined)
+      throw internalError('edge of an unknown queue');
     if (producer === consumer) {
-      throw internalError(`queues ${fromName} and ${toName} touch the same bytes inside of a ${describe(consumer.draft)}: only rings order a body`);
+      throw internalError(
+        `queues ${fromName} and ${toName} touch the same bytes inside of a ${describe(consumer.draft)}: only rings order a body`,
+      );
     }
     if (this.options.ringPairs.has(`${fromName}>${toName}`)) {
       throw internalError(
@@ -152,19 +165,28 @@ export class TokenPass {
     const list = this.records.get(touch.space) ?? [];
     // A write that covers an older access of its own queue, or a read that covers an older read of its own
     // queue, replaces it: whoever conflicts with the old one conflicts with the new one.
-    const kept = list.filter((r) => !(r.queue === queue && r.start >= touch.start && r.end <= touch.end && (touch.write || !r.write)));
+    const kept = list.filter(
+      (r) =>
+        !(r.queue === queue && r.start >= touch.start && r.end <= touch.end && (touch.write || !r.write)),
+    );
     kept.push({ start: touch.start, end: touch.end, write: touch.write, queue, sequence });
     this.records.set(touch.space, kept.length > 512 ? this.prune(kept) : kept);
   }
 
   /** Drops accesses that every queue already knows to be complete. */
   private prune(records: RangeRecord[]): RangeRecord[] {
-    return records.filter((r) => this.clocks.some((clock, q) => q !== r.queue && QUEUES[q] !== 'reserved' && (clock[r.queue] ?? -1) < r.sequence));
+    return records.filter((r) =>
+      this.clocks.some(
+        (clock, q) => q !== r.queue && QUEUES[q] !== 'reserved' && (clock[r.queue] ?? -1) < r.sequence,
+      ),
+    );
   }
 }
 
 function describe(draft: InstructionDraft | LoopDraft): string {
-  return draft.kind === 'loop' ? `loop of ${draft.body.map((d) => d.name).join(' ')}` : `${draft.name} (origin ${draft.origin})`;
+  return draft.kind === 'loop'
+    ? `loop of ${draft.body.map((d) => d.name).join(' ')}`
+    : `${draft.name} (origin ${draft.origin})`;
 }
 
 function insert(map: Map<QueueName, Set<QueueName>>, key: QueueName, value: QueueName): void {
@@ -193,15 +215,29 @@ function emitBlock(block: Block): ResolvedItem[] {
   }
   const out: ResolvedItem[] = [];
   for (const [queue, from] of block.waits) {
-    out.push(emitted({ name: 'SYNC', queue, wait: ordered(from), release: [], fields: {}, origin: draft.origin }));
+    out.push(
+      emitted({ name: 'SYNC', queue, wait: ordered(from), release: [], fields: {}, origin: draft.origin }),
+    );
   }
-  out.push(emitted({
-    name: 'LOOP', queue: 'system', wait: [], release: [], fields: { variable: draft.variable, trips: draft.trips }, origin: draft.origin,
-  }));
-  for (const inner of draft.body) out.push(emitted(toInstruction(inner, ordered(inner.ringWait), ordered(inner.ringRelease))));
-  out.push(emitted({ name: 'END', queue: 'system', wait: [], release: [], fields: {}, origin: draft.origin }));
+  out.push(
+    emitted({
+      name: 'LOOP',
+      queue: 'system',
+      wait: [],
+      release: [],
+      fields: { variable: draft.variable, trips: draft.trips },
+      origin: draft.origin,
+    }),
+  );
+  for (const inner of draft.body)
+    out.push(emitted(toInstruction(inner, ordered(inner.ringWait), ordered(inner.ringRelease))));
+  out.push(
+    emitted({ name: 'END', queue: 'system', wait: [], release: [], fields: {}, origin: draft.origin }),
+  );
   for (const [queue, to] of block.releases) {
-    out.push(emitted({ name: 'SYNC', queue, wait: [], release: ordered(to), fields: {}, origin: draft.origin }));
+    out.push(
+      emitted({ name: 'SYNC', queue, wait: [], release: ordered(to), fields: {}, origin: draft.origin }),
+    );
   }
   return out;
 }
@@ -214,7 +250,11 @@ function toInstruction(draft: InstructionDraft, wait: QueueName[], release: Queu
 export function checkTouches(draft: InstructionDraft): void {
   for (const touch of draft.touches) {
     if (!Number.isSafeInteger(touch.start) || !Number.isSafeInteger(touch.end) || touch.end < touch.start) {
-      throw new BitloomError({ code: 'internal', message: `internal: bad range in ${draft.name}`, got: JSON.stringify(touch) });
+      throw new BitloomError({
+        code: 'internal',
+        message: `internal: bad range in ${draft.name}`,
+        got: JSON.stringify(touch),
+      });
     }
   }
 }

@@ -3,12 +3,28 @@
  * its outputs are what the card would put out; asked for time too, it also counts what every call cost.
  */
 import {
-  BitloomError, type Device, type InstructionBytes, internalError, type ModelBundle, type Port, type Program, type Report,
+  BitloomError,
+  type Device,
+  type InstructionBytes,
+  internalError,
+  type ModelBundle,
+  type Port,
+  type Program,
+  type Report,
 } from '@bitloom/ir';
 import type { Kernels } from '@bitloom/kernels';
 import {
-  checkDevice, checkLengths, compileStream, createEnvironment, type EncodedLength, type Environment, findEntry, onlyStream,
-  setLoopVariable, setRegister, type Step,
+  checkDevice,
+  checkLengths,
+  compileStream,
+  createEnvironment,
+  type EncodedLength,
+  type Environment,
+  findEntry,
+  onlyStream,
+  type Step,
+  setLoopVariable,
+  setRegister,
 } from './compiled-stream.js';
 import { CardMemory } from './function/card-memory.js';
 import { createCopyRuns } from './function/copy-runs.js';
@@ -65,7 +81,13 @@ export class SimulatedCard {
     const identity = kernels.arena.alloc(rows * 4, 64);
     for (let i = 0; i < rows; i++) kernels.arena.i32[identity / 4 + i] = i;
     const copyRuns = createCopyRuns(kernels.arena);
-    this.context = { kernels, memory: this.memory, copyRuns, deferred: new DeferredLoads(copyRuns), identity };
+    this.context = {
+      kernels,
+      memory: this.memory,
+      copyRuns,
+      deferred: new DeferredLoads(copyRuns),
+      identity,
+    };
     loadImage(this.memory, program, options.bundle);
     this.timed = new TimedCard(device);
     this.prefill = createCounters(device);
@@ -77,7 +99,11 @@ export class SimulatedCard {
    * stay valid until the next call.
    * @throws BitloomError `program-entry-unknown`, `context-full`, `program-length`, `simulator-input`
    */
-  run(name: string, lengths: { seq: number; past: number }, inputs: Readonly<Record<string, Int32Array>>): Record<string, Float32Array> {
+  run(
+    name: string,
+    lengths: { seq: number; past: number },
+    inputs: Readonly<Record<string, Int32Array>>,
+  ): Record<string, Float32Array> {
     const entry = findEntry(this.program, name);
     checkLengths(this.program, entry, lengths);
     for (const port of entry.inputs) this.writeInput(port, inputs[port.name], lengths.seq);
@@ -95,7 +121,11 @@ export class SimulatedCard {
   /** What the calls so far cost, in card time. @throws BitloomError `simulator-no-time` in mode `function`. */
   report(): Report {
     if (this.options.mode !== 'both') {
-      throw new BitloomError({ code: 'simulator-no-time', message: 'this card was loaded for function only', hint: "load it with mode 'both'" });
+      throw new BitloomError({
+        code: 'simulator-no-time',
+        message: 'this card was loaded for function only',
+        hint: "load it with mode 'both'",
+      });
     }
     return buildReport({
       program: this.program,
@@ -126,7 +156,8 @@ export class SimulatedCard {
     const entry = findEntry(this.program, name);
     const steps = compileStream(onlyStream(entry), this.options.encodedLength);
     const execute = steps.map((step) =>
-      step.kind === 'unit' ? buildExecute(step.instruction, this.context) : undefined);
+      step.kind === 'unit' ? buildExecute(step.instruction, this.context) : undefined,
+    );
     const loaded = { steps, execute };
     this.entries.set(name, loaded);
     return loaded;

@@ -3,9 +3,22 @@
  * base registers), loops know their ends. Both readings, function and time, walk this form.
  */
 import {
-  type Address, BitloomError, compileExpression, type Device, type FieldSpec, type FieldValue, type Instruction,
-  instructionSpec, type InstructionSpec, internalError, operationCount, type Program, type ProgramEntry, QUEUES,
-  type ResolvedFields, type SpaceName,
+  type Address,
+  BitloomError,
+  compileExpression,
+  type Device,
+  type FieldSpec,
+  type FieldValue,
+  type Instruction,
+  type InstructionSpec,
+  instructionSpec,
+  internalError,
+  operationCount,
+  type Program,
+  type ProgramEntry,
+  QUEUES,
+  type ResolvedFields,
+  type SpaceName,
 } from '@bitloom/ir';
 
 /** Symbol and register values: lengths first, then loop variables, then base registers. */
@@ -100,7 +113,13 @@ export class CompiledInstruction implements ResolvedFields {
   private readonly readers: readonly FieldReader[];
   private readonly index: ReadonlyMap<string, number>;
 
-  constructor(source: Instruction, index: ReadonlyMap<string, number>, spec: InstructionSpec, encodedBytes: number, fixed: FixedRegisters) {
+  constructor(
+    source: Instruction,
+    index: ReadonlyMap<string, number>,
+    spec: InstructionSpec,
+    encodedBytes: number,
+    fixed: FixedRegisters,
+  ) {
     this.source = source;
     this.spec = spec;
     this.encodedBytes = encodedBytes;
@@ -109,7 +128,10 @@ export class CompiledInstruction implements ResolvedFields {
     this.releases = source.release.map((queue) => QUEUES.indexOf(queue));
     this.index = index;
     this.readers = spec.fields.map((field) => reader(field, source.fields[field.name], fixed));
-    this.operations = Object.values(source.fields).reduce<number>((sum, value) => sum + operationCount(isAddress(value) ? value.offset : value), 0);
+    this.operations = Object.values(source.fields).reduce<number>(
+      (sum, value) => sum + operationCount(isAddress(value) ? value.offset : value),
+      0,
+    );
     this.environment = NO_ENVIRONMENT;
     this.tokenCount = source.name === 'SYNC' ? Math.max(1, this.number('count')) : 1;
   }
@@ -156,10 +178,21 @@ export class CompiledInstruction implements ResolvedFields {
 /** One step of a compiled stream. */
 export type Step =
   | { readonly kind: 'unit'; readonly instruction: CompiledInstruction }
-  | { readonly kind: 'loop'; readonly instruction: CompiledInstruction; readonly variable: number; readonly trips: Getter; readonly end: number }
+  | {
+      readonly kind: 'loop';
+      readonly instruction: CompiledInstruction;
+      readonly variable: number;
+      readonly trips: Getter;
+      readonly end: number;
+    }
   | { readonly kind: 'end'; readonly instruction: CompiledInstruction; readonly start: number }
   | { readonly kind: 'barrier' | 'frame' | 'halt'; readonly instruction: CompiledInstruction }
-  | { readonly kind: 'base'; readonly instruction: CompiledInstruction; readonly register: Getter; readonly value: Getter };
+  | {
+      readonly kind: 'base';
+      readonly instruction: CompiledInstruction;
+      readonly register: Getter;
+      readonly value: Getter;
+    };
 
 function fieldIndex(spec: InstructionSpec): ReadonlyMap<string, number> {
   return new Map(spec.fields.map((field, i) => [field.name, i]));
@@ -190,21 +223,36 @@ export function compileStream(
     switch (source.name) {
       case 'LOOP': {
         open.push(at);
-        steps.push({ kind: 'loop', instruction, variable: instruction.number('variable'), trips: instruction.getter('trips'), end: -1 });
+        steps.push({
+          kind: 'loop',
+          instruction,
+          variable: instruction.number('variable'),
+          trips: instruction.getter('trips'),
+          end: -1,
+        });
         break;
       }
       case 'END': {
         const start = open.pop();
         const loop = start === undefined ? undefined : steps[start];
         if (start === undefined || loop?.kind !== 'loop') {
-          throw new BitloomError({ code: 'program-loops', message: 'END without a LOOP', where: `instruction ${at}` });
+          throw new BitloomError({
+            code: 'program-loops',
+            message: 'END without a LOOP',
+            where: `instruction ${at}`,
+          });
         }
         steps[start] = { ...loop, end: at };
         steps.push({ kind: 'end', instruction, start });
         break;
       }
       case 'BASE':
-        steps.push({ kind: 'base', instruction, register: instruction.getter('register'), value: instruction.getter('value') });
+        steps.push({
+          kind: 'base',
+          instruction,
+          register: instruction.getter('register'),
+          value: instruction.getter('value'),
+        });
         break;
       case 'BARRIER':
         steps.push({ kind: 'barrier', instruction });
@@ -219,7 +267,12 @@ export function compileStream(
         steps.push({ kind: 'unit', instruction });
     }
   });
-  if (open.length > 0) throw new BitloomError({ code: 'program-loops', message: 'LOOP without an END', where: `instruction ${open[open.length - 1]}` });
+  if (open.length > 0)
+    throw new BitloomError({
+      code: 'program-loops',
+      message: 'LOOP without an END',
+      where: `instruction ${open[open.length - 1]}`,
+    });
   return steps;
 }
 
@@ -270,7 +323,11 @@ export function onlyStream(entry: ProgramEntry): readonly Instruction[] {
 }
 
 /** Refuses lengths outside of the bounds the program was verified for. */
-export function checkLengths(program: Program, entry: ProgramEntry, lengths: { seq: number; past: number }): void {
+export function checkLengths(
+  program: Program,
+  entry: ProgramEntry,
+  lengths: { seq: number; past: number },
+): void {
   for (const symbol of entry.symbols) {
     const value = symbol.name === 'seq' ? lengths.seq : lengths.past;
     if (!Number.isSafeInteger(value) || value < symbol.min || value > symbol.max) {

@@ -2,22 +2,53 @@
  * Turns counters into the report artefact: seconds, joules, utilisation, and the split by layer and op.
  */
 import {
-  type CostRow, type Device, type EnergySplit, type InstructionBytes, type MemoryReport, peakBytesPerSecond, type PhaseReport,
-  type Program, type Provenance, QUEUES, type Report, type UnitReport,
+  type CostRow,
+  type Device,
+  type EnergySplit,
+  type InstructionBytes,
+  type MemoryReport,
+  type PhaseReport,
+  type Program,
+  type Provenance,
+  peakBytesPerSecond,
+  QUEUES,
+  type Report,
+  type UnitReport,
 } from '@bitloom/ir';
 import { type Counters, UNIT_QUEUES } from './time/counters.js';
 
 function unitReports(counters: Counters): UnitReport[] {
   return UNIT_QUEUES.map((name) => {
     const unit = counters.units[QUEUES.indexOf(name)];
-    const { busy = 0, idle = 0, token = 0, memory = 0, bufferPort = 0, dispatch = 0, barrier = 0 } = unit ?? {};
-    return { name, core: 0, busy, idle, stall: { token, memory, bufferPort, dispatch, barrier }, total: counters.cycles };
+    const {
+      busy = 0,
+      idle = 0,
+      token = 0,
+      memory = 0,
+      bufferPort = 0,
+      dispatch = 0,
+      barrier = 0,
+    } = unit ?? {};
+    return {
+      name,
+      core: 0,
+      busy,
+      idle,
+      stall: { token, memory, bufferPort, dispatch, barrier },
+      total: counters.cycles,
+    };
   });
 }
 
 function memoryReports(device: Device, counters: Counters, seconds: number): MemoryReport[] {
   return device.memories.map((memory) => {
-    const { weights = 0, kv = 0, activations = 0, instructions = 0, other = 0 } = counters.memories.get(memory.space) ?? {};
+    const {
+      weights = 0,
+      kv = 0,
+      activations = 0,
+      instructions = 0,
+      other = 0,
+    } = counters.memories.get(memory.space) ?? {};
     const total = weights + kv + activations + instructions + other;
     const peak = peakBytesPerSecond(memory);
     return {
@@ -40,7 +71,9 @@ function energySplit(device: Device, counters: Counters, seconds: number): Energ
     else buffers += spent;
   }
   for (const memory of device.memories) {
-    memories += joules((counters.memories.get(memory.space)?.instructions ?? 0) * (energy.bytePicojoules[memory.space] ?? 0));
+    memories += joules(
+      (counters.memories.get(memory.space)?.instructions ?? 0) * (energy.bytePicojoules[memory.space] ?? 0),
+    );
   }
   return {
     matrix: joules(counters.macs * energy.macPicojoules),
@@ -51,14 +84,22 @@ function energySplit(device: Device, counters: Counters, seconds: number): Energ
   };
 }
 
-function costRows(counters: Counters, provenance: readonly Provenance[], key: (p: Provenance) => { name: string; layer: number }): CostRow[] {
-  const rows = new Map<string, { name: string; layer: number; cycles: Record<string, number>; macs: number; memoryBytes: number }>();
+function costRows(
+  counters: Counters,
+  provenance: readonly Provenance[],
+  key: (p: Provenance) => { name: string; layer: number },
+): CostRow[] {
+  const rows = new Map<
+    string,
+    { name: string; layer: number; cycles: Record<string, number>; macs: number; memoryBytes: number }
+  >();
   for (const [origin, cost] of counters.costs) {
     const from = provenance[origin];
     if (from === undefined) continue;
     const { name, layer } = key(from);
     const row = rows.get(name) ?? { name, layer, cycles: {}, macs: 0, memoryBytes: 0 };
-    for (const unit of UNIT_QUEUES) row.cycles[unit] = (row.cycles[unit] ?? 0) + (cost.cycles[QUEUES.indexOf(unit)] ?? 0);
+    for (const unit of UNIT_QUEUES)
+      row.cycles[unit] = (row.cycles[unit] ?? 0) + (cost.cycles[QUEUES.indexOf(unit)] ?? 0);
     row.macs += cost.macs;
     row.memoryBytes += cost.memoryBytes;
     rows.set(name, row);
@@ -66,7 +107,12 @@ function costRows(counters: Counters, provenance: readonly Provenance[], key: (p
   return [...rows.values()].sort((a, b) => a.layer - b.layer || (a.name < b.name ? -1 : 1));
 }
 
-function phaseReport(name: PhaseReport['name'], device: Device, program: Program, counters: Counters): PhaseReport {
+function phaseReport(
+  name: PhaseReport['name'],
+  device: Device,
+  program: Program,
+  counters: Counters,
+): PhaseReport {
   const seconds = counters.cycles / device.clockHz;
   const energy = energySplit(device, counters, seconds);
   return {
@@ -80,7 +126,10 @@ function phaseReport(name: PhaseReport['name'], device: Device, program: Program
     instructions: counters.instructions,
     units: unitReports(counters),
     memories: memoryReports(device, counters, seconds),
-    layers: costRows(counters, program.provenance, ({ layer }) => ({ name: layer < 0 ? 'outside' : `layer ${layer}`, layer })),
+    layers: costRows(counters, program.provenance, ({ layer }) => ({
+      name: layer < 0 ? 'outside' : `layer ${layer}`,
+      layer,
+    })),
     ops: costRows(counters, program.provenance, ({ op }) => ({ name: op, layer: -1 })),
   };
 }
@@ -90,12 +139,14 @@ function addCounters(into: Counters, from: Counters): void {
   into.units.forEach((unit, q) => {
     const other = from.units[q];
     if (other === undefined) return;
-    for (const cause of ['busy', 'token', 'memory', 'bufferPort', 'dispatch', 'barrier', 'idle'] as const) unit[cause] += other[cause];
+    for (const cause of ['busy', 'token', 'memory', 'bufferPort', 'dispatch', 'barrier', 'idle'] as const)
+      unit[cause] += other[cause];
   });
   for (const [space, bytes] of from.memories) {
     const memory = into.memories.get(space);
     if (memory === undefined) continue;
-    for (const kind of ['weights', 'kv', 'activations', 'instructions', 'other'] as const) memory[kind] += bytes[kind];
+    for (const kind of ['weights', 'kv', 'activations', 'instructions', 'other'] as const)
+      memory[kind] += bytes[kind];
   }
   for (const [space, bytes] of from.bytes) into.bytes.set(space, (into.bytes.get(space) ?? 0) + bytes);
   for (const [origin, cost] of from.costs) {
@@ -143,8 +194,10 @@ export function buildReport(parts: ReportParts): Report {
   const [prefillPhase, decodePhase, totalPhase] = phases;
   const decodeSeconds = decodePhase?.seconds ?? 0;
   const notes = [...program.notes];
-  if (device.lumpedSlrs > 1) notes.push(`${device.lumpedSlrs} SLRs of '${device.name}' are lumped into one core`);
-  if (device.calibration.timeDivisor !== 1) notes.push(`'${device.name}' divides compute cycles by ${device.calibration.timeDivisor}`);
+  if (device.lumpedSlrs > 1)
+    notes.push(`${device.lumpedSlrs} SLRs of '${device.name}' are lumped into one core`);
+  if (device.calibration.timeDivisor !== 1)
+    notes.push(`'${device.name}' divides compute cycles by ${device.calibration.timeDivisor}`);
   for (const fitted of device.calibration.fitted) notes.push(`'${fitted.field}' was fitted on ${fitted.on}`);
   return {
     kind: 'report',

@@ -2,10 +2,19 @@
  * `simulate`: the timing reading of a whole session on one card: a prefill of some tokens, then decode steps one
  * after the other. Moves no bytes, so it runs shape-only models.
  */
-import { type Device, type InstructionBytes, type Program, type Report, type Trace } from '@bitloom/ir';
-import { checkDevice, checkLengths, compileStream, createEnvironment, type EncodedLength, findEntry, onlyStream, type Step } from './compiled-stream.js';
+import type { Device, InstructionBytes, Program, Report, Trace } from '@bitloom/ir';
+import {
+  checkDevice,
+  checkLengths,
+  compileStream,
+  createEnvironment,
+  type EncodedLength,
+  findEntry,
+  onlyStream,
+  type Step,
+} from './compiled-stream.js';
 import { buildReport } from './report.js';
-import { createCounters, type Counters } from './time/counters.js';
+import { type Counters, createCounters } from './time/counters.js';
 import { TimedCard } from './time/timed-run.js';
 import { TraceRecorder } from './time/trace-recorder.js';
 
@@ -58,9 +67,22 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
     options.onProgress?.((options.prefill > 0 ? 1 : 0) + i + 1, total);
   }
   const report = buildReport({
-    program, device, model: options.model, prefill, decode, total: createCounters(device),
-    prefillTokens: options.prefill, decodeTokens: options.decode, instructionBytes: options.instructionBytes, mode: 'time',
+    program,
+    device,
+    model: options.model,
+    prefill,
+    decode,
+    total: createCounters(device),
+    prefillTokens: options.prefill,
+    decodeTokens: options.decode,
+    instructionBytes: options.instructionBytes,
+    mode: 'time',
   });
-  const trace = recorder?.finish({ model: options.model, device: device.name, clockHz: device.clockHz, provenance: program.provenance });
+  const trace = recorder?.finish({
+    model: options.model,
+    device: device.name,
+    clockHz: device.clockHz,
+    provenance: program.provenance,
+  });
   return { report, trace };
 }

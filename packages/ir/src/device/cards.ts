@@ -32,7 +32,12 @@ const DDR4_2400_TIMING: DramTiming = {
   controllerNs: 60,
 };
 
-function hbm(kind: string, totalBytesPerSecond: number, bytesPerChannel: number, efficiency: number): MemoryDecl {
+function hbm(
+  kind: string,
+  totalBytesPerSecond: number,
+  bytesPerChannel: number,
+  efficiency: number,
+): MemoryDecl {
   return {
     space: 'hbm',
     kind,
@@ -64,10 +69,19 @@ function ddr4(totalBytesPerSecond: number, channels: number): MemoryDecl {
  */
 function energy(staticWatts: number): EnergyTable {
   return {
-    source: 'arithmetic and SRAM: Horowitz, ISSCC 2014, scaled to 16 nm; DRAM: O\'Connor et al., MICRO 2017; static: chosen',
+    source:
+      "arithmetic and SRAM: Horowitz, ISSCC 2014, scaled to 16 nm; DRAM: O'Connor et al., MICRO 2017; static: chosen",
     macPicojoules: 0.32,
     vectorElementPicojoules: 3.6,
-    bytePicojoules: { hbm: 31.2, ddr: 124, weights: 1.0, stream: 1.0, data: 1.6, accumulator: 1.0, index: 0.6 },
+    bytePicojoules: {
+      hbm: 31.2,
+      ddr: 124,
+      weights: 1.0,
+      stream: 1.0,
+      data: 1.6,
+      accumulator: 1.0,
+      index: 0.6,
+    },
     staticWatts,
   };
 }
@@ -78,7 +92,12 @@ const VHK158_BUDGET: ResourceBudget = { dsp: 7392, bram: 3741, uram: 1301, lut: 
 const INTEGER_NUMERICS = ['int8-activations/int8-per-token-head/f32'];
 
 const DISPATCHER = {
-  queueDepth: 16, cyclesPerInstruction: 1, cyclesPerOperation: 1, cyclesPerIteration: 2, loopDepth: 4, loopBufferInstructions: 256,
+  queueDepth: 16,
+  cyclesPerInstruction: 1,
+  cyclesPerOperation: 1,
+  cyclesPerIteration: 2,
+  loopDepth: 4,
+  loopBufferInstructions: 256,
 };
 
 const TOKENS = { counterBits: 8, initialCredits: {}, overflow: 'error' } as const;
@@ -87,7 +106,8 @@ const U280: Device = {
   kind: 'device',
   name: 'u280',
   title: 'AMD Alveo U280, one lumped core of 3 SLRs',
-  source: 'board: 460 GB/s HBM2, 38 GB/s DDR4, 9024 DSP, 225 MHz as FlightLLM (arXiv 2401.03868); engine 3 x 2x16x128 derived there; buffers and special-function lanes: ours',
+  source:
+    'board: 460 GB/s HBM2, 38 GB/s DDR4, 9024 DSP, 225 MHz as FlightLLM (arXiv 2401.03868); engine 3 x 2x16x128 derived there; buffers and special-function lanes: ours',
   clockHz: 225e6,
   cores: 1,
   lumpedSlrs: 3,
@@ -118,7 +138,8 @@ const VHK158: Device = {
   ...U280,
   name: 'vhk158',
   title: 'AMD Versal VHK158, one lumped core of 4 SLRs',
-  source: 'board: 819.2 GB/s HBM2E in 32 channels of 256 MB taken here as 1 GB each, 225 MHz as FlightLLM; engine 4 x 2x16x128; buffers and special-function lanes: ours',
+  source:
+    'board: 819.2 GB/s HBM2E in 32 channels of 256 MB taken here as 1 GB each, 225 MHz as FlightLLM; engine 4 x 2x16x128; buffers and special-function lanes: ours',
   lumpedSlrs: 4,
   matrix: {
     mm: { m: 2, n: 512, k: 16, startupCycles: 24 },
@@ -147,7 +168,8 @@ const U280_FLIGHTLLM: Device = {
   ...U280,
   name: 'u280-flightllm',
   title: 'Alveo U280 with the configuration of the FlightLLM artefact, 3 SLRs lumped',
-  source: 'arXiv 2401.03868 and its artefact: 225 MHz, 3 SLRs, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes per SLR, HBM efficiency 0.7 within a channel',
+  source:
+    'arXiv 2401.03868 and its artefact: 225 MHz, 3 SLRs, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes per SLR, HBM efficiency 0.7 within a channel',
   matrix: {
     mm: { m: 2, n: 384, k: 16, startupCycles: 24 },
     mv: { m: 1, n: 192, k: 16, startupCycles: 24 },
@@ -163,8 +185,10 @@ const U280_FLIGHTLLM: Device = {
 const VHK158_FLIGHTLLM: Device = {
   ...VHK158,
   name: 'vhk158-flightllm',
-  title: 'Versal VHK158 with the configuration of the FlightLLM artefact; one SLR with every compute time divided by 3.2',
-  source: 'arXiv 2401.03868 and its artefact: 225 MHz, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes, 819.2 GB/s, efficiency 0.7; its timing script times one SLR and divides by 3.2 in place of SLR parallelism',
+  title:
+    'Versal VHK158 with the configuration of the FlightLLM artefact; one SLR with every compute time divided by 3.2',
+  source:
+    'arXiv 2401.03868 and its artefact: 225 MHz, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes, 819.2 GB/s, efficiency 0.7; its timing script times one SLR and divides by 3.2 in place of SLR parallelism',
   lumpedSlrs: 1,
   matrix: {
     mm: { m: 2, n: 128, k: 16, startupCycles: 24 },

@@ -12,7 +12,9 @@ export class CardMemory {
   constructor(arena: Arena, program: Program, device: Device) {
     this.arena = arena;
     for (const memory of device.memories) {
-      const bytes = program.regions.filter((r) => r.space === memory.space).reduce((end, r) => Math.max(end, r.offset + r.bytes), 0);
+      const bytes = program.regions
+        .filter((r) => r.space === memory.space)
+        .reduce((end, r) => Math.max(end, r.offset + r.bytes), 0);
       this.add(memory.space, bytes);
     }
     for (const buffer of device.buffers) this.add(buffer.space, buffer.bytes);

@@ -5,7 +5,15 @@
 import { internalError } from '@bitloom/ir';
 import type { Arena } from '@bitloom/kernels';
 import {
-  compileModule, type Expression, type FunctionBuilder, i32, instantiateModule, type Local, load, ModuleBuilder, op,
+  compileModule,
+  type Expression,
+  type FunctionBuilder,
+  i32,
+  instantiateModule,
+  type Local,
+  load,
+  ModuleBuilder,
+  op,
 } from '@bitloom/wasm';
 
 /**
@@ -13,21 +21,40 @@ import {
  * of one call do not overlap: they are different spaces of a card.
  */
 export type CopyRuns = (
-  dst: number, src: number, length: number,
-  count1: number, dstStride1: number, srcStride1: number,
-  count2: number, dstStride2: number, srcStride2: number,
+  dst: number,
+  src: number,
+  length: number,
+  count1: number,
+  dstStride1: number,
+  srcStride1: number,
+  count2: number,
+  dstStride2: number,
+  srcStride2: number,
 ) => void;
 
 const PARAMETERS = {
-  dst: 'i32', src: 'i32', length: 'i32',
-  count1: 'i32', dstStride1: 'i32', srcStride1: 'i32',
-  count2: 'i32', dstStride2: 'i32', srcStride2: 'i32',
+  dst: 'i32',
+  src: 'i32',
+  length: 'i32',
+  count1: 'i32',
+  dstStride1: 'i32',
+  srcStride1: 'i32',
+  count2: 'i32',
+  dstStride2: 'i32',
+  srcStride2: 'i32',
 } as const;
 
-const plus = (a: Expression<'i32'>, b: Expression<'i32'> | number): Expression<'i32'> => op('i32.add', a, typeof b === 'number' ? i32(b) : b);
+const plus = (a: Expression<'i32'>, b: Expression<'i32'> | number): Expression<'i32'> =>
+  op('i32.add', a, typeof b === 'number' ? i32(b) : b);
 
 /** Moves both pointers past `bytes` and takes them off what is left. */
-function advance(f: FunctionBuilder, to: Local<'i32'>, from: Local<'i32'>, left: Local<'i32'>, bytes: number): void {
+function advance(
+  f: FunctionBuilder,
+  to: Local<'i32'>,
+  from: Local<'i32'>,
+  left: Local<'i32'>,
+  bytes: number,
+): void {
   f.set(to, plus(to, bytes));
   f.set(from, plus(from, bytes));
   f.set(left, plus(left, -bytes));
@@ -35,7 +62,11 @@ function advance(f: FunctionBuilder, to: Local<'i32'>, from: Local<'i32'>, left:
 
 function emitCopyRuns(module: ModuleBuilder): void {
   module.procedure('copyRuns', PARAMETERS, (f, p) => {
-    const [inner, outerTo, outerFrom] = [f.local('i32', 'inner'), f.local('i32', 'outerTo'), f.local('i32', 'outerFrom')];
+    const [inner, outerTo, outerFrom] = [
+      f.local('i32', 'inner'),
+      f.local('i32', 'outerTo'),
+      f.local('i32', 'outerFrom'),
+    ];
     const [runTo, runFrom] = [f.local('i32', 'runTo'), f.local('i32', 'runFrom')];
     const [to, from, left] = [f.local('i32', 'to'), f.local('i32', 'from'), f.local('i32', 'left')];
     f.set(outerTo, p.dst);
@@ -49,7 +80,8 @@ function emitCopyRuns(module: ModuleBuilder): void {
         f.set(from, runFrom);
         f.set(left, p.length);
         f.while(op('i32.ge_s', left, i32(64)), () => {
-          for (const offset of [0, 16, 32, 48]) f.store('v128.store', to, load('v128.load', from, offset), offset);
+          for (const offset of [0, 16, 32, 48])
+            f.store('v128.store', to, load('v128.load', from, offset), offset);
           advance(f, to, from, left, 64);
         });
         f.while(op('i32.ge_s', left, i32(8)), () => {

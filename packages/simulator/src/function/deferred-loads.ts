@@ -55,7 +55,8 @@ export class DeferredLoads {
   /** To be called before bytes of the arena are written outside of {@link load}. */
   beforeWrite(start: number, end: number): void {
     if (this.pending.length === 0) return;
-    const isSource = (entry: Pending): boolean => entry.source < end && start < entry.source + (entry.end - entry.start);
+    const isSource = (entry: Pending): boolean =>
+      entry.source < end && start < entry.source + (entry.end - entry.start);
     this.settle((entry) => isSource(entry) || (entry.start < end && start < entry.end));
   }
 
@@ -68,7 +69,8 @@ export class DeferredLoads {
         continue;
       }
       if (entry.start < start) kept.push({ ...entry, end: start });
-      if (end < entry.end) kept.push({ start: end, end: entry.end, source: entry.source + (end - entry.start) });
+      if (end < entry.end)
+        kept.push({ start: end, end: entry.end, source: entry.source + (end - entry.start) });
     }
     this.pending = kept;
     if (kept.length > MOST_PENDING) this.settleAll();

@@ -89,7 +89,8 @@ class Arguments {
 
   constant(name: string): number {
     const value = this.instruction.constant(name);
-    if (value === undefined) throw internalError(`field '${name}' of ${this.instruction.spec.name} must be static`);
+    if (value === undefined)
+      throw internalError(`field '${name}' of ${this.instruction.spec.name} must be static`);
     return value;
   }
 
@@ -115,7 +116,8 @@ function getterOf(argument: Argument): Getter {
 
 function transfer(a: Arguments): Execute {
   return call(a.ctx.copyRuns, [
-    a.pointer('dst'), a.pointer('src'),
+    a.pointer('dst'),
+    a.pointer('src'),
     ...a.fields('length', 'count1', 'dstStride1', 'srcStride1', 'count2', 'dstStride2', 'srcStride2'),
   ]);
 }
@@ -125,14 +127,22 @@ function load(a: Arguments): Execute {
   const isSingleRun = a.instruction.constant('count1') === 1 && a.instruction.constant('count2') === 1;
   if (a.instruction.space('dst') !== 'weights' || !isSingleRun) return transfer(a);
   const { deferred } = a.ctx;
-  const [dst, src, length] = [getterOf(a.address('dst')), getterOf(a.pointer('src')), getterOf(a.field('length'))];
+  const [dst, src, length] = [
+    getterOf(a.address('dst')),
+    getterOf(a.pointer('src')),
+    getterOf(a.field('length')),
+  ];
   return (env) => deferred.load(dst(env), src(env), length(env));
 }
 
 function store(a: Arguments): Execute {
   const { deferred } = a.ctx;
   const dst = getterOf(a.address('dst'));
-  const [length, count1, count2] = [getterOf(a.field('length')), getterOf(a.field('count1')), getterOf(a.field('count2'))];
+  const [length, count1, count2] = [
+    getterOf(a.field('length')),
+    getterOf(a.field('count1')),
+    getterOf(a.field('count2')),
+  ];
   const [stride1, stride2] = [getterOf(a.field('dstStride1')), getterOf(a.field('dstStride2'))];
   const move = transfer(a);
   return (env) => {
@@ -158,7 +168,11 @@ function gather(a: Arguments): Execute {
   const { copyRuns } = a.ctx;
   const get = getterOf;
   const [dst, src, indices] = [get(a.pointer('dst')), get(a.pointer('src')), get(a.pointer('indices'))];
-  const [length, count, srcStride] = [get(a.field('length')), get(a.field('count1')), get(a.field('srcStride1'))];
+  const [length, count, srcStride] = [
+    get(a.field('length')),
+    get(a.field('count1')),
+    get(a.field('srcStride1')),
+  ];
   const [dstStride, span] = [get(a.field('dstStride1')), get(a.field('tableBytes'))];
   return (env) => {
     const run = length(env);
@@ -188,23 +202,50 @@ function matrix(a: Arguments): Execute {
   const flags = combine(a.field('continue'), a.field('finish'), (more, finish) => more | (finish << 1));
   if (mode === 'weights') {
     return a.kernel('gemmGroups', [
-      ...a.fields('bits', 'group', 'm', 'n', 'k'), a.pointer('a'), a.field('aRow'), a.pointer('aScale'), a.field('aScaleRow'),
-      weightTile(a), a.pointer('out'), a.field('outRow'), flags,
+      ...a.fields('bits', 'group', 'm', 'n', 'k'),
+      a.pointer('a'),
+      a.field('aRow'),
+      a.pointer('aScale'),
+      a.field('aScaleRow'),
+      weightTile(a),
+      a.pointer('out'),
+      a.field('outRow'),
+      flags,
     ]);
   }
   const [batch, m, n] = [a.field('batch'), a.field('m'), a.field('n')];
   if (mode === 'keys') {
     return a.kernel('attentionScores', [
-      batch, m, n, a.field('k'), ...a.strided('a'), ...a.strided('aScale'), ...a.strided('b'),
-      a.pointer('bScale'), a.field('bScaleBatch'), a.field('bShare'), ...a.strided('out'),
+      batch,
+      m,
+      n,
+      a.field('k'),
+      ...a.strided('a'),
+      ...a.strided('aScale'),
+      ...a.strided('b'),
+      a.pointer('bScale'),
+      a.field('bScaleBatch'),
+      a.field('bShare'),
+      ...a.strided('out'),
     ]);
   }
   if (mode === 'values') {
     const accRow = combine(n, 4, (cols, bytes) => cols * bytes);
     const accBatch = combine(m, accRow, (rows, row) => rows * row);
     return a.kernel('attentionMix', [
-      batch, m, n, a.field('k'), ...a.strided('a'), ...a.strided('aScale'), ...a.strided('b'),
-      a.field('bShare'), a.pointer('acc'), accBatch, accRow, ...a.strided('out'), flags,
+      batch,
+      m,
+      n,
+      a.field('k'),
+      ...a.strided('a'),
+      ...a.strided('aScale'),
+      ...a.strided('b'),
+      a.field('bShare'),
+      a.pointer('acc'),
+      accBatch,
+      accRow,
+      ...a.strided('out'),
+      flags,
     ]);
   }
   throw internalError(`matrix mode ${a.constant('mode')}`);
@@ -214,10 +255,15 @@ type Builder = (a: Arguments) => Execute;
 
 const shape = (a: Arguments): Argument[] => a.fields('batch', 'rows', 'cols');
 
-const unary = (name: KernelName): Builder => (a) => a.kernel(name, [...shape(a), ...a.strided('src0'), ...a.strided('dst')]);
+const unary =
+  (name: KernelName): Builder =>
+  (a) =>
+    a.kernel(name, [...shape(a), ...a.strided('src0'), ...a.strided('dst')]);
 
-const binary = (name: KernelName): Builder => (a) =>
-  a.kernel(name, [...shape(a), ...a.strided('src0'), ...a.strided('src1'), ...a.strided('dst')]);
+const binary =
+  (name: KernelName): Builder =>
+  (a) =>
+    a.kernel(name, [...shape(a), ...a.strided('src0'), ...a.strided('src1'), ...a.strided('dst')]);
 
 /** By name in the table of vector functions. */
 const VECTOR_BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
@@ -228,18 +274,84 @@ const VECTOR_BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['add', binary('add')],
   ['mul', binary('mul')],
   ['siluMul', binary('siluMul')],
-  ['rmsNorm', (a) => a.kernel('rmsNorm', [...shape(a), ...a.strided('src0'), a.pointer('src1'), ...a.strided('dst'), a.immediate()])],
-  ['layerNorm', (a) => a.kernel('layerNorm', [...shape(a), ...a.strided('src0'), a.pointer('src1'), a.pointer('src2'), ...a.strided('dst'), a.immediate()])],
-  ['rope', (a) => a.kernel('rope', [...shape(a), ...a.strided('src0'), a.pointer('src1'), a.field('src1Row'), ...a.strided('dst'), a.field('layout')])],
-  ['quantize', (a) => a.kernel('quantizeRows', [...shape(a), ...a.strided('src0'), ...a.strided('dst'), a.field('padTo'), ...a.strided('scale')])],
-  ['softmaxQuantize', (a) => a.kernel('softmaxQuantize', [
-    ...shape(a), ...a.strided('src0'), a.pointer('src1'), a.field('src1Batch'), ...a.fields('share', 'valid0', 'validStep'), a.immediate(),
-    ...a.strided('dst'), a.field('padTo'), ...a.strided('scale'),
-  ])],
-  ['dequantize', (a) => a.kernel('embedGroups', [
-    a.immediate(), a.field('layout'), a.field('rows'), a.field('cols'), a.ctx.identity,
-    a.pointer('src0'), a.field('src0Row'), a.pointer('src1'), a.field('src1Row'), a.pointer('dst'), a.field('dstRow'),
-  ])],
+  [
+    'rmsNorm',
+    (a) =>
+      a.kernel('rmsNorm', [
+        ...shape(a),
+        ...a.strided('src0'),
+        a.pointer('src1'),
+        ...a.strided('dst'),
+        a.immediate(),
+      ]),
+  ],
+  [
+    'layerNorm',
+    (a) =>
+      a.kernel('layerNorm', [
+        ...shape(a),
+        ...a.strided('src0'),
+        a.pointer('src1'),
+        a.pointer('src2'),
+        ...a.strided('dst'),
+        a.immediate(),
+      ]),
+  ],
+  [
+    'rope',
+    (a) =>
+      a.kernel('rope', [
+        ...shape(a),
+        ...a.strided('src0'),
+        a.pointer('src1'),
+        a.field('src1Row'),
+        ...a.strided('dst'),
+        a.field('layout'),
+      ]),
+  ],
+  [
+    'quantize',
+    (a) =>
+      a.kernel('quantizeRows', [
+        ...shape(a),
+        ...a.strided('src0'),
+        ...a.strided('dst'),
+        a.field('padTo'),
+        ...a.strided('scale'),
+      ]),
+  ],
+  [
+    'softmaxQuantize',
+    (a) =>
+      a.kernel('softmaxQuantize', [
+        ...shape(a),
+        ...a.strided('src0'),
+        a.pointer('src1'),
+        a.field('src1Batch'),
+        ...a.fields('share', 'valid0', 'validStep'),
+        a.immediate(),
+        ...a.strided('dst'),
+        a.field('padTo'),
+        ...a.strided('scale'),
+      ]),
+  ],
+  [
+    'dequantize',
+    (a) =>
+      a.kernel('embedGroups', [
+        a.immediate(),
+        a.field('layout'),
+        a.field('rows'),
+        a.field('cols'),
+        a.ctx.identity,
+        a.pointer('src0'),
+        a.field('src0Row'),
+        a.pointer('src1'),
+        a.field('src1Row'),
+        a.pointer('dst'),
+        a.field('dstRow'),
+      ]),
+  ],
 ]);
 
 function vector(a: Arguments): Execute {

@@ -1,8 +1,9 @@
 /**
  * Fills the memory image of a program from a model: each region's constant, in the region's layout.
  */
-import { BitloomError, type ConstantDecl, type ModelBundle, type Program, type Region } from '@bitloom/ir';
+
 import { type CanonicalMatrix, packRows16, rows16Bytes } from '@bitloom/formats';
+import { BitloomError, type ConstantDecl, type ModelBundle, type Program, type Region } from '@bitloom/ir';
 import type { CardMemory } from './card-memory.js';
 
 function findConstant(bundle: ModelBundle, region: Region, name: string): ConstantDecl {
@@ -57,7 +58,12 @@ function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<Arra
   }
   const { type } = constant;
   const [rows, cols] = [type.shape[0], type.shape[1]];
-  if (!contents.layout.startsWith('rows16.') || type.kind !== 'quantized' || typeof rows !== 'number' || typeof cols !== 'number') {
+  if (
+    !contents.layout.startsWith('rows16.') ||
+    type.kind !== 'quantized' ||
+    typeof rows !== 'number' ||
+    typeof cols !== 'number'
+  ) {
     throw new BitloomError({
       code: 'simulator-layout',
       message: `no transform gives layout '${contents.layout}'`,
@@ -69,7 +75,11 @@ function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<Arra
   const block = type.scales[0]?.block[1] ?? 0;
   const shape = { rows, cols, bits: type.element.bits, groupSize: block === 0 ? cols : block };
   checkSize(region, rows16Bytes(shape));
-  const matrix = { ...shape, codes: component(bundle, constant, 'codes'), scales: halfWords(component(bundle, constant, 'scales')) };
+  const matrix = {
+    ...shape,
+    codes: component(bundle, constant, 'codes'),
+    scales: halfWords(component(bundle, constant, 'scales')),
+  };
   const tiling = /\.t([0-9]+)x([0-9]+)$/.exec(contents.layout);
   const tileRows = tiling === null ? rows : Number(tiling[1]);
   const tileGroups = tiling === null ? Math.ceil(cols / shape.groupSize) : Number(tiling[2]);
@@ -77,7 +87,12 @@ function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<Arra
 }
 
 /** Tiles of whole kernel blocks one behind the other: the inner parts of a row tile first, then the next rows. */
-function packTiles(matrix: CanonicalMatrix, tileRows: number, tileGroups: number, target: Uint8Array<ArrayBufferLike>): void {
+function packTiles(
+  matrix: CanonicalMatrix,
+  tileRows: number,
+  tileGroups: number,
+  target: Uint8Array<ArrayBufferLike>,
+): void {
   const groups = Math.ceil(matrix.cols / matrix.groupSize);
   let at = 0;
   for (let rowStart = 0; rowStart < matrix.rows; rowStart += tileRows) {
@@ -85,7 +100,12 @@ function packTiles(matrix: CanonicalMatrix, tileRows: number, tileGroups: number
     for (let groupStart = 0; groupStart < groups; groupStart += tileGroups) {
       const groupEnd = Math.min(groups, groupStart + tileGroups);
       const cols = Math.min(matrix.cols, groupEnd * matrix.groupSize) - groupStart * matrix.groupSize;
-      const bytes = rows16Bytes({ rows: rowEnd - rowStart, cols, bits: matrix.bits, groupSize: matrix.groupSize });
+      const bytes = rows16Bytes({
+        rows: rowEnd - rowStart,
+        cols,
+        bits: matrix.bits,
+        groupSize: matrix.groupSize,
+      });
       packRows16(matrix, { rowStart, rowEnd, groupStart, groupEnd }, target.subarray(at, at + bytes));
       at += bytes;
     }

@@ -15,20 +15,26 @@ export class BufferPorts {
   private readonly ports = new Map<string, { readonly buffer: BufferDecl; readonly free: Float64Array }>();
 
   constructor(device: Device) {
-    for (const buffer of device.buffers) this.ports.set(buffer.space, { buffer, free: new Float64Array(buffer.ports) });
+    for (const buffer of device.buffers)
+      this.ports.set(buffer.space, { buffer, free: new Float64Array(buffer.ports) });
   }
 
   /** Claims of the accesses of one instruction: one per buffer, reads and writes together. */
   claims(accesses: readonly Access[]): PortClaim[] {
     const bytes = new Map<string, number>();
     for (const access of accesses) {
-      if (this.ports.has(access.space) && access.bytes > 0) bytes.set(access.space, (bytes.get(access.space) ?? 0) + access.bytes);
+      if (this.ports.has(access.space) && access.bytes > 0)
+        bytes.set(access.space, (bytes.get(access.space) ?? 0) + access.bytes);
     }
     const out: PortClaim[] = [];
     for (const [space, amount] of bytes) {
       const found = this.ports.get(space);
       if (found === undefined) continue;
-      out.push({ buffer: found.buffer, free: found.free, cycles: Math.ceil(amount / found.buffer.bytesPerCyclePerPort) });
+      out.push({
+        buffer: found.buffer,
+        free: found.free,
+        cycles: Math.ceil(amount / found.buffer.bytesPerCyclePerPort),
+      });
     }
     return out;
   }

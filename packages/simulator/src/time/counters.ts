@@ -49,8 +49,18 @@ export interface Counters {
 
 export function createCounters(device: Device): Counters {
   return {
-    units: QUEUES.map(() => ({ busy: 0, token: 0, memory: 0, bufferPort: 0, dispatch: 0, barrier: 0, idle: 0 })),
-    memories: new Map(device.memories.map((m) => [m.space, { weights: 0, kv: 0, activations: 0, instructions: 0, other: 0 }])),
+    units: QUEUES.map(() => ({
+      busy: 0,
+      token: 0,
+      memory: 0,
+      bufferPort: 0,
+      dispatch: 0,
+      barrier: 0,
+      idle: 0,
+    })),
+    memories: new Map(
+      device.memories.map((m) => [m.space, { weights: 0, kv: 0, activations: 0, instructions: 0, other: 0 }]),
+    ),
     bytes: new Map(),
     costs: new Map(),
     macs: 0,

@@ -86,7 +86,8 @@ export class MemoryChannels {
       return;
     }
     for (let j = 0; j < runs.count2; j++) {
-      for (let i = 0; i < runs.count1; i++) this.spreadRun(runs.start + j * runs.stride2 + i * runs.stride1, runs.length);
+      for (let i = 0; i < runs.count1; i++)
+        this.spreadRun(runs.start + j * runs.stride2 + i * runs.stride1, runs.length);
     }
   }
 

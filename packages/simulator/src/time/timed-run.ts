@@ -7,12 +7,27 @@
  * channels and ports are served in the order of time.
  */
 import {
-  type Access, BitloomError, type Device, type InstructionTiming, type InstructionWork, internalError, type ProgramEntry, QUEUES, type ResolvedFields,
+  type Access,
+  BitloomError,
+  type Device,
+  type InstructionTiming,
+  type InstructionWork,
+  internalError,
+  type ProgramEntry,
+  QUEUES,
+  type ResolvedFields,
 } from '@bitloom/ir';
-import { type CompiledInstruction, type Environment, setLoopVariable, setRegister, type Step } from '../compiled-stream.js';
+import {
+  type CompiledInstruction,
+  type Environment,
+  type Step,
+  setLoopVariable,
+  setRegister,
+} from '../compiled-stream.js';
 import { BufferPorts, earliestPorts, type PortClaim, takePorts } from './buffer-ports.js';
 import { addBytes, addMemoryBytes, type Counters, costOf } from './counters.js';
 import { MemoryChannels, type TransferRuns } from './memory-channels.js';
+import { TokenQueues } from './token-queues.js';
 import type { TraceRecorder } from './trace-recorder.js';
 
 /** One instruction as it starts. */
@@ -65,59 +80,6 @@ interface Unit {
   takenAt: number;
 }
 
-/** Token arrival times per (from, to), first in first out. */
-class TokenQueues {
-  private readonly times: number[][] = Array.from({ length: QUEUES.length * QUEUES.length }, () => []);
-  private readonly heads = new Int32Array(QUEUES.length * QUEUES.length);
-  private readonly limit: number;
-
-  constructor(counterBits: number) {
-    this.limit = 2 ** counterBits - 1;
-  }
-
-  private at(from: number, to: number): number {
-    return from * QUEUES.length + to;
-  }
-
-  available(from: number, to: number): number {
-    const i = this.at(from, to);
-    return (this.times[i]?.length ?? 0) - (this.heads[i] ?? 0);
-  }
-
-  /** Arrival of the n-th waiting token (from 0). */
-  arrival(from: number, to: number, n: number): number {
-    const i = this.at(from, to);
-    return this.times[i]?.[(this.heads[i] ?? 0) + n] ?? Number.POSITIVE_INFINITY;
-  }
-
-  take(from: number, to: number, count: number): void {
-    const i = this.at(from, to);
-    const head = (this.heads[i] ?? 0) + count;
-    const list = this.times[i];
-    if (list !== undefined && head > 1024 && head * 2 > list.length) {
-      list.splice(0, head);
-      this.heads[i] = 0;
-    } else {
-      this.heads[i] = head;
-    }
-  }
-
-  give(from: number, to: number, time: number, count: number): void {
-    const list = this.times[this.at(from, to)];
-    if (list === undefined) throw internalError('token to an unknown queue');
-    for (let i = 0; i < count; i++) list.push(time);
-    if (this.available(from, to) > this.limit) {
-      throw new BitloomError({
-        code: 'simulator-token-overflow',
-        message: 'more tokens wait than a counter holds',
-        where: `${QUEUES[from] ?? from} > ${QUEUES[to] ?? to}`,
-        expected: `at most ${this.limit}`,
-        got: String(this.available(from, to)),
-      });
-    }
-  }
-}
-
 const TRANSFERS: ReadonlySet<string> = new Set(['LD', 'ST']);
 
 function transferRuns(fields: ResolvedFields, side: 'src' | 'dst'): TransferRuns {
@@ -140,7 +102,9 @@ export class TimedCard {
 
   constructor(device: Device) {
     this.device = device;
-    this.channels = new Map(device.memories.map((memory) => [memory.space, new MemoryChannels(memory, device.clockHz)]));
+    this.channels = new Map(
+      device.memories.map((memory) => [memory.space, new MemoryChannels(memory, device.clockHz)]),
+    );
     this.ports = new BufferPorts(device);
   }
 
@@ -149,15 +113,38 @@ export class TimedCard {
    * @returns cycles from the first dispatch to the last completion.
    * @throws BitloomError `simulator-deadlock` when an instruction waits for a token that nobody will release.
    */
-  run(steps: readonly Step[], env: Environment, counters: Counters, recorder: TraceRecorder | undefined, entry: ProgramEntry, origin: number, observer?: StartObserver): number {
+  run(
+    steps: readonly Step[],
+    env: Environment,
+    counters: Counters,
+    recorder: TraceRecorder | undefined,
+    entry: ProgramEntry,
+    origin: number,
+    observer?: StartObserver,
+  ): number {
     for (const channels of this.channels.values()) channels.reset();
     this.ports.reset();
-    const run = new TimedRun(this.device, this.channels, this.ports, steps, env, counters, recorder, origin, observer);
+    const run = new TimedRun(
+      this.device,
+      this.channels,
+      this.ports,
+      steps,
+      env,
+      counters,
+      recorder,
+      origin,
+      observer,
+    );
     try {
       return run.toEnd();
     } catch (error) {
       if (error instanceof BitloomError && error.where === undefined) {
-        throw new BitloomError({ code: error.code, message: error.message, where: `entry '${entry.name}'`, cause: error });
+        throw new BitloomError({
+          code: error.code,
+          message: error.message,
+          where: `entry '${entry.name}'`,
+          cause: error,
+        });
       }
       throw error;
     }
@@ -174,7 +161,16 @@ class TimedRun {
   private readonly recorder: TraceRecorder | undefined;
   private readonly traceOffset: number;
   private readonly observer: StartObserver | undefined;
-  private readonly units: Unit[] = QUEUES.map(() => ({ queue: [], head: 0, free: 0, completed: 0, inFlight: [], interlockOf: undefined, interlock: 0, takenAt: 0 }));
+  private readonly units: Unit[] = QUEUES.map(() => ({
+    queue: [],
+    head: 0,
+    free: 0,
+    completed: 0,
+    inFlight: [],
+    interlockOf: undefined,
+    interlock: 0,
+    takenAt: 0,
+  }));
   private readonly tokens: TokenQueues;
   private readonly loops: { at: number; iteration: number; trips: number }[] = [];
   private pc = 0;
@@ -227,7 +223,11 @@ class TimedRun {
   private deadlock(): never {
     const waiting = this.units.flatMap((unit) => {
       const head = unit.queue[unit.head];
-      return head === undefined ? [] : [`${head.instruction.spec.name} on ${head.instruction.source.queue} waits for ${head.instruction.source.wait.join(', ')}`];
+      return head === undefined
+        ? []
+        : [
+            `${head.instruction.spec.name} on ${head.instruction.source.queue} waits for ${head.instruction.source.wait.join(', ')}`,
+          ];
     });
     throw new BitloomError({
       code: 'simulator-deadlock',
@@ -258,7 +258,8 @@ class TimedRun {
     const { instruction } = head;
     let at = 0;
     for (const from of instruction.waits) {
-      if (this.tokens.available(from, instruction.queue) < instruction.tokenCount) return Number.POSITIVE_INFINITY;
+      if (this.tokens.available(from, instruction.queue) < instruction.tokenCount)
+        return Number.POSITIVE_INFINITY;
       at = Math.max(at, this.tokens.arrival(from, instruction.queue, instruction.tokenCount - 1));
     }
     return at;
@@ -276,7 +277,8 @@ class TimedRun {
     for (const write of unit.inFlight) {
       if (write.doneAt <= unit.free) continue;
       for (const access of head.accesses) {
-        if (access.space === write.space && access.start < write.end && write.start < access.end) at = Math.max(at, write.doneAt);
+        if (access.space === write.space && access.start < write.end && write.start < access.end)
+          at = Math.max(at, write.doneAt);
       }
     }
     unit.interlockOf = head;
@@ -316,7 +318,8 @@ class TimedRun {
         return undefined;
       }
       this.countFetch(step);
-      this.dispatcherFree += dispatcher.cyclesPerInstruction + step.instruction.operations * dispatcher.cyclesPerOperation;
+      this.dispatcherFree +=
+        dispatcher.cyclesPerInstruction + step.instruction.operations * dispatcher.cyclesPerOperation;
       switch (step.kind) {
         case 'loop': {
           const trips = step.trips(this.env);
@@ -382,7 +385,11 @@ class TimedRun {
   private countFetch(step: Step): void {
     const held = this.loops.some((loop) => {
       const start = this.steps[loop.at];
-      return loop.iteration > 0 && start?.kind === 'loop' && start.end - loop.at <= this.device.dispatcher.loopBufferInstructions;
+      return (
+        loop.iteration > 0 &&
+        start?.kind === 'loop' &&
+        start.end - loop.at <= this.device.dispatcher.loopBufferInstructions
+      );
     });
     this.counters.instructions++;
     const space = this.device.memories[0]?.space;
@@ -435,17 +442,34 @@ class TimedRun {
     takePorts(head.claims, start + interval);
     unit.inFlight = unit.inFlight.filter((write) => write.doneAt > unit.free);
     for (const access of head.accesses) {
-      if (access.write && access.end > access.start) unit.inFlight.push({ space: access.space, start: access.start, end: access.end, doneAt: unit.completed });
+      if (access.write && access.end > access.start)
+        unit.inFlight.push({
+          space: access.space,
+          start: access.start,
+          end: access.end,
+          doneAt: unit.completed,
+        });
     }
     for (const to of instruction.releases) this.tokens.give(q, to, unit.completed, instruction.tokenCount);
     this.count(q, head, busy);
     if (head.environment !== undefined) {
       this.observer?.({ instruction, environment: head.environment, start, completed: unit.completed });
     }
-    this.recorder?.record(q, this.traceOffset + start, this.traceOffset + start + interval, gap.cycles, gap.cause, instruction.source.origin, instruction.spec.opcode);
+    this.recorder?.record(
+      q,
+      this.traceOffset + start,
+      this.traceOffset + start + interval,
+      gap.cycles,
+      gap.cause,
+      instruction.source.origin,
+      instruction.spec.opcode,
+    );
   }
 
-  private duration(head: Pending, start: number): { interval: number; latency: number; busy: number; memoryStall: number; portStall: number } {
+  private duration(
+    head: Pending,
+    start: number,
+  ): { interval: number; latency: number; busy: number; memoryStall: number; portStall: number } {
     const { timing } = head;
     let interval = timing.initiationInterval;
     let { latency } = timing;
@@ -454,7 +478,11 @@ class TimedRun {
     const space = this.memoryAccess(head);
     if (head.runs !== undefined && space !== undefined) {
       const channels = this.channels.get(space.space);
-      if (channels === undefined) throw new BitloomError({ code: 'simulator-space', message: `the card has no memory '${space.space}'` });
+      if (channels === undefined)
+        throw new BitloomError({
+          code: 'simulator-space',
+          message: `the card has no memory '${space.space}'`,
+        });
       if (space.bytes > 0) {
         const time = channels.serve(head.runs, start);
         const passed = Math.max(interval, time.end - start);
@@ -480,7 +508,12 @@ class TimedRun {
   }
 
   /** Says why the unit stood still between its last instruction and this one. */
-  private attributeGap(q: number, unit: Unit, head: Pending, start: number): { cycles: number; cause: number } {
+  private attributeGap(
+    q: number,
+    unit: Unit,
+    head: Pending,
+    start: number,
+  ): { cycles: number; cause: number } {
     const counters = this.counters.units[q];
     if (counters === undefined) throw internalError('unit without counters');
     let at = unit.free;
@@ -525,7 +558,10 @@ class TimedRun {
   }
 
   private finish(): number {
-    const end = Math.max(this.dispatcherFree, ...this.units.map((unit) => Math.max(unit.completed, unit.free)));
+    const end = Math.max(
+      this.dispatcherFree,
+      ...this.units.map((unit) => Math.max(unit.completed, unit.free)),
+    );
     this.units.forEach((unit, q) => {
       const counters = this.counters.units[q];
       if (counters !== undefined) counters.idle += end - unit.free;

@@ -28,7 +28,15 @@ export class TraceRecorder {
     this.limit = limit;
   }
 
-  record(unit: number, start: number, end: number, waited: number, cause: number, origin: number, opcode: number): void {
+  record(
+    unit: number,
+    start: number,
+    end: number,
+    waited: number,
+    cause: number,
+    origin: number,
+    opcode: number,
+  ): void {
     if (this.rows >= this.limit) {
       this.dropped++;
       return;
@@ -57,7 +65,12 @@ export class TraceRecorder {
     this.columns = larger;
   }
 
-  finish(names: { model: string; device: string; clockHz: number; provenance: readonly Provenance[] }): Trace {
+  finish(names: {
+    model: string;
+    device: string;
+    clockHz: number;
+    provenance: readonly Provenance[];
+  }): Trace {
     const { rows, columns } = this;
     return {
       kind: 'trace',
