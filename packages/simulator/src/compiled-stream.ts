@@ -328,6 +328,17 @@ export function checkLengths(
   entry: ProgramEntry,
   lengths: { seq: number; past: number },
 ): void {
+  // A full context is what a session runs into, so it has its own name; anything else is a wrong length.
+  if (lengths.past <= program.capacity && lengths.seq >= 1 && lengths.past + lengths.seq > program.capacity) {
+    throw new BitloomError({
+      code: 'context-full',
+      message: 'the context of the program is full',
+      where: `entry '${entry.name}'`,
+      expected: `at most ${program.capacity} tokens`,
+      got: `${lengths.past} cached and ${lengths.seq} new`,
+      hint: 'compile for a longer context (--context), or start a new session',
+    });
+  }
   for (const symbol of entry.symbols) {
     const value = symbol.name === 'seq' ? lengths.seq : lengths.past;
     if (!Number.isSafeInteger(value) || value < symbol.min || value > symbol.max) {
@@ -340,15 +351,5 @@ export function checkLengths(
         hint: 'compile for a longer context (--context)',
       });
     }
-  }
-  if (lengths.past + lengths.seq > program.capacity) {
-    throw new BitloomError({
-      code: 'context-full',
-      message: 'the context of the program is full',
-      where: `entry '${entry.name}'`,
-      expected: `at most ${program.capacity} tokens`,
-      got: `${lengths.past} cached and ${lengths.seq} new`,
-      hint: 'compile for a longer context (--context), or start a new session',
-    });
   }
 }
