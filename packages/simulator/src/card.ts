@@ -33,7 +33,7 @@ import { buildExecute, type Execute, type ExecuteContext } from './function/exec
 import { loadImage } from './function/load-image.js';
 import { buildReport } from './report.js';
 import { type Counters, createCounters } from './time/counters.js';
-import { TimedCard } from './time/timed-run.js';
+import { type StartedInstruction, TimedCard } from './time/timed-run.js';
 
 export interface CardOptions {
   readonly program: Program;
@@ -44,6 +44,11 @@ export interface CardOptions {
   readonly instructionBytes: InstructionBytes;
   /** `function` moves bytes only; `both` also counts time and energy. */
   readonly mode: 'function' | 'both';
+  /**
+   * When instructions take effect: in the order of the program (default), or in that of their starts or ends in
+   * card time, which costs a timed run. Tokens make all three equal; a program of which they differ has a race.
+   */
+  readonly order?: 'program' | 'start' | 'end';
 }
 
 interface LoadedEntry {
@@ -108,13 +113,20 @@ export class SimulatedCard {
     checkLengths(this.program, entry, lengths);
     for (const port of entry.inputs) this.writeInput(port, inputs[port.name], lengths.seq);
     const loaded = this.load(name);
-    const env = createEnvironment(lengths);
-    if (this.options.mode === 'both') {
+    const { mode, order = 'program' } = this.options;
+    const started: StartedInstruction[] = [];
+    if (mode === 'both' || order !== 'program') {
       const counters = name === 'decode' ? this.decode : this.prefill;
-      this.timed.run(loaded.steps, createEnvironment(lengths), counters, undefined, entry, 0);
+      const observer = order === 'program' ? undefined : (one: StartedInstruction) => void started.push(one);
+      this.timed.run(loaded.steps, createEnvironment(lengths), counters, undefined, entry, 0, observer);
       counters.tokens += lengths.seq;
     }
-    runFunction(loaded, env);
+    if (order === 'program') {
+      runFunction(loaded, createEnvironment(lengths));
+    } else {
+      if (order === 'end') started.sort((a, b) => a.completed - b.completed);
+      runStarted(loaded, started);
+    }
     return Object.fromEntries(entry.outputs.map((port) => [port.name, this.readOutput(port, lengths.seq)]));
   }
 
@@ -190,6 +202,12 @@ export class SimulatedCard {
     if (rows * cols * 4 > bytes) throw internalError(`output '${port.name}' is larger than its mailbox`);
     return new Float32Array(this.memory.arena.f32.buffer, pointer, rows * cols);
   }
+}
+
+/** Carries out what a timed run started, in the order given. */
+function runStarted({ steps, execute }: LoadedEntry, started: readonly StartedInstruction[]): void {
+  const actions = new Map(steps.map((step, i) => [step.instruction, execute[i]]));
+  for (const { instruction, environment } of started) actions.get(instruction)?.(environment);
 }
 
 /** Carries a stream out in program order, which verification has shown to be a legal schedule. */
