@@ -10,23 +10,16 @@ import {
   type Access,
   BitloomError,
   type Device,
-  type InstructionTiming,
-  type InstructionWork,
   internalError,
   type ProgramEntry,
   QUEUES,
-  type ResolvedFields,
 } from '@bitloom/ir';
-import {
-  type CompiledInstruction,
-  type Environment,
-  type Step,
-  setLoopVariable,
-  setRegister,
-} from '../compiled-stream.js';
-import { BufferPorts, earliestPorts, type PortClaim, takePorts } from './buffer-ports.js';
+import type { CompiledInstruction, Environment, Step } from '../compiled-stream.js';
+import { BufferPorts, earliestPorts, takePorts } from './buffer-ports.js';
 import { addBytes, addMemoryBytes, type Counters, costOf } from './counters.js';
-import { MemoryChannels, type TransferRuns } from './memory-channels.js';
+import { Dispatcher } from './dispatcher.js';
+import { MemoryChannels } from './memory-channels.js';
+import { type Pending, resolvePending } from './pending.js';
 import { TokenQueues } from './token-queues.js';
 import type { TraceRecorder } from './trace-recorder.js';
 
@@ -42,22 +35,6 @@ export interface StartedInstruction {
 
 /** Told of every instruction as it starts, in the order of time. */
 export type StartObserver = (started: StartedInstruction) => void;
-
-/** An instruction in a queue, with everything that depends on the environment already read. */
-interface Pending {
-  readonly instruction: CompiledInstruction;
-  /** Cycle at which the dispatcher handed it over, and since when the dispatcher had worked without a break. */
-  readyAt: number;
-  dispatchSince: number;
-  readonly timing: InstructionTiming;
-  readonly work: InstructionWork;
-  readonly accesses: readonly Access[];
-  readonly claims: readonly PortClaim[];
-  readonly runs: TransferRuns | undefined;
-  readonly transferKind: number;
-  /** Kept for an observer only: the run's own environment moves on. */
-  readonly environment: Environment | undefined;
-}
 
 interface InFlightWrite {
   readonly space: string;
@@ -78,20 +55,6 @@ interface Unit {
   interlock: number;
   /** Cycle at which the last queue entry was taken: when a full queue has room again. */
   takenAt: number;
-}
-
-const TRANSFERS: ReadonlySet<string> = new Set(['LD', 'ST']);
-
-function transferRuns(fields: ResolvedFields, side: 'src' | 'dst'): TransferRuns {
-  return {
-    start: fields.offset(side),
-    length: fields.number('length'),
-    count1: fields.number('count1'),
-    stride1: fields.number(`${side}Stride1`),
-    count2: fields.number('count2'),
-    stride2: fields.number(`${side}Stride2`),
-    channel: fields.channel(side),
-  };
 }
 
 /** One card's timing state: channels and ports. Each run starts with everything idle. */
@@ -155,7 +118,6 @@ class TimedRun {
   private readonly device: Device;
   private readonly channels: Map<string, MemoryChannels>;
   private readonly ports: BufferPorts;
-  private readonly steps: readonly Step[];
   private readonly env: Environment;
   private readonly counters: Counters;
   private readonly recorder: TraceRecorder | undefined;
@@ -172,13 +134,8 @@ class TimedRun {
     takenAt: 0,
   }));
   private readonly tokens: TokenQueues;
-  private readonly loops: { at: number; iteration: number; trips: number }[] = [];
-  private pc = 0;
-  private dispatcherFree = 0;
-  private dispatchSince = 0;
-  private lastBarrier = 0;
+  private readonly dispatcher: Dispatcher;
   private next: Pending | undefined;
-  private isDone = false;
 
   constructor(
     device: Device,
@@ -195,7 +152,7 @@ class TimedRun {
     this.device = device;
     this.channels = channels;
     this.ports = ports;
-    this.steps = steps;
+    this.dispatcher = new Dispatcher(device, steps, env, counters);
     this.env = env;
     this.counters = counters;
     this.recorder = recorder;
@@ -212,7 +169,7 @@ class TimedRun {
         this.push(pushAt);
       } else if (start < Number.POSITIVE_INFINITY) {
         this.execute(queue, start);
-      } else if (this.isDone && this.units.every((unit) => unit.head >= unit.queue.length)) {
+      } else if (this.dispatcher.isDone && this.units.every((unit) => unit.head >= unit.queue.length)) {
         return this.finish();
       } else {
         this.deadlock();
@@ -288,133 +245,44 @@ class TimedRun {
 
   /** When the dispatcher can hand over its next instruction; infinity when its queue is full or it is done. */
   private pushTime(): number {
-    if (this.isDone) return Number.POSITIVE_INFINITY;
-    this.next ??= this.advance();
+    if (this.next === undefined && !this.dispatcher.isDone) {
+      const instruction = this.dispatcher.next(() => this.drain());
+      if (instruction !== undefined) {
+        this.next = resolvePending(
+          instruction,
+          this.env,
+          this.device,
+          this.ports,
+          this.observer !== undefined,
+        );
+      }
+    }
     if (this.next === undefined) return Number.POSITIVE_INFINITY;
     const unit = this.units[this.next.instruction.queue];
     if (unit === undefined) throw internalError('instruction without a queue');
     const isFull = unit.queue.length - unit.head >= this.device.dispatcher.queueDepth;
-    return isFull ? Number.POSITIVE_INFINITY : Math.max(this.dispatcherFree, unit.takenAt);
+    return isFull ? Number.POSITIVE_INFINITY : Math.max(this.dispatcher.free, unit.takenAt);
   }
 
   private push(at: number): void {
     const { next } = this;
     if (next === undefined) return;
-    if (at > this.dispatcherFree) this.dispatchSince = at;
-    this.dispatcherFree = at;
+    this.dispatcher.handOver(at);
     next.readyAt = at;
-    next.dispatchSince = this.dispatchSince;
+    next.dispatchSince = this.dispatcher.workingSince;
     this.units[next.instruction.queue]?.queue.push(next);
     this.next = undefined;
   }
 
-  /** Walks control instructions up to the next instruction for a unit and pays for decoding. */
-  private advance(): Pending | undefined {
-    const { dispatcher } = this.device;
-    for (;;) {
-      const step = this.steps[this.pc];
-      if (step === undefined || step.kind === 'halt') {
-        this.isDone = true;
-        return undefined;
-      }
-      this.countFetch(step);
-      this.dispatcherFree +=
-        dispatcher.cyclesPerInstruction + step.instruction.operations * dispatcher.cyclesPerOperation;
-      switch (step.kind) {
-        case 'loop': {
-          const trips = step.trips(this.env);
-          if (trips <= 0) {
-            this.pc = step.end + 1;
-          } else {
-            setLoopVariable(this.env, step.variable, 0);
-            this.loops.push({ at: this.pc, iteration: 0, trips });
-            this.pc++;
-          }
-          break;
-        }
-        case 'end': {
-          this.dispatcherFree += dispatcher.cyclesPerIteration;
-          const loop = this.loops[this.loops.length - 1];
-          const start = this.steps[step.start];
-          if (loop === undefined || start?.kind !== 'loop') throw internalError('END without a running loop');
-          loop.iteration++;
-          if (loop.iteration < loop.trips) {
-            setLoopVariable(this.env, start.variable, loop.iteration);
-            this.pc = step.start + 1;
-          } else {
-            this.loops.pop();
-            this.pc++;
-          }
-          break;
-        }
-        case 'barrier': {
-          // The dispatcher stands still until every unit has drained: let them run first.
-          this.drain();
-          this.pc++;
-          break;
-        }
-        case 'base':
-          setRegister(this.env, step.register(this.env), step.value(this.env));
-          this.pc++;
-          break;
-        case 'frame':
-          this.pc++;
-          break;
-        case 'unit': {
-          this.pc++;
-          return this.resolve(step.instruction);
-        }
-      }
-    }
-  }
-
-  private drain(): void {
+  /** Lets every unit run dry; gives the cycle at which the last one has. */
+  private drain(): number {
     for (;;) {
       const [queue, start] = this.earliestHead();
       if (start === Number.POSITIVE_INFINITY) break;
       this.execute(queue, start);
     }
     if (this.units.some((unit) => unit.head < unit.queue.length)) this.deadlock();
-    const drained = Math.max(this.dispatcherFree, ...this.units.map((unit) => unit.completed));
-    this.dispatcherFree = drained;
-    this.dispatchSince = drained;
-    this.lastBarrier = drained;
-  }
-
-  /** Instruction bytes: fetched once, and again in each iteration of a loop that the loop buffer cannot hold. */
-  private countFetch(step: Step): void {
-    const held = this.loops.some((loop) => {
-      const start = this.steps[loop.at];
-      return (
-        loop.iteration > 0 &&
-        start?.kind === 'loop' &&
-        start.end - loop.at <= this.device.dispatcher.loopBufferInstructions
-      );
-    });
-    this.counters.instructions++;
-    const space = this.device.memories[0]?.space;
-    const memory = space === undefined ? undefined : this.counters.memories.get(space);
-    if (held || memory === undefined) return;
-    memory.instructions += step.instruction.encodedBytes;
-  }
-
-  private resolve(instruction: CompiledInstruction): Pending {
-    const fields = instruction.at(this.env);
-    const { spec } = instruction;
-    const accesses = spec.accesses(fields);
-    const isTransfer = TRANSFERS.has(spec.name);
-    return {
-      instruction,
-      readyAt: 0,
-      dispatchSince: 0,
-      timing: spec.timing(fields, this.device),
-      work: spec.work(fields),
-      accesses,
-      claims: this.ports.claims(accesses),
-      runs: isTransfer ? transferRuns(fields, spec.name === 'LD' ? 'src' : 'dst') : undefined,
-      transferKind: isTransfer ? fields.number('kind') : 0,
-      environment: this.observer === undefined ? undefined : this.env.slice(),
-    };
+    return Math.max(...this.units.map((unit) => unit.completed));
   }
 
   private execute(q: number, start: number): void {
@@ -526,7 +394,7 @@ class TimedRun {
       parts[cause] = (parts[cause] ?? 0) + stop - at;
       at = stop;
     };
-    until(this.lastBarrier, 5);
+    until(this.dispatcher.lastBarrier, 5);
     // Before the dispatcher's unbroken run there was nothing to do; during it, decoding held the unit up.
     until(Math.min(head.dispatchSince, head.readyAt), 0);
     until(head.readyAt, 4);
@@ -559,7 +427,7 @@ class TimedRun {
 
   private finish(): number {
     const end = Math.max(
-      this.dispatcherFree,
+      this.dispatcher.free,
       ...this.units.map((unit) => Math.max(unit.completed, unit.free)),
     );
     this.units.forEach((unit, q) => {
