@@ -43,10 +43,7 @@ export function packBitStream(codes: Int8Array, shape: CodeShape): Uint8Array<Ar
   return out;
 }
 
-/**
- * Unpacks `count` codes of one row, from column `start`, into `out` at `outAt`.
- * `rowBytes` is the first byte of the row in `stream`.
- */
+/** Unpacks `count` codes of the row that begins at byte `rowStart`, from column `start`, into `out` at `outAt`. */
 export function unpackRow(
   stream: Uint8Array,
   rowStart: number,
@@ -56,6 +53,21 @@ export function unpackRow(
   out: Int8Array,
   outAt: number,
 ): void {
+  if (bits === 8) {
+    for (let i = 0, at = rowStart + start; i < count; i += 1, at += 1) out[outAt + i] = stream[at];
+    return;
+  }
+  if (bits === 4 && start % 2 === 0) {
+    const even = count - (count % 2);
+    let at = rowStart + start / 2;
+    for (let i = outAt; i < outAt + even; i += 2, at += 1) {
+      const byte = stream[at];
+      out[i] = (byte << 28) >> 28;
+      out[i + 1] = (byte << 24) >> 28;
+    }
+    if (even < count) out[outAt + even] = (stream[at] << 28) >> 28;
+    return;
+  }
   const shift = 32 - bits;
   for (let i = 0; i < count; i += 1) {
     const bit = (start + i) * bits;

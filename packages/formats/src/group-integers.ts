@@ -16,7 +16,7 @@ import {
   groupsPerRow,
   symmetricMaxCode,
 } from './group-shape.js';
-import { decodeFp16, encodeFp16 } from './half-precision.js';
+import { decodeFp16Array, encodeFp16Array } from './half-precision.js';
 
 const f = Math.fround;
 
@@ -28,9 +28,53 @@ export interface GroupCodes extends GroupShape {
   readonly scales: Uint16Array;
 }
 
-/** Nearest integer, ties to even, for |value| < 2^22: adding 1.5·2^23 leaves no fraction bits in a float32. */
-function roundEven(value: number): number {
-  return f(f(value + 12582912) - 12582912);
+const MAX_FLOAT32 = 3.4028234663852886e38;
+/** 1.5·2^23. */
+const ROUND = 12582912;
+/** Bits of the fp16 +inf; scales are not negative, so what is not below overflowed. */
+const FP16_INFINITY = 0x7c00;
+
+/** Visits every group: its row, its index in the row, and the range of its elements in the row-major matrix. */
+function forGroups(
+  shape: GroupShape,
+  visit: (row: number, group: number, start: number, end: number) => void,
+): void {
+  const { rows, cols, groupSize } = shape;
+  const groups = groupsPerRow(shape);
+  for (let row = 0; row < rows; row += 1) {
+    for (let group = 0; group < groups; group += 1) {
+      const start = row * cols + group * groupSize;
+      visit(row, group, start, Math.min(start + groupSize, (row + 1) * cols));
+    }
+  }
+}
+
+/** Largest |value| of a range; NaN when one is NaN. */
+function largestMagnitude(values: Float32Array, start: number, end: number): number {
+  let amax = 0;
+  for (let i = start; i < end; i += 1) {
+    const magnitude = Math.abs(values[i]);
+    if (magnitude > amax) amax = magnitude;
+    else if (Number.isNaN(magnitude)) return magnitude;
+  }
+  return amax;
+}
+
+/** Codes of one group. Clamped before rounding, as a subnormal scale may lie far below amax / maxCode. */
+function roundGroup(
+  values: Float32Array,
+  codes: Int8Array,
+  start: number,
+  end: number,
+  scale: number,
+  maxCode: number,
+): void {
+  for (let i = start; i < end; i += 1) {
+    const quotient = f(values[i] / scale);
+    const clamped = quotient > maxCode ? maxCode : quotient < -maxCode ? -maxCode : quotient;
+    // A float32 near 1.5·2^23 has no fraction bits, so the sum rounds to the nearest integer, ties to even.
+    codes[i] = (f(clamped + ROUND) - ROUND) | 0;
+  }
 }
 
 /**
@@ -45,31 +89,29 @@ export function quantizeGroups(values: Float32Array, shape: GroupShape): GroupCo
   checkLength('values', values.length, rows * cols);
   const groups = groupsPerRow(shape);
   const maxCode = symmetricMaxCode(bits);
-  const codes = new Int8Array(rows * cols);
-  const scales = new Uint16Array(rows * groups);
-  for (let row = 0; row < rows; row += 1) {
-    for (let group = 0; group < groups; group += 1) {
-      const start = row * cols + group * groupSize;
-      const end = Math.min(start + groupSize, (row + 1) * cols);
-      let amax = 0;
-      for (let i = start; i < end; i += 1) {
-        const magnitude = Math.abs(values[i]);
-        // Written so that a NaN is caught as well.
-        if (!(magnitude <= 3.4028234663852886e38)) throw notFinite(values[i], row, group, i - row * cols);
-        if (magnitude > amax) amax = magnitude;
-      }
-      const scaleBits = encodeFp16(f(amax / maxCode));
-      if (scaleBits >= 0x7c00) throw scaleOverflow(amax, maxCode, row, group);
-      scales[row * groups + group] = scaleBits;
-      if (scaleBits === 0) continue;
-      const scale = decodeFp16(scaleBits);
-      for (let i = start; i < end; i += 1) {
-        // Clamp before rounding: a subnormal scale may lie far below amax / maxCode.
-        const quotient = f(values[i] / scale);
-        codes[i] = roundEven(quotient > maxCode ? maxCode : quotient < -maxCode ? -maxCode : quotient);
-      }
-    }
+  // Two passes over the matrix, with all scales rounded between them.
+  const quotients = new Float32Array(rows * groups);
+  forGroups(shape, (row, group, start, end) => {
+    const amax = largestMagnitude(values, start, end);
+    if (!(amax <= MAX_FLOAT32)) throw notFinite(values, row, group, start, row * cols);
+    quotients[row * groups + group] = amax / maxCode;
+  });
+  const scales = encodeFp16Array(quotients);
+  const overflow = scales.findIndex((scale) => scale >= FP16_INFINITY);
+  if (overflow >= 0) {
+    throw scaleOverflow(
+      quotients[overflow] * maxCode,
+      maxCode,
+      Math.floor(overflow / groups),
+      overflow % groups,
+    );
   }
+  const factors = decodeFp16Array(scales);
+  const codes = new Int8Array(rows * cols);
+  forGroups(shape, (row, group, start, end) => {
+    const scale = factors[row * groups + group];
+    if (scale !== 0) roundGroup(values, codes, start, end, scale, maxCode);
+  });
   return { rows, cols, bits, groupSize, codes, scales };
 }
 
@@ -80,19 +122,16 @@ export function quantizeGroups(values: Float32Array, shape: GroupShape): GroupCo
  */
 export function dequantizeGroups(matrix: GroupCodes): Float32Array<ArrayBuffer> {
   checkGroupShape(matrix);
-  const { rows, cols, groupSize, codes, scales } = matrix;
+  const { rows, cols, codes, scales } = matrix;
   const groups = groupsPerRow(matrix);
   checkLength('codes', codes.length, rows * cols);
   checkLength('scales', scales.length, rows * groups);
+  const factors = decodeFp16Array(scales);
   const out = new Float32Array(rows * cols);
-  for (let row = 0; row < rows; row += 1) {
-    for (let group = 0; group < groups; group += 1) {
-      const start = row * cols + group * groupSize;
-      const end = Math.min(start + groupSize, (row + 1) * cols);
-      const scale = decodeFp16(scales[row * groups + group]);
-      for (let i = start; i < end; i += 1) out[i] = codes[i] * scale;
-    }
-  }
+  forGroups(matrix, (row, group, start, end) => {
+    const scale = factors[row * groups + group];
+    for (let i = start; i < end; i += 1) out[i] = codes[i] * scale;
+  });
   return out;
 }
 
@@ -127,13 +166,20 @@ export function checkCanonical(matrix: CanonicalMatrix): void {
   checkLength('scales', matrix.scales.length, matrix.rows * groupsPerRow(matrix));
 }
 
-function notFinite(value: number, row: number, group: number, col: number): BitloomError {
+function notFinite(
+  values: Float32Array,
+  row: number,
+  group: number,
+  start: number,
+  rowStart: number,
+): BitloomError {
+  const at = values.findIndex((value, i) => i >= start && !Number.isFinite(value));
   return new BitloomError({
     code: 'quantize-not-finite',
     message: 'a value to quantise is not finite',
-    where: `row ${row}, group ${group}, column ${col}`,
+    where: `row ${row}, group ${group}, column ${at - rowStart}`,
     expected: 'a finite float32',
-    got: String(value),
+    got: String(values[at]),
     hint: 'the checkpoint is damaged or was stored after an overflow; check the tensor before quantising',
   });
 }

@@ -75,9 +75,12 @@ export function roundToInteger(value: number, mode: RoundingMode): number {
  * @throws BitloomError `format-rounding-unknown`.
  */
 export function roundShift(magnitude: number, shift: number, mode: RoundingMode, negative: boolean): number {
-  const roundUp = rule(mode);
   const quotient = magnitude >>> shift;
-  const rest = magnitude - quotient * 2 ** shift;
+  const rest = magnitude & ((1 << shift) - 1);
   if (rest === 0) return quotient;
-  return roundUp((quotient & 1) === 1, rest * 2 - 2 ** shift, negative) ? quotient + 1 : quotient;
+  const versusHalf = rest - (1 << shift) / 2;
+  // The mode of nearly every call, without the table.
+  if (mode === 'nearest-even')
+    return versusHalf > 0 || (versusHalf === 0 && quotient & 1) ? quotient + 1 : quotient;
+  return rule(mode)((quotient & 1) === 1, versusHalf, negative) ? quotient + 1 : quotient;
 }
