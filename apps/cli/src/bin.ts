@@ -1,2 +1,5 @@
 #!/usr/bin/env node
-export {};
+/** The `bitloom` command: runs the command line and leaves with its exit code. */
+import { main } from './main.js';
+
+process.exitCode = await main(process.argv);

@@ -1,0 +1,174 @@
+/**
+ * The command line as declarations: commands, arguments, options, help. Nothing is done here and nothing else is
+ * loaded; an action loads its command's module and hands it the parsed values.
+ */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import type { CompileOptions } from './commands/compile.js';
+import type { DemoOptions } from './commands/demo.js';
+import type { DevicesOptions } from './commands/devices.js';
+import type { EvalOptions } from './commands/eval.js';
+import type { ImportOptions } from './commands/import.js';
+import type { InspectOptions } from './commands/inspect.js';
+import type { QuantizeOptions } from './commands/quantize.js';
+import type { RunOptions } from './commands/run.js';
+import type { SimulateOptions } from './commands/simulate.js';
+import { collect, integer, number } from './option-values.js';
+import type { Terminal } from './terminal/terminal.js';
+
+const MODEL = 'file, folder or zoo name (see `bitloom models`)';
+const MODEL_OR_PROGRAM = `${MODEL}, or a compiled program`;
+
+function version(): string {
+  const manifest: { version: string } = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  );
+  return manifest.version;
+}
+
+/**
+ * @param terminal where commands write
+ * @param finish takes the exit code of the command that ran
+ */
+export function createCommandLine(terminal: Terminal, finish: (exitCode: number) => void): Command {
+  const root = new Command('bitloom')
+    .description('Map low-bit networks onto FPGA accelerators: quantise, compile, simulate and run.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .configureOutput({ outputError: () => {} })
+    .exitOverride();
+
+  /** A command, with the options every command has. */
+  const add = (usage: string, description: string): Command => {
+    const command = root.command(usage).description(description).allowExcessArguments(false);
+    return command.option('--json', 'print one JSON document on stdout');
+  };
+
+  add('devices', 'list the cards, or describe one')
+    .argument('[device]', 'name of a card, or file of a device')
+    .option('-o, --output <file>', 'write the device as an artefact')
+    .action(async (device: string | undefined, options: DevicesOptions) => {
+      const { devices } = await import('./commands/devices.js');
+      finish(await devices(device, options, terminal));
+    });
+
+  add('models', 'list the models of the zoo: shapes without weights').action(async () => {
+    const { models } = await import('./commands/models.js');
+    finish(await models(terminal));
+  });
+
+  add('import', 'read a checkpoint and write it as a bitloom model')
+    .argument('<model>', MODEL)
+    .requiredOption('-o, --output <file>', 'file to write')
+    .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
+    .option('--context <tokens>', 'longest sequence to make room for', integer(1))
+    .action(async (model: string, options: ImportOptions) => {
+      const { importModel } = await import('./commands/import.js');
+      finish(await importModel(model, options, terminal));
+    });
+
+  add('quantize', 'rewrite a model in a low-bit scheme')
+    .argument('<model>', MODEL)
+    .requiredOption('-s, --scheme <name>', 'W8A8 or W4A8')
+    .requiredOption('-o, --output <file>', 'file to write')
+    .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
+    .option('--context <tokens>', 'longest sequence to make room for', integer(1))
+    .action(async (model: string, options: QuantizeOptions) => {
+      const { quantize } = await import('./commands/quantize.js');
+      finish(await quantize(model, options, terminal));
+    });
+
+  add('compile', 'compile a model for a card')
+    .argument('<model>', MODEL)
+    .option('-d, --device <name>', 'card, or file of a device', 'u280')
+    .option('-s, --scheme <name>', 'scheme to quantise to (default: what the model is in, else W4A8)')
+    .option('-o, --output <file>', 'write the program')
+    .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
+    .option('--context <tokens>', "longest context (default: the model's, at most 4096)", integer(1))
+    .option('--stats', 'say more: instructions by kind, memory image')
+    .option('--no-weights', 'leave the weights out of the file; `run` then needs --model')
+    .option('--no-verify', 'skip the verifier')
+    .action(async (model: string, options: CompileOptions) => {
+      const { compileModel } = await import('./commands/compile.js');
+      finish(await compileModel(model, options, terminal));
+    });
+
+  add('simulate', 'time a model on a card: latency, energy, where the cycles go')
+    .argument('<model>', MODEL_OR_PROGRAM)
+    .option('-d, --device <name>', 'card, or file of a device (default: u280, or what the program is for)')
+    .option('-s, --scheme <name>', 'scheme to quantise to (default: what the model is in, else W4A8)')
+    .option('--prefill <tokens>', 'tokens of the prompt', integer(0), 128)
+    .option('--decode <tokens>', 'tokens to generate', integer(0), 1)
+    .option('--context <tokens>', "longest context (default: the model's, at most 4096)", integer(1))
+    .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
+    .option('--trace <file>', 'write a timeline for Perfetto (ui.perfetto.dev)')
+    .option('--html <file>', 'write a report as one self-contained page')
+    .option('--save-report <file>', 'write the report artefact')
+    .option('--save-trace <file>', 'write the trace artefact')
+    .action(async (model: string, options: SimulateOptions) => {
+      const { simulateModel } = await import('./commands/simulate.js');
+      finish(await simulateModel(model, options, terminal));
+    });
+
+  add('run', 'generate text, on the host or on a simulated card')
+    .argument('<model>', MODEL_OR_PROGRAM)
+    .requiredOption('-p, --prompt <text>', 'text to continue; empty starts from the first token')
+    .option('-n, --max-tokens <n>', 'tokens to generate', integer(0), 128)
+    .option('-t, --temperature <t>', '0 takes the most likely token', number(0), 0)
+    .option('--top-k <k>', 'draw from the k most likely tokens; 0: all', integer(0), 0)
+    .option('--top-p <p>', 'draw from the likeliest tokens that sum to p', number(0, 1, true), 1)
+    .option('--seed <n>', 'seed of the draws', integer(0), 0)
+    .option('--stop <text...>', 'end before this text; may be given several times', collect)
+    .option('-s, --scheme <name>', 'f32, W8A8 or W4A8 (default: f32 on the host, W4A8 on a card)')
+    .option('-d, --device <name>', 'host, a card, or file of a device (default: host)')
+    .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
+    .option('--context <tokens>', 'longest sequence to make room for', integer(1))
+    .option('--model <path>', 'the model of a program that was written with --no-weights')
+    .option('--threads <n>', 'threads of the host', integer(1), 1)
+    .action(async (model: string, options: RunOptions) => {
+      const { run } = await import('./commands/run.js');
+      finish(await run(model, options, terminal));
+    });
+
+  add('eval', 'perplexity of a text')
+    .argument('<model>', MODEL_OR_PROGRAM)
+    .requiredOption('--text <file>', 'text to score, UTF-8')
+    .option('--context <tokens>', 'tokens of a window', integer(3), 256)
+    .option('--chunks <n>', 'most windows (default: all)', integer(1))
+    .option('-s, --scheme <name>', 'f32, W8A8 or W4A8 (default: f32 on the host, W4A8 on a card)')
+    .option('-d, --device <name>', 'host, a card, or file of a device (default: host)')
+    .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
+    .option('--model <path>', 'the model of a program that was written with --no-weights')
+    .option('--threads <n>', 'threads of the host', integer(1), 1)
+    .option('--max-perplexity <x>', 'exit with 1 when the perplexity is higher', number(1))
+    .action(async (model: string, options: EvalOptions) => {
+      const { evaluate } = await import('./commands/eval.js');
+      finish(await evaluate(model, options, terminal));
+    });
+
+  add('inspect', 'show what is in a model, program, device, report, trace or checkpoint')
+    .argument('<file>', 'file, folder or zoo name')
+    .option(
+      '--verify',
+      'check it whole: checksums, and the rules of models and programs; exit 1 when it fails',
+    )
+    .option('--disassemble', 'list the instructions of a program')
+    .option('--graph', 'list the graph of a model, node by node')
+    .option('--entry <name>', 'list only this entry')
+    .action(async (file: string, options: InspectOptions) => {
+      const { inspect } = await import('./commands/inspect.js');
+      finish(await inspect(file, options, terminal));
+    });
+
+  add('demo', 'from a small model to text on a simulated card, then LLaMA2-7B on the same card')
+    .option('-d, --device <name>', 'card, or file of a device', 'u280')
+    .option('-s, --scheme <name>', 'W8A8 or W4A8', 'W4A8')
+    .option('-n, --max-tokens <n>', 'tokens to generate', integer(1), 100)
+    .option('-o, --output <file>', 'where to write the HTML report', 'bitloom-report.html')
+    .action(async (options: DemoOptions) => {
+      const { demo } = await import('./commands/demo.js');
+      finish(await demo(options, terminal));
+    });
+
+  return root;
+}

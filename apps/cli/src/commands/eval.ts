@@ -1,0 +1,78 @@
+/** `bitloom eval`: perplexity of a text, as llama-perplexity computes it. */
+import { type PerplexityResult, textPerplexity } from '@bitloom/runtime';
+import { EXIT } from '../exit-codes.js';
+import { openEngine } from '../input/engine.js';
+import { readText } from '../input/read-text.js';
+import { quantity } from '../terminal/quantity.js';
+import type { Terminal } from '../terminal/terminal.js';
+
+export interface EvalOptions {
+  readonly text: string;
+  readonly context: number;
+  readonly chunks?: number;
+  readonly scheme?: string;
+  readonly device?: string;
+  readonly tokenizer?: string;
+  readonly model?: string;
+  readonly threads: number;
+  readonly maxPerplexity?: number;
+}
+
+/** What `--json` prints. */
+export interface EvalDocument extends PerplexityResult {
+  readonly model: string;
+  readonly device: string;
+  readonly scheme: string;
+  /** Wall time on this machine. */
+  readonly seconds: number;
+  /** Tokens that went through the model per second of wall time. */
+  readonly tokensPerSecond: number;
+  readonly passed?: boolean;
+}
+
+export async function evaluate(spec: string, options: EvalOptions, terminal: Terminal): Promise<number> {
+  const text = readText(options.text);
+  const { context, chunks, maxPerplexity, ...source } = options;
+  const opened = await openEngine(
+    spec,
+    { ...source, entries: ['prefill', 'decode', 'forward'], tokens: context },
+    terminal,
+  );
+  try {
+    const progress = await terminal.progress('evaluating');
+    const started = performance.now();
+    const result = textPerplexity(opened.engine, opened.tokenizer, text, {
+      context,
+      ...(chunks === undefined ? {} : { chunks }),
+      onProgress: ({ chunk, chunks: total }) => progress.update(chunk, total),
+    });
+    progress.stop();
+    const seconds = (performance.now() - started) / 1000;
+    const passed = maxPerplexity === undefined || result.perplexity <= maxPerplexity;
+    const document: EvalDocument = {
+      ...result,
+      model: opened.name,
+      device: opened.device,
+      scheme: opened.scheme,
+      seconds,
+      tokensPerSecond: (result.chunks * (context - 1)) / seconds,
+      ...(maxPerplexity === undefined ? {} : { passed }),
+    };
+    if (terminal.json) terminal.document(document);
+    else terminal.write(evalText(document, terminal));
+    if (passed) return EXIT.ok;
+    terminal.log(`check failed: perplexity ${result.perplexity} is above ${maxPerplexity}`);
+    return EXIT.checkFailed;
+  } finally {
+    opened.close();
+  }
+}
+
+function evalText(document: EvalDocument, { out }: Terminal): string {
+  const { perplexity, nll, tokens, chunks, context, model, scheme, device } = document;
+  return (
+    `${out.style.strong(`perplexity ${perplexity.toFixed(4)}`)} (${nll.toFixed(4)} nats per token)\n` +
+    `  ${model} in ${scheme} on ${device}: ${tokens} tokens scored in ${chunks} windows of ${context}, ` +
+    `${quantity(document.tokensPerSecond, 'token/s')}\n`
+  );
+}

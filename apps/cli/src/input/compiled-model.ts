@@ -1,0 +1,220 @@
+/**
+ * What a card needs: a program with its device, compiled here from a model or read from a file, and the model it came
+ * from where there is one.
+ */
+import { compile, instructionBytes } from '@bitloom/compiler';
+import {
+  BitloomError,
+  type Device,
+  deviceHash,
+  type InstructionBytes,
+  type ModelBundle,
+  modelHash,
+  type Program,
+} from '@bitloom/ir';
+import { nodeSha256 } from '@bitloom/ir/node';
+import { createTokenizer, type Tokenizer } from '@bitloom/models';
+import { openModel, readTokenizerFile } from '@bitloom/models/node';
+import type { Terminal } from '../terminal/terminal.js';
+import { applyScheme, longestContext } from './apply-scheme.js';
+import { pathKind } from './artefact-kind.js';
+import { loadDevice } from './load-device.js';
+import { readProgramFile } from './program-file.js';
+
+export interface SourceOptions {
+  readonly device?: string;
+  readonly scheme?: string;
+  readonly context?: number;
+  readonly tokenizer?: string;
+  /** The model of a program file that has none. */
+  readonly model?: string;
+}
+
+export interface CompiledModel {
+  readonly program: Program;
+  readonly device: Device;
+  /** Name of the model, for people. */
+  readonly name: string;
+  readonly bundle?: ModelBundle;
+  readonly tokenizer?: Tokenizer;
+  close(): void;
+}
+
+const DEFAULT_CONTEXT = 4096;
+const DEFAULT_DEVICE = 'u280';
+
+/** How a model is compiled. */
+export interface CompileRequest {
+  /** Tokens that will be asked for, so that the default context has room for them. */
+  readonly tokens?: number;
+  /** Entries to compile; default: what the compiler compiles. */
+  readonly entries?: readonly string[];
+  /** Whether the program records the identity of its model, which reads every weight. */
+  readonly identified?: boolean;
+}
+
+/**
+ * Quantises a model as asked and compiles it.
+ * @throws BitloomError what quantising and compiling throw
+ */
+export async function compileFor(
+  open: ModelBundle,
+  device: Device,
+  options: SourceOptions,
+  terminal: Terminal,
+  request: CompileRequest = {},
+): Promise<{ program: Program; bundle: ModelBundle; notes: readonly string[] }> {
+  const { bundle, notes } = await applyScheme(open, options.scheme, 'W4A8');
+  const { model } = bundle;
+  const longest = longestContext(model);
+  const wanted = Math.max(request.tokens ?? 0, Math.min(longest, DEFAULT_CONTEXT));
+  terminal.status(`compiling ${model.name} in ${model.numerics.scheme} for ${device.name}`);
+  const program = compile(model, device, {
+    capacity: options.context ?? Math.min(longest, wanted),
+    modelHash: request.identified === true ? modelHash(model, bundle.sections, nodeSha256) : '',
+    deviceHash: deviceHash(device),
+    ...(request.entries === undefined ? {} : { entries: request.entries }),
+  });
+  return { program, bundle, notes };
+}
+
+/**
+ * Compiles a model for a card, or opens a program file.
+ *
+ * @throws BitloomError what reading, quantising and compiling throw, `program-device-mismatch`,
+ *   `program-model-mismatch`, `program-option`
+ */
+export async function openCompiled(
+  spec: string,
+  options: SourceOptions,
+  terminal: Terminal,
+  request: CompileRequest = {},
+): Promise<CompiledModel> {
+  if (pathKind(spec) === 'program') return openProgram(spec, options);
+  const device = await loadDevice(options.device ?? DEFAULT_DEVICE);
+  const open = await openModel(spec, tokenizerOption(options));
+  try {
+    const { program, bundle } = await compileFor(open, device, options, terminal, request);
+    const { tokenizer, close } = open;
+    return {
+      program,
+      device,
+      name: bundle.model.name,
+      bundle,
+      ...(tokenizer === undefined ? {} : { tokenizer }),
+      close,
+    };
+  } catch (error) {
+    open.close();
+    throw error;
+  }
+}
+
+function tokenizerOption({ tokenizer }: SourceOptions): { tokenizer?: string } {
+  return tokenizer === undefined ? {} : { tokenizer };
+}
+
+async function openProgram(path: string, options: SourceOptions): Promise<CompiledModel> {
+  const file = readProgramFile(path);
+  try {
+    const { program } = file;
+    requireSame(path, '--scheme', program.numerics.scheme, options.scheme);
+    requireSame(path, '--context', String(program.capacity), options.context?.toString());
+    const device = await deviceOf(program, path, options.device);
+    const model = await modelOf(file, path, options);
+    return {
+      program,
+      device,
+      name: program.name.replace(/ on [^ ]+$/, ''),
+      ...model,
+      close: () => {
+        model.close();
+        file.close();
+      },
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** A program was made once and for all: an option may repeat what it was made with, but not change it. */
+function requireSame(path: string, option: string, made: string, asked: string | undefined): void {
+  if (asked === undefined || asked === made) return;
+  throw new BitloomError({
+    code: 'program-option',
+    message: `the program was compiled with another ${option}`,
+    where: path,
+    expected: made,
+    got: asked,
+    hint: 'compile the model again with that option',
+  });
+}
+
+async function deviceOf(program: Program, path: string, asked: string | undefined): Promise<Device> {
+  const device = await loadDevice(asked ?? program.device);
+  if (device.name === program.device && deviceHash(device) === program.deviceHash) return device;
+  throw new BitloomError({
+    code: 'program-device-mismatch',
+    message: 'the program was compiled for another card',
+    where: path,
+    expected: `${program.device} (${program.deviceHash.slice(0, 12)})`,
+    got: `${device.name} (${deviceHash(device).slice(0, 12)})`,
+    hint: 'give the same device with --device, or compile the model again',
+  });
+}
+
+async function modelOf(
+  file: { readonly program: Program; readonly bundle?: ModelBundle },
+  path: string,
+  options: SourceOptions,
+): Promise<{ bundle?: ModelBundle; tokenizer?: Tokenizer; close: () => void }> {
+  if (options.model === undefined) {
+    const record =
+      options.tokenizer === undefined
+        ? file.bundle?.model.text?.tokenizer
+        : await readTokenizerFile(options.tokenizer);
+    return {
+      ...(file.bundle === undefined ? {} : { bundle: file.bundle }),
+      ...(record === undefined ? {} : { tokenizer: createTokenizer(record) }),
+      close: () => {},
+    };
+  }
+  const open = await openModel(options.model, tokenizerOption(options));
+  try {
+    const { bundle } = await applyScheme(open, file.program.numerics.scheme, file.program.numerics.scheme);
+    requireModel(file.program, bundle, path, options.model);
+    return {
+      bundle,
+      ...(open.tokenizer === undefined ? {} : { tokenizer: open.tokenizer }),
+      close: open.close,
+    };
+  } catch (error) {
+    open.close();
+    throw error;
+  }
+}
+
+/** @throws BitloomError `program-model-mismatch` */
+function requireModel(program: Program, bundle: ModelBundle, path: string, given: string): void {
+  const hash = modelHash(bundle.model, bundle.sections, nodeSha256);
+  if (hash === program.modelHash) return;
+  throw new BitloomError({
+    code: 'program-model-mismatch',
+    message: 'the program was not compiled from this model',
+    where: path,
+    expected: `content ${program.modelHash.slice(0, 16)}`,
+    got: `content ${hash.slice(0, 16)} of ${given}`,
+    hint: 'give the model and the tokenizer it was compiled with, or compile again',
+  });
+}
+
+/** Instruction storage of a program, counted with a progress bar. */
+export async function countInstructionBytes(program: Program, terminal: Terminal): Promise<InstructionBytes> {
+  const progress = await terminal.progress('counting instructions');
+  try {
+    return instructionBytes(program, (done, total) => progress.update(done, total));
+  } finally {
+    progress.stop();
+  }
+}

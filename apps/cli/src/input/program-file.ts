@@ -1,0 +1,77 @@
+/**
+ * Program files. A program names its model by content hash; so that one file can also be run, the model it was
+ * compiled from may travel in the same container, as sections that readers of programs do not look at:
+ * `model/header` (JSON) and `model/sections/<name>`.
+ */
+import { type ModelBundle, modelSectionNames, type Program, type SectionSource } from '@bitloom/ir';
+import {
+  type ContainerContent,
+  programFromContainer,
+  programToContainer,
+  type SectionInput,
+  sectionOf,
+} from '@bitloom/ir/container';
+import { openContainer, writeContainer } from '@bitloom/ir/node';
+import { parseModel } from '@bitloom/ir/schema';
+
+const HEADER = 'model/header';
+const PREFIX = 'model/sections/';
+/** Bytes of a section that are in memory at a time. */
+const CHUNK = 1 << 20;
+
+export interface ProgramFile {
+  readonly program: Program;
+  /** The model it was compiled from, where the file holds it. */
+  readonly bundle?: ModelBundle;
+  close(): void;
+}
+
+/**
+ * @param bundle the model to put beside the program; it must have weights
+ * @returns length of the file in bytes
+ * @throws BitloomError `write-failed`, and what the sections throw
+ */
+export function writeProgramFile(path: string, program: Program, bundle?: ModelBundle): number {
+  return writeContainer(path, programContent(program, bundle));
+}
+
+function programContent(program: Program, bundle: ModelBundle | undefined): ContainerContent {
+  const content = programToContainer(program);
+  if (bundle === undefined) return content;
+  const header = new TextEncoder().encode(JSON.stringify(parseModel(bundle.model)));
+  const sections = modelSectionNames(bundle.model).map((name) => streamed(bundle.sections, name));
+  return { ...content, sections: [...content.sections, sectionOf(HEADER, header), ...sections] };
+}
+
+function streamed(source: SectionSource, name: string): SectionInput {
+  const byteLength = source.byteLength(name);
+  return {
+    name: `${PREFIX}${name}`,
+    byteLength,
+    chunks: function* () {
+      for (let offset = 0; offset < byteLength; offset += CHUNK) {
+        yield source.read(name, offset, Math.min(CHUNK, byteLength - offset));
+      }
+    },
+  };
+}
+
+/** @throws BitloomError as `readProgram` of `@bitloom/ir/node` */
+export function readProgramFile(path: string): ProgramFile {
+  const container = openContainer(path);
+  try {
+    const program = programFromContainer(container);
+    const { sections } = container;
+    if (!sections.has(HEADER)) return { program, close: container.close };
+    const header: unknown = JSON.parse(new TextDecoder().decode(sections.read(HEADER)));
+    const own: SectionSource = {
+      has: (name) => sections.has(PREFIX + name),
+      byteLength: (name) => sections.byteLength(PREFIX + name),
+      read: (name, offset, length) => sections.read(PREFIX + name, offset, length),
+    };
+    return { program, bundle: { model: parseModel(header, path), sections: own }, close: container.close };
+  } catch (error) {
+    container.close();
+    throw error;
+  }
+}

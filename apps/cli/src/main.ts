@@ -1,0 +1,55 @@
+/**
+ * From arguments to an exit code: parses, runs one command, and turns whatever it throws into a message on stderr.
+ * Only the parser is loaded here; every command loads what it needs when it runs.
+ */
+import { CommanderError } from 'commander';
+import { createCommandLine } from './command-line.js';
+import { EXIT } from './exit-codes.js';
+import { describeError, type ErrorText } from './terminal/error-text.js';
+import { openTerminal, type Terminal } from './terminal/terminal.js';
+
+/** @param argv as in `process.argv` */
+export async function main(argv: readonly string[]): Promise<number> {
+  const terminal = openTerminal({ json: argv.includes('--json') });
+  let exitCode: number = EXIT.ok;
+  const commandLine = createCommandLine(terminal, (code) => {
+    exitCode = code;
+  });
+  try {
+    await commandLine.parseAsync([...argv]);
+    await terminal.flush();
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return usageError(error, terminal);
+    const text = describeError(error);
+    report(text, terminal);
+    return text.exitCode;
+  }
+}
+
+/** Help and version end as errors of the parser too; they have been printed. */
+function usageError(error: CommanderError, terminal: Terminal): number {
+  if (error.exitCode === 0) return EXIT.ok;
+  if (error.code !== 'commander.help') {
+    const headline = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+    report(
+      { code: 'usage', headline, facts: [['mend', 'see `bitloom --help`']], exitCode: EXIT.badInput },
+      terminal,
+    );
+  }
+  return EXIT.badInput;
+}
+
+/** One JSON line, or a headline with its facts below. */
+function report(error: ErrorText, terminal: Terminal): void {
+  if (terminal.json) {
+    const details = { code: error.code, message: error.headline, ...Object.fromEntries(error.facts) };
+    terminal.log(JSON.stringify({ error: details }));
+    return;
+  }
+  const { style } = terminal.err;
+  const width = Math.max(0, ...error.facts.map(([name]) => name.length));
+  terminal.log(`${style.bad('error')}: ${error.headline} ${style.dim(`[${error.code}]`)}`);
+  for (const [name, value] of error.facts)
+    terminal.log(`  ${style.dim(`${name}:`.padEnd(width + 1))} ${value}`);
+}

@@ -1,0 +1,28 @@
+/** Reads option values. What is wrong here is a usage error, found before any work starts. */
+import { InvalidArgumentError } from 'commander';
+
+/** An integer of at least `min`. */
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = /^[-+]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+    if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new InvalidArgumentError(`Expected an integer ${range}.`);
+  };
+}
+
+/** A finite number of at least `min`, or above it. */
+export function number(min: number, max = Number.POSITIVE_INFINITY, open = false): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    const inside = Number.isFinite(value) && (open ? value > min : value >= min) && value <= max;
+    if (inside) return value;
+    const range = max === Number.POSITIVE_INFINITY ? '' : `, at most ${max}`;
+    throw new InvalidArgumentError(`Expected a number ${open ? 'above' : 'of at least'} ${min}${range}.`);
+  };
+}
+
+/** Values of an option that may be given several times: `--stop a --stop b` or `--stop a b`. */
+export function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), value];
+}

@@ -1,0 +1,47 @@
+/** Writes a model and says what was written; what `import` and `quantize` end with. */
+import type { ModelBundle } from '@bitloom/ir';
+import { writeModel } from '@bitloom/ir/node';
+import { EXIT } from '../exit-codes.js';
+import { modelSummary } from '../inspect/model-summary.js';
+import { groupNotes } from '../terminal/notes.js';
+import { bytes, count } from '../terminal/quantity.js';
+import { formatFacts } from '../terminal/table.js';
+import type { Terminal } from '../terminal/terminal.js';
+
+export async function saveModel(
+  path: string,
+  bundle: ModelBundle,
+  notes: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
+  const fileBytes = writeModel(path, bundle);
+  const { name, family, scheme, shapeOnly, context, parameters, tensors, tokenizer } = modelSummary(bundle);
+  terminal.log(`wrote ${path} (${bytes(fileBytes)})`);
+  if (terminal.json) {
+    const tensorCount = tensors.length;
+    terminal.document({
+      file: path,
+      fileBytes,
+      name,
+      family,
+      scheme,
+      shapeOnly,
+      context,
+      parameters,
+      tensors: tensorCount,
+      ...(tokenizer === undefined ? {} : { tokenizer }),
+      notes,
+    });
+    return EXIT.ok;
+  }
+  const facts: [string, string][] = [
+    ['family', family],
+    ['scheme', `${scheme}${shapeOnly ? '; shapes only, no weights' : ''}`],
+    ['parameters', `${count(parameters)} in ${tensors.length} tensors`],
+    ['context', `${context} tokens`],
+    ['tokenizer', tokenizer ?? 'none'],
+    ...groupNotes(notes).map((note): [string, string] => ['note', note]),
+  ];
+  terminal.write(`${terminal.out.style.strong(name)}\n${formatFacts(facts, terminal.out)}`);
+  return EXIT.ok;
+}

@@ -1,0 +1,58 @@
+/**
+ * Any thrown value as something to print: its code, one sentence, and the facts below it. Errors of bitloom carry
+ * all of it; anything else is a bug of ours and shows where it happened. Recognises errors by their shape, so that
+ * the start of the command does not load `@bitloom/ir`.
+ */
+import { EXIT } from '../exit-codes.js';
+
+export interface ErrorText {
+  readonly code: string;
+  readonly headline: string;
+  readonly facts: readonly (readonly [name: string, value: string])[];
+  readonly exitCode: number;
+}
+
+/** What a BitloomError has. */
+interface TypedError extends Error {
+  readonly code: string;
+  readonly where?: string;
+  readonly expected?: string;
+  readonly got?: string;
+  readonly hint?: string;
+}
+
+function isTypedError(error: unknown): error is TypedError {
+  return error instanceof Error && error.name === 'BitloomError' && 'code' in error;
+}
+
+export function describeError(error: unknown): ErrorText {
+  if (isTypedError(error)) {
+    const facts = (['where', 'expected', 'got', 'hint'] as const).flatMap((name) => {
+      const value = error[name];
+      return value === undefined ? [] : [[name === 'hint' ? 'mend' : name, value] as const];
+    });
+    const tail = facts.map(([name, value]) => `; ${name}: ${value}`).join('');
+    const headline = error.message.endsWith(tail)
+      ? error.message.slice(0, error.message.length - tail.length)
+      : error.message;
+    const isOurs = error.code === 'internal';
+    return { code: error.code, headline, facts, exitCode: isOurs ? EXIT.internal : EXIT.badInput };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const stack =
+    error instanceof Error
+      ? (error.stack ?? '')
+          .split('\n')
+          .slice(1, 7)
+          .map((l) => l.trim())
+      : [];
+  return {
+    code: 'internal',
+    headline: `internal: ${message}`,
+    facts: [
+      ...(stack.length === 0 ? [] : [['where', stack.join(' ')] as const]),
+      ['mend', 'this is a bug in bitloom; please report it with the command that led here'],
+    ],
+    exitCode: EXIT.internal,
+  };
+}
