@@ -27,7 +27,9 @@ export class ByteWriter {
 
   bytes(values: ArrayLike<number>): void {
     this.#reserve(values.length);
-    this.#bytes.set(values, this.#length);
+    // A loop is faster than `set` for the few bytes of an immediate, and most writes are that.
+    if (values.length > 64) this.#bytes.set(values, this.#length);
+    else for (let i = 0; i < values.length; i += 1) this.#bytes[this.#length + i] = values[i];
     this.#length += values.length;
   }
 
