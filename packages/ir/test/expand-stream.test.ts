@@ -123,11 +123,22 @@ describe('maxIterations', () => {
   it('leaves out whole periods of rings only', () => {
     expect(visited(100, modulo(i0, 2))).toEqual([0, 1, 2, 3, 4, 97, 98, 99]);
     expect(visited(99, modulo(i0, 2))).toEqual([0, 1, 2, 3, 4, 97, 98]);
-    expect(visited(100, modulo(i0, 6))).toEqual([0, 1, 2, 3, 4, 5, 6, 97, 98, 99]);
+    expect(visited(100, modulo(i0, 3))).toEqual([0, 1, 2, 3, 4, 5, 96, 97, 98, 99]);
     const phases = visited(1000, modulo(i0, 3)).map((i) => i % 3);
     phases.slice(1).forEach((phase, n) => {
       expect(phase).toBe((phases[n] + 1) % 3);
     });
+  });
+
+  it('keeps what the caller says may meet, and cuts no less than that out', () => {
+    const ends = (trips: number, reach: number): number[] => {
+      const stream = loop(0, trips, [loadTo(i0)]);
+      const kept = offsets(stream, {}, { maxIterations: 7, reach: () => reach });
+      return kept.length === trips ? [] : kept;
+    };
+    expect(ends(100, 8)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 98, 99]);
+    expect(ends(100, 60)).toEqual([]);
+    expect(ends(100, Number.POSITIVE_INFINITY)).toEqual([]);
   });
 
   it('expands in full where the period is not known to be short', () => {
@@ -136,7 +147,7 @@ describe('maxIterations', () => {
 
   it('cuts at any place where a barrier keeps the iterations apart', () => {
     const body = [loadTo(modulo(i0, 1_000_003)), instruction('BARRIER', 'system')];
-    expect(offsets(loop(0, 100, body), {}, cut)).toEqual([0, 1, 2, 3, 4, 98, 99]);
+    expect(offsets(loop(0, 100, body), {}, cut)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 98, 99]);
   });
 
   it('cuts nested loops each on its own', () => {

@@ -34,15 +34,27 @@ export interface ExpandOptions {
   /**
    * Cuts loops of more iterations to about that many (at least 3): the first `maxIterations - 2` and the last 2,
    * with more of each where a ring of buffers needs it, so that whole periods of the body's expressions are
-   * left out. Iterations that a BARRIER keeps apart need no such care. Only bodies with balanced tokens stay
-   * meaningful when cut. Default: every iteration.
+   * left out. Iterations that a BARRIER keeps apart are only sampled: at most 8 phases of them, and the last 2.
+   * Only bodies with balanced tokens stay meaningful when cut. Default: every iteration.
    */
   readonly maxIterations?: number;
+  /**
+   * Iterations of a loop over which its accesses may meet: so many are kept from the start, and more than so many
+   * are left out, or none. Infinity: the loop is never cut. Default: 0, for addresses that are periodic.
+   */
+  readonly reach?: (loop: LoopRange) => number;
 }
+
+/** Most phases of a loop to show whose iterations a BARRIER keeps apart. */
+const MOST_ISOLATED = 8;
 
 /** A stream whose expressions are compiled: expand it as often as needed. */
 export interface CompiledStream {
   readonly loops: LoopStructure;
+  /** Iterations after which the body of a loop repeats itself, up to constants; see {@link iterationPeriod}. */
+  readonly periodOf: (loop: LoopRange) => number;
+  /** Loops whose body begins or ends with a BARRIER: their iterations never meet. */
+  readonly isolated: ReadonlySet<LoopRange>;
   /** Names that `bindings` must give a value. */
   readonly symbols: readonly string[];
   /** @throws BitloomError `expression-unbound`, `program-register` */
@@ -172,6 +184,8 @@ export function compileStream(stream: Stream): CompiledStream {
   };
   return {
     loops,
+    periodOf,
+    isolated,
     symbols,
     expand: (bindings, registers = new Map(), options = {}) =>
       run({ compiled, loops, slots, symbols, periodOf, isolated, set }, bindings, registers, options),
@@ -345,10 +359,14 @@ function gap(
   const none = { skipFrom: -1, skipTo: -1 };
   const limit = options.maxIterations;
   if (limit === undefined || trips <= limit) return none;
-  const period = isolated.has(loop) ? 1 : periodOf(loop);
-  // One whole period and one iteration more, so that a ring of buffers comes round once.
-  const head = Math.max(1, limit - 2, period + 1);
-  if (!Number.isFinite(period) || head + 2 >= trips) return none;
-  const tail = 2 + ((trips - head - 2) % period);
-  return head + tail >= trips ? none : { skipFrom: head, skipTo: trips - tail };
+  const isIsolated = isolated.has(loop);
+  const period = periodOf(loop);
+  const reach = options.reach?.(loop) ?? 0;
+  // Two whole periods show every meeting of two phases of a ring; where no two iterations meet, one does.
+  const phases = isIsolated ? Math.min(period, MOST_ISOLATED) : 2 * period;
+  const head = Math.max(1, limit - 2, phases, reach);
+  if (head + 2 >= trips) return none;
+  const tail = isIsolated ? 2 : 2 + ((trips - head - 2) % period);
+  // Less left out than the reach would bring together what is far apart.
+  return trips - head - tail <= reach ? none : { skipFrom: head, skipTo: trips - tail };
 }

@@ -78,7 +78,7 @@ function loadAccesses(f: ResolvedFields): readonly Access[] {
     operand: 'src',
     space: read.space,
     start: read.start,
-    end: read.bytes === 0 ? read.start : read.start + f.number('tableBytes'),
+    end: read.bytes === 0 ? read.start : read.start + Math.max(f.number('length'), f.number('tableBytes')),
     write: false,
     bytes: read.bytes,
   };
@@ -173,7 +173,7 @@ function plainRange(f: ResolvedFields, name: string, bytes: number, write: boole
 
 function convAccesses(f: ResolvedFields): readonly Access[] {
   const perFilter =
-    (f.number('channels') / Math.max(1, f.number('groups'))) *
+    Math.ceil(f.number('channels') / Math.max(1, f.number('groups'))) *
     f.number('kernelHeight') *
     f.number('kernelWidth');
   const outputs = f.number('outHeight') * f.number('outWidth') * f.number('filters');

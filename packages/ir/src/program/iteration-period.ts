@@ -8,9 +8,11 @@ import type { Expression } from '../expression.js';
 /** Periods beyond this are not worth finding: such a loop is expanded in full. */
 const LARGEST_PERIOD = 65_536;
 
-interface Progress {
+/** How an expression moves with a variable. */
+export interface Progress {
+  /** Iterations after which it has changed by a constant. */
   readonly period: number;
-  /** Change over one period; undefined where pieces of a minimum or maximum change differently. */
+  /** That constant; undefined where pieces of a minimum or maximum change differently. */
   readonly step: number | undefined;
 }
 
@@ -37,7 +39,8 @@ export function iterationPeriod(expressions: Iterable<Expression>, variable: str
   return period;
 }
 
-function progress(expression: Expression, variable: string): Progress {
+/** Period and step of one expression, see {@link iterationPeriod}. */
+export function progress(expression: Expression, variable: string): Progress {
   if (typeof expression === 'number') return { period: 1, step: 0 };
   if ('sym' in expression) return { period: 1, step: expression.sym === variable ? 1 : 0 };
   if ('mul' in expression) {

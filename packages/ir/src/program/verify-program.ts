@@ -21,6 +21,7 @@ import {
 } from './verify/check-expansion.js';
 import { checkFields } from './verify/check-fields.js';
 import { checkTokens, counterName } from './verify/check-tokens.js';
+import { loopReach } from './verify/loop-reach.js';
 import { type Area, checkRegions, MemoryAreas } from './verify/memory-areas.js';
 import { divisorsOf, sampleLengths } from './verify/sample-lengths.js';
 import { streamScope } from './verify/stream-scope.js';
@@ -37,7 +38,10 @@ export interface VerifyOptions {
   readonly lengths?: readonly Bindings[];
   /** Seed of the sampled lengths. Default 1. */
   readonly seed?: number;
-  /** Iterations of a loop in an expansion, see ExpandOptions. Default 7: the first 5 and the last 2. */
+  /**
+   * Iterations of a long loop in an expansion: the first `maxIterations - 2` and the last 2, more where accesses
+   * in it may meet only later. Default 7.
+   */
   readonly maxIterations?: number;
   /** Once so many instructions were executed, no further samples are taken; corners always are. Default 200,000. */
   readonly maxExecuted?: number;
@@ -175,6 +179,7 @@ function verifyEntry(
     for (const name of compiled.symbols) used.add(name);
     for (const divisor of divisorsOf(stream.instructions.flatMap(expressionsOf))) divisors.add(divisor);
     const maxIterations = options.maxIterations ?? 7;
+    const reach = loopReach(scope, compiled, fields.intervals, bounds.spans);
     plans.push({
       scope,
       compiled,
@@ -184,6 +189,7 @@ function verifyEntry(
       bounds,
       written,
       maxIterations,
+      reach,
     });
   }
   const seed = options.seed ?? 1;

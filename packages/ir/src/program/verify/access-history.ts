@@ -123,7 +123,9 @@ export class AccessHistory {
     let kept = 0;
     let clash: AccessRecord | undefined;
     for (const old of list) {
-      if (old.isDead || order.isSettled(old.queue, old.number)) continue;
+      // Dead for good, or the read that renews it would be missed where it is no longer listed.
+      if (order.isSettled(old.queue, old.number)) old.isDead = true;
+      if (old.isDead) continue;
       list[kept++] = old;
       if (clash !== undefined || old.start >= access.end || access.start >= old.end) continue;
       if (bucket >= 0 && bucket !== Math.max(firstOfAccess, this.#bucket(old.start))) continue;

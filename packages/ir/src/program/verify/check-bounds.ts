@@ -28,8 +28,21 @@ export interface BoundsCheck {
   readonly open: ReadonlySet<string>;
   /** Instructions that have an open access. */
   readonly openAt: ReadonlySet<number>;
+  /** Every access of each instruction that may run, with the bytes that it spans at most. */
+  readonly spans: ReadonlyMap<number, readonly AccessSpan[]>;
   /** Regions that some instruction may write; a superset. */
   readonly written: ReadonlySet<Area>;
+}
+
+/** An access at the bounds of the lengths and loop variables. */
+export interface AccessSpan {
+  readonly operand: string;
+  readonly write: boolean;
+  /** Most bytes from its first to its last. */
+  readonly extent: number;
+  /** All bytes that it may ever touch. */
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Key of an access of a static instruction. */
@@ -47,6 +60,7 @@ export function checkBounds(
   const proved = new Set<string>();
   const open = new Set<string>();
   const openAt = new Set<number>();
+  const spans = new Map<number, AccessSpan[]>();
   const written = new Set<Area>();
   const set = registersSet(scope);
   for (const [index, instruction] of scope.stream.instructions.entries()) {
@@ -58,10 +72,14 @@ export function checkBounds(
     const isConstant = Object.values(instruction.fields).every(
       (value) => typeof (isAddress(value) ? value.offset : value) === 'number',
     );
+    const listed: AccessSpan[] = [];
+    spans.set(index, listed);
     for (const [i, access] of high.entries()) {
       if (access.bytes === 0) continue;
       const address = addressOf(instruction, access);
       const [start, end] = [low[i]?.start ?? access.start, access.end];
+      const { operand, write } = access;
+      listed.push({ operand, write, extent: access.end - access.start, start, end });
       // The value of a register that the stream sets is known in expansions only.
       const isFixed = address.register === 0 || address.page || !set.has(address.register);
       if (access.write) {
@@ -82,7 +100,7 @@ export function checkBounds(
       }
     }
   }
-  return { proved, open, openAt, written };
+  return { proved, open, openAt, spans, written };
 }
 
 /** Base registers that the stream itself sets. */

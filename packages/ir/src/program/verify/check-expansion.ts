@@ -3,13 +3,12 @@
  * access that intervals left open is checked, and every two accesses of different queues to the same bytes, one
  * of them a write, must be ordered by tokens.
  *
- * Long loops are cut (see expandStream). That loses nothing as long as addresses are affine or periodic in the
- * loop variable: token-balanced bodies bound how far queues run apart, so a clash between distant iterations
- * shows between near ones of the same phase.
+ * Long loops are cut (see expandStream) where that loses nothing (see loop-reach).
  */
 import type { Bindings } from '../../expression.js';
 import type { CompiledStream, RegisterValues, ResolvedInstruction } from '../expand-stream.js';
 import { type Access, type FieldSpec, isAddress, type ResolvedFields } from '../instruction-fields.js';
+import type { LoopRange } from '../loop-structure.js';
 import { AccessHistory, type AccessRecord } from './access-history.js';
 import { accessKey, addressOf, type BoundsCheck, failBounds, failReadOnly } from './check-bounds.js';
 import { failRange, fieldLimits } from './check-fields.js';
@@ -29,6 +28,8 @@ export interface ExpansionPlan {
   /** Regions that some core may write: reads of all others need no comparison. */
   readonly written: ReadonlySet<Area>;
   readonly maxIterations: number;
+  /** See ExpandOptions. */
+  readonly reach: (loop: LoopRange) => number;
 }
 
 /** What one expansion saw. */
@@ -95,9 +96,9 @@ class Expansion {
   }
 
   run(): ExpansionResult {
-    const { compiled, registers, maxIterations } = this.#plan;
+    const { compiled, registers, maxIterations, reach } = this.#plan;
     let executed = 0;
-    for (const step of compiled.expand(this.#bindings, registers, { maxIterations })) {
+    for (const step of compiled.expand(this.#bindings, registers, { maxIterations, reach })) {
       executed++;
       const open = this.#plan.openFields.get(step.index);
       if (open !== undefined) this.#checkFields(step, open);
