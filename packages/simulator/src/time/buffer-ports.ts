@@ -12,35 +12,25 @@ export interface PortClaim {
 }
 
 export class BufferPorts {
-  private readonly ports = new Map<string, { readonly buffer: BufferDecl; readonly free: Float64Array }>();
+  private readonly ports: readonly { readonly buffer: BufferDecl; readonly free: Float64Array }[];
 
   constructor(device: Device) {
-    for (const buffer of device.buffers)
-      this.ports.set(buffer.space, { buffer, free: new Float64Array(buffer.ports) });
+    this.ports = device.buffers.map((buffer) => ({ buffer, free: new Float64Array(buffer.ports) }));
   }
 
   /** Claims of the accesses of one instruction: one per buffer, reads and writes together. */
   claims(accesses: readonly Access[]): PortClaim[] {
-    const bytes = new Map<string, number>();
-    for (const access of accesses) {
-      if (this.ports.has(access.space) && access.bytes > 0)
-        bytes.set(access.space, (bytes.get(access.space) ?? 0) + access.bytes);
-    }
     const out: PortClaim[] = [];
-    for (const [space, amount] of bytes) {
-      const found = this.ports.get(space);
-      if (found === undefined) continue;
-      out.push({
-        buffer: found.buffer,
-        free: found.free,
-        cycles: Math.ceil(amount / found.buffer.bytesPerCyclePerPort),
-      });
+    for (const { buffer, free } of this.ports) {
+      let bytes = 0;
+      for (const access of accesses) if (access.space === buffer.space) bytes += access.bytes;
+      if (bytes > 0) out.push({ buffer, free, cycles: Math.ceil(bytes / buffer.bytesPerCyclePerPort) });
     }
     return out;
   }
 
   reset(): void {
-    for (const { free } of this.ports.values()) free.fill(0);
+    for (const { free } of this.ports) free.fill(0);
   }
 }
 
