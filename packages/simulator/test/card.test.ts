@@ -27,7 +27,8 @@ function card(changes: Partial<CardOptions> = {}): SimulatedCard {
   });
 }
 
-const ids = (count: number, first = 0): Int32Array => Int32Array.from({ length: count }, (_, i) => (7 * (i + first) + 3) % 50);
+const ids = (count: number, first = 0): Int32Array =>
+  Int32Array.from({ length: count }, (_, i) => (7 * (i + first) + 3) % 50);
 
 /** The only output of a call, copied. */
 function logits(on: SimulatedCard, entry: string, past: number, tokens: Int32Array): Float32Array {
@@ -44,7 +45,8 @@ describe('function', () => {
     const byPrefill = logits(card(), 'prefill', 0, tokens);
     expect(byPrefill).toEqual(byForward.slice(10 * 50));
     const stepwise = card();
-    for (let i = 0; i < 11; i++) expect(logits(stepwise, 'decode', i, ids(1, i))).toEqual(byForward.slice(i * 50, (i + 1) * 50));
+    for (let i = 0; i < 11; i++)
+      expect(logits(stepwise, 'decode', i, ids(1, i))).toEqual(byForward.slice(i * 50, (i + 1) * 50));
     const cut = card();
     logits(cut, 'prefill', 0, ids(3));
     expect(logits(cut, 'forward', 3, ids(8, 3))).toEqual(byForward.slice(3 * 50));
@@ -53,7 +55,9 @@ describe('function', () => {
   it('does not change when time is counted too, or when the reference computes', () => {
     const expected = logits(card(), 'prefill', 0, ids(9));
     expect(logits(card({ mode: 'both' }), 'prefill', 0, ids(9))).toEqual(expected);
-    expect(logits(card({ kernels: createKernels({ backend: 'reference' }) }), 'prefill', 0, ids(9))).toEqual(expected);
+    expect(logits(card({ kernels: createKernels({ backend: 'reference' }) }), 'prefill', 0, ids(9))).toEqual(
+      expected,
+    );
   });
 
   it('keeps its cache between calls, and a shorter past goes back', () => {
@@ -68,7 +72,10 @@ describe('function', () => {
     const on = card();
     logits(on, 'prefill', 0, ids(39));
     expect(logits(on, 'decode', 39, ids(1)).every(Number.isFinite)).toBe(true);
-    expect(errorOf(() => logits(on, 'decode', 40, ids(1)))).toMatchObject({ code: 'context-full', got: '40 cached and 1 new' });
+    expect(errorOf(() => logits(on, 'decode', 40, ids(1)))).toMatchObject({
+      code: 'context-full',
+      got: '40 cached and 1 new',
+    });
     expect(errorOf(() => logits(on, 'prefill', 30, ids(11))).code).toBe('context-full');
   });
 });
@@ -79,7 +86,13 @@ describe('time beside function', () => {
     logits(on, 'prefill', 0, ids(9));
     for (let i = 0; i < 3; i++) logits(on, 'decode', 9 + i, ids(1));
     const report = on.report();
-    const timed = simulate(PROGRAM, U280, { prefill: 9, decode: 3, model: BUNDLE.model.name, instructionBytes: NO_BYTES, encodedLength });
+    const timed = simulate(PROGRAM, U280, {
+      prefill: 9,
+      decode: 3,
+      model: BUNDLE.model.name,
+      instructionBytes: NO_BYTES,
+      encodedLength,
+    });
     expect(report).toEqual({ ...timed.report, mode: 'both' });
     on.resetCounters();
     expect(on.report().totals).toMatchObject({ prefillSeconds: 0, decodeSeconds: 0 });
@@ -92,14 +105,26 @@ describe('time beside function', () => {
 
 describe('refusals', () => {
   it("another card's program, and a model without weights", () => {
-    expect(errorOf(() => card({ device: findCard('vhk158') }))).toMatchObject({ code: 'simulator-device-mismatch', expected: 'u280', got: 'vhk158' });
+    expect(errorOf(() => card({ device: findCard('vhk158') }))).toMatchObject({
+      code: 'simulator-device-mismatch',
+      expected: 'u280',
+      got: 'vhk158',
+    });
     const model = quantizedLlama({ ...STORIES, layers: 1, vocab: 50, context: 40 });
-    expect(errorOf(() => card({ bundle: { model, sections: memorySections({}) } })).code).toBe('simulator-shape-only');
+    expect(errorOf(() => card({ bundle: { model, sections: memorySections({}) } })).code).toBe(
+      'simulator-shape-only',
+    );
   });
 
   it('another model: a constant that is missing, or has another size', () => {
-    const without: ModelBundle = { ...BUNDLE, model: { ...BUNDLE.model, constants: BUNDLE.model.constants.filter(({ name }) => name !== 'norm') } };
-    expect(errorOf(() => card({ bundle: without }))).toMatchObject({ code: 'simulator-model-mismatch', where: "region 'norm'" });
+    const without: ModelBundle = {
+      ...BUNDLE,
+      model: { ...BUNDLE.model, constants: BUNDLE.model.constants.filter(({ name }) => name !== 'norm') },
+    };
+    expect(errorOf(() => card({ bundle: without }))).toMatchObject({
+      code: 'simulator-model-mismatch',
+      where: "region 'norm'",
+    });
     const larger = withWeights(quantizedLlama({ ...STORIES, layers: 1, vocab: 66, context: 40 }));
     expect(errorOf(() => card({ bundle: larger }))).toMatchObject({ code: 'simulator-image-size' });
     const narrower = withWeights(quantizedLlama({ ...STORIES, layers: 1, vocab: 50, context: 40, bits: 4 }));
@@ -108,38 +133,85 @@ describe('refusals', () => {
 
   it('a layout that no transform gives', () => {
     const regions = PROGRAM.regions.map((region) =>
-      region.contents.from === 'constant' && region.name === 'head' ? { ...region, contents: { ...region.contents, layout: 'cols8' } } : region,
+      region.contents.from === 'constant' && region.name === 'head'
+        ? { ...region, contents: { ...region.contents, layout: 'cols8' } }
+        : region,
     );
-    expect(errorOf(() => card({ program: { ...PROGRAM, regions } }))).toMatchObject({ code: 'simulator-layout', got: 'cols8' });
+    expect(errorOf(() => card({ program: { ...PROGRAM, regions } }))).toMatchObject({
+      code: 'simulator-layout',
+      got: 'cols8',
+    });
   });
 
   it('inputs that are missing or of another length, and lengths out of bounds', () => {
     const on = card();
-    expect(errorOf(() => on.run('prefill', { seq: 3, past: 0 }, {}))).toMatchObject({ code: 'simulator-input', expected: '3 values', got: 'none' });
-    expect(errorOf(() => on.run('prefill', { seq: 3, past: 0 }, { tokens: ids(2) }))).toMatchObject({ code: 'simulator-input', got: '2' });
-    for (const lengths of [{ seq: 0, past: 0 }, { seq: 1.5, past: 0 }, { seq: 1, past: -1 }, { seq: 2, past: Number.NaN }]) {
+    expect(errorOf(() => on.run('prefill', { seq: 3, past: 0 }, {}))).toMatchObject({
+      code: 'simulator-input',
+      expected: '3 values',
+      got: 'none',
+    });
+    expect(errorOf(() => on.run('prefill', { seq: 3, past: 0 }, { tokens: ids(2) }))).toMatchObject({
+      code: 'simulator-input',
+      got: '2',
+    });
+    for (const lengths of [
+      { seq: 0, past: 0 },
+      { seq: 1.5, past: 0 },
+      { seq: 1, past: -1 },
+      { seq: 2, past: Number.NaN },
+    ]) {
       expect(errorOf(() => on.run('forward', lengths, { tokens: ids(1) })).code).toBe('program-length');
     }
-    expect(errorOf(() => on.run('decode', { seq: 2, past: 0 }, { tokens: ids(2) })).code).toBe('program-length');
-    expect(errorOf(() => on.run('backward', { seq: 1, past: 0 }, { tokens: ids(1) }))).toMatchObject({ code: 'program-entry-unknown', got: 'backward' });
+    expect(errorOf(() => on.run('decode', { seq: 2, past: 0 }, { tokens: ids(2) })).code).toBe(
+      'program-length',
+    );
+    expect(errorOf(() => on.run('backward', { seq: 1, past: 0 }, { tokens: ids(1) }))).toMatchObject({
+      code: 'program-entry-unknown',
+      got: 'backward',
+    });
   });
 
   it('token ids outside of the vocabulary', () => {
     for (const id of [50, -1, 1 << 30]) {
-      const error = errorOf(() => card().run('prefill', { seq: 2, past: 0 }, { tokens: Int32Array.of(3, id) }));
-      expect(error).toMatchObject({ code: 'simulator-gather', where: 'row 1', expected: '0 to 49', got: String(id) });
+      const error = errorOf(() =>
+        card().run('prefill', { seq: 2, past: 0 }, { tokens: Int32Array.of(3, id) }),
+      );
+      expect(error).toMatchObject({
+        code: 'simulator-gather',
+        where: 'row 1',
+        expected: '0 to 49',
+        got: String(id),
+      });
     }
   });
 
   it('instructions that are only timed, and programs for several cores', () => {
-    const broken = (change: (program: Program['entries'][number]) => Program['entries'][number]): Program => ({ ...PROGRAM, entries: PROGRAM.entries.map(change) });
+    const broken = (
+      change: (program: Program['entries'][number]) => Program['entries'][number],
+    ): Program => ({ ...PROGRAM, entries: PROGRAM.entries.map(change) });
     const pool = broken((entry) => ({
       ...entry,
-      streams: [{ core: 0, instructions: [{ name: 'POOL', queue: 'vector', wait: [], release: [], fields: {}, origin: 0 }, ...entry.streams[0].instructions] }],
+      streams: [
+        {
+          core: 0,
+          instructions: [
+            { name: 'POOL', queue: 'vector', wait: [], release: [], fields: {}, origin: 0 },
+            ...entry.streams[0].instructions,
+          ],
+        },
+      ],
     }));
-    expect(errorOf(() => logits(card({ program: pool }), 'decode', 0, ids(1)))).toMatchObject({ code: 'simulator-unsupported', got: 'POOL' });
-    const cores = broken((entry) => ({ ...entry, streams: [...entry.streams, { core: 1, instructions: [] }] }));
-    expect(errorOf(() => logits(card({ program: cores }), 'decode', 0, ids(1))).code).toBe('simulator-unsupported');
+    expect(errorOf(() => logits(card({ program: pool }), 'decode', 0, ids(1)))).toMatchObject({
+      code: 'simulator-unsupported',
+      got: 'POOL',
+    });
+    const cores = broken((entry) => ({
+      ...entry,
+      streams: [...entry.streams, { core: 1, instructions: [] }],
+    }));
+    expect(errorOf(() => logits(card({ program: cores }), 'decode', 0, ids(1))).code).toBe(
+      'simulator-unsupported',
+    );
   });
 
   it('a space that the card does not have', () => {

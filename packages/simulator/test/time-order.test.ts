@@ -3,7 +3,15 @@
  * exactly the bytes that program order leaves, and no two that are in flight together touch the same bytes.
  */
 import { compile } from '@bitloom/compiler';
-import { CARDS, type Device, encodedLength, findCard, type Model, type Program, patternsOverlap } from '@bitloom/ir';
+import {
+  CARDS,
+  type Device,
+  encodedLength,
+  findCard,
+  type Model,
+  type Program,
+  patternsOverlap,
+} from '@bitloom/ir';
 import { createKernels } from '@bitloom/kernels';
 import { describe, expect, it } from 'vitest';
 import { HARD_CARDS } from '../../../test/support/small-cards.js';
@@ -23,17 +31,35 @@ const MODELS: Readonly<Record<string, Model>> = {
 };
 
 /** Every byte of the card's memories and buffers after some calls, and the logits of each. */
-function session(model: Model, program: Program, device: Device, order: CardOptions['order']): { logits: number[][]; bytes: Uint8Array } {
+function session(
+  model: Model,
+  program: Program,
+  device: Device,
+  order: CardOptions['order'],
+): { logits: number[][]; bytes: Uint8Array } {
   const kernels = createKernels();
   const { arena } = kernels;
   const base = arena.used;
   const card = new SimulatedCard({
-    program, device, bundle: withWeights(model), kernels, encodedLength, instructionBytes: NO_BYTES, mode: 'function', order,
+    program,
+    device,
+    bundle: withWeights(model),
+    kernels,
+    encodedLength,
+    instructionBytes: NO_BYTES,
+    mode: 'function',
+    order,
   });
   const end = arena.used;
   const logits: number[][] = [];
   let past = 0;
-  for (const [entry, seq] of [['prefill', 37], ['decode', 1], ['decode', 1], ['prefill', 5], ['decode', 1]] as const) {
+  for (const [entry, seq] of [
+    ['prefill', 37],
+    ['decode', 1],
+    ['decode', 1],
+    ['prefill', 5],
+    ['decode', 1],
+  ] as const) {
     const tokens = Int32Array.from({ length: seq }, (_, i) => (11 * (past + i) + 5) % 50);
     const [out] = Object.values(card.run(entry, { seq, past }, { tokens }));
     logits.push([...out]);
@@ -45,15 +71,23 @@ function session(model: Model, program: Program, device: Device, order: CardOpti
 /** Pairs in flight together, of different queues, on the same bytes, one of the two writing. */
 function races(started: readonly StartedInstruction[]): string[] {
   const found: string[] = [];
-  let active: { one: StartedInstruction; accesses: ReturnType<StartedInstruction['instruction']['spec']['accesses']> }[] = [];
+  let active: {
+    one: StartedInstruction;
+    accesses: ReturnType<StartedInstruction['instruction']['spec']['accesses']>;
+  }[] = [];
   for (const one of started) {
     const { instruction, environment, start } = one;
     const accesses = instruction.spec.accesses(instruction.at(environment)).filter(({ bytes }) => bytes > 0);
     active = active.filter((other) => other.one.completed > start);
     for (const other of active) {
       if (other.one.instruction.queue === instruction.queue) continue;
-      const clash = accesses.some((a) => other.accesses.some((b) => (a.write || b.write) && a.space === b.space && patternsOverlap(a, b)));
-      if (clash) found.push(`${other.one.instruction.source.name} at ${other.one.start} and ${instruction.source.name} at ${start}`);
+      const clash = accesses.some((a) =>
+        other.accesses.some((b) => (a.write || b.write) && a.space === b.space && patternsOverlap(a, b)),
+      );
+      if (clash)
+        found.push(
+          `${other.one.instruction.source.name} at ${other.one.start} and ${instruction.source.name} at ${start}`,
+        );
     }
     active.push({ one, accesses });
   }
@@ -65,24 +99,35 @@ function timedRaces(program: Program, device: Device): string[] {
     const started: StartedInstruction[] = [];
     const steps = compileStream(entry.streams[0].instructions, encodedLength);
     const lengths = { seq: entry.name === 'prefill' ? 37 : 1, past: entry.name === 'prefill' ? 9 : 45 };
-    new TimedCard(device).run(steps, createEnvironment(lengths), createCounters(device), undefined, entry, 0, (one) => started.push(one));
+    new TimedCard(device).run(
+      steps,
+      createEnvironment(lengths),
+      createCounters(device),
+      undefined,
+      entry,
+      0,
+      (one) => started.push(one),
+    );
     return races(started);
   });
 }
 
-describe.each([...CARDS, ...HARD_CARDS].map((device) => [device.name, device] as const))('on %s', (_name, device) => {
-  it.each(Object.keys(MODELS))('%s', (name) => {
-    const model = MODELS[name];
-    const program = compile(model, device, { maxChunk: 16 });
-    const expected = session(model, program, device, 'program');
-    for (const order of ['start', 'end'] as const) {
-      const got = session(model, program, device, order);
-      expect(got.logits).toEqual(expected.logits);
-      expect(Buffer.compare(got.bytes, expected.bytes), `${order}: bytes differ`).toBe(0);
-    }
-    expect(timedRaces(program, device)).toEqual([]);
-  });
-});
+describe.each([...CARDS, ...HARD_CARDS].map((device) => [device.name, device] as const))(
+  'on %s',
+  (_name, device) => {
+    it.each(Object.keys(MODELS))('%s', (name) => {
+      const model = MODELS[name];
+      const program = compile(model, device, { maxChunk: 16 });
+      const expected = session(model, program, device, 'program');
+      for (const order of ['start', 'end'] as const) {
+        const got = session(model, program, device, order);
+        expect(got.logits).toEqual(expected.logits);
+        expect(Buffer.compare(got.bytes, expected.bytes), `${order}: bytes differ`).toBe(0);
+      }
+      expect(timedRaces(program, device)).toEqual([]);
+    });
+  },
+);
 
 it('shows a race when a token is missing', () => {
   const device = findCard('u280');
@@ -95,8 +140,16 @@ it('shows a race when a token is missing', () => {
       ...stream,
       instructions: stream.instructions.map((instruction) => ({
         ...instruction,
-        wait: instruction.wait.filter((queue) => !(instruction.queue === 'matrix' && queue === 'load') && !(instruction.queue === 'load' && queue === 'matrix')),
-        release: instruction.release.filter((queue) => !(instruction.queue === 'matrix' && queue === 'load') && !(instruction.queue === 'load' && queue === 'matrix')),
+        wait: instruction.wait.filter(
+          (queue) =>
+            !(instruction.queue === 'matrix' && queue === 'load') &&
+            !(instruction.queue === 'load' && queue === 'matrix'),
+        ),
+        release: instruction.release.filter(
+          (queue) =>
+            !(instruction.queue === 'matrix' && queue === 'load') &&
+            !(instruction.queue === 'load' && queue === 'matrix'),
+        ),
       })),
     })),
   }));

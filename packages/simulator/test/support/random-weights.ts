@@ -33,7 +33,10 @@ export function withWeights(model: Model, seed = 1): ModelBundle {
     const bytes = canonicalBytes({ rows, cols, bits: type.element.bits, groupSize: type.scales[0].block[1] });
     keep('codes', Uint8Array.from({ length: bytes.codes }, next).buffer);
     const size = 1 / Math.sqrt(cols) / 2 ** (type.element.bits - 1);
-    keep('scales', Uint16Array.from({ length: bytes.scales / 2 }, () => encodeFp16(size * (2 + unit()))).buffer);
+    keep(
+      'scales',
+      Uint16Array.from({ length: bytes.scales / 2 }, () => encodeFp16(size * (2 + unit()))).buffer,
+    );
     return { ...constant, components: { codes: `${name}/codes`, scales: `${name}/scales` } };
   });
   return { model: { ...model, constants }, sections: memorySections(sections) };
