@@ -353,7 +353,10 @@ export interface Kernels {
   readonly mul: BinaryKernel;
   /** silu(a) · b. */
   readonly siluMul: BinaryKernel;
-  /** x / (1 + exp(−x)). */
+  /**
+   * x / (1 + exp(−x)). exp is clamped at 3.39e38, so far below zero the result is x / 3.39e38 and −inf gives −inf;
+   * the same holds for {@link Kernels.gelu}.
+   */
   readonly silu: UnaryKernel;
   /** x / (1 + exp(−u)), u = x·(c0 + c1·x²): the tanh form of GELU, c0 = 2·sqrt(2/π), c1 = 0.044715·c0. */
   readonly gelu: UnaryKernel;
@@ -366,7 +369,8 @@ export interface Kernels {
    * dst[i] = row ids[i] of a canonical table, dequantised: f32(code)·f32(scale).
    *
    * `ids` int32 [rows]; `codes` LSB-first bit stream of `bits` (2..8) two's complement codes, rows of
-   * codesRowBytes; `scales` fp16, one per `group` columns, rows of scalesRowBytes. `rows` is the number of ids.
+   * codesRowBytes; `scales` fp16, finite and not negative, one per `group` columns, rows of scalesRowBytes. `rows`
+   * is the number of ids, which are not checked against the table.
    *
    * @throws BitloomError `kernel-bits` unless bits is 2..8; `kernel-group` unless group ≥ 1.
    */

@@ -15,6 +15,7 @@ import {
   load,
   loadLane,
   op,
+  select,
   shuffle,
   v128,
 } from '@bitloom/wasm';
@@ -220,4 +221,18 @@ export function maxLane(f: FunctionBuilder, value: Local<'v128'>): F32 {
 /** floor(index / divisor), for broadcasting one operand over a group of batches. */
 export function sharedIndex(index: I32, divisor: I32): I32 {
   return op('i32.div_u', index, divisor);
+}
+
+/** Pointers to four rows of `rowBytes`, the later ones repeating the last of `count` valid rows. */
+export function fourRows(
+  f: FunctionBuilder,
+  rows: readonly Local<'i32'>[],
+  first: I32,
+  rowBytes: I32,
+  count: I32,
+): void {
+  f.set(rows[0], first);
+  for (let i = 1; i < rows.length; i += 1) {
+    f.set(rows[i], select(add(rows[i - 1], rowBytes), rows[i - 1], op('i32.gt_s', count, i32(i))));
+  }
 }

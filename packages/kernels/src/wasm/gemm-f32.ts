@@ -12,8 +12,7 @@ import {
   op,
   type ValueType,
 } from '@bitloom/wasm';
-import { fourRows } from './attention.js';
-import { advance, atLeast, loadTail, mul, storeTail, sumFour } from './emit.js';
+import { advance, atLeast, fourRows, loadTail, mul, storeTail, sumFour } from './emit.js';
 
 const PARAMS = {
   N: 'i32',

@@ -1,6 +1,7 @@
 /** The one WebAssembly module that holds every kernel. It imports the arena's memory and nothing else. */
 import { compileModule, ModuleBuilder, type WasmModule } from '@bitloom/wasm';
-import { emitAttention } from './attention.js';
+import { emitMixes } from './attention-mix.js';
+import { emitScores } from './attention-scores.js';
 import { emitElementwise } from './elementwise.js';
 import { emitEmbed } from './embed.js';
 import { emitGemmF32 } from './gemm-f32.js';
@@ -20,7 +21,8 @@ const EMITTERS = [
   emitQuantize,
   emitGemmGroups,
   emitGemmF32,
-  emitAttention,
+  emitScores,
+  emitMixes,
   emitSoftmax,
   emitEmbed,
 ] as const;
