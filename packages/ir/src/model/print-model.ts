@@ -101,7 +101,7 @@ function attributeText(value: AttributeValue): string {
 }
 
 function printText({ tokenizer, chatTemplate, bosId, eosIds }: NonNullable<Model['text']>): string {
-  const kind = tokenizer?.['kind'];
+  const kind = tokenizer?.kind;
   return [
     'text',
     `  tokenizer: ${tokenizer === undefined ? 'none' : typeof kind === 'string' ? kind : 'unnamed'}`,

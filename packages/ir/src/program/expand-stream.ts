@@ -165,7 +165,7 @@ export function compileStream(stream: Stream): CompiledStream {
   const compiled = stream.instructions.map((instruction) => compile(instruction, slots, layouts, variables));
   const set = new Set<number>();
   for (const instruction of stream.instructions) {
-    const register = instruction.name === 'BASE' ? instruction.fields['register'] : undefined;
+    const register = instruction.name === 'BASE' ? instruction.fields.register : undefined;
     if (typeof register === 'number') set.add(register);
   }
   const isolated = new Set<LoopRange>();

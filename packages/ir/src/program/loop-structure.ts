@@ -59,7 +59,7 @@ export function loopStructure(
     const parent = open[open.length - 1]?.loop;
     around.push(parent);
     if (instruction.name === 'LOOP') {
-      const variable = instruction.fields['variable'] ?? 0;
+      const variable = instruction.fields.variable ?? 0;
       const loop = {
         begin: index,
         end: -1,

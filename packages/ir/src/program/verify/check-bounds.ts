@@ -107,7 +107,7 @@ export function checkBounds(
 function registersSet(scope: StreamScope): Set<number> {
   const out = new Set<number>();
   for (const instruction of scope.stream.instructions) {
-    const register = instruction.name === 'BASE' ? instruction.fields['register'] : undefined;
+    const register = instruction.name === 'BASE' ? instruction.fields.register : undefined;
     if (typeof register === 'number') out.add(register);
   }
   return out;

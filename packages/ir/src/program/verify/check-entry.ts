@@ -120,7 +120,7 @@ function checkFrame(entry: ProgramEntry, frame: Frame, id: number): void {
     );
   }
   const head = stream.instructions[frame.first];
-  if (head.name !== 'FRAME' || (head.fields['frame'] ?? 0) !== id) {
+  if (head.name !== 'FRAME' || (head.fields.frame ?? 0) !== id) {
     fail('the frame does not begin with its FRAME instruction', `FRAME ${id} at ${frame.first}`, head.name);
   }
   for (const index of [...frame.entryPrefetch, ...frame.exitPrefetch]) {
@@ -153,7 +153,7 @@ function checkFrameMarks(entry: ProgramEntry): void {
   for (const stream of entry.streams) {
     for (const [index, instruction] of stream.instructions.entries()) {
       if (instruction.name !== 'FRAME') continue;
-      const id = instruction.fields['frame'] ?? 0;
+      const id = instruction.fields.frame ?? 0;
       const frame = typeof id === 'number' ? entry.frames[id] : undefined;
       if (frame?.first === index && frame.core === stream.core) continue;
       throw new BitloomError({

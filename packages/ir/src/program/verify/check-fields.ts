@@ -149,7 +149,7 @@ function checkShape(scope: StreamScope, index: number): void {
 
 function checkBase(scope: StreamScope, index: number): void {
   const { registers } = scope.program;
-  const register = scope.stream.instructions[index].fields['register'] ?? 0;
+  const register = scope.stream.instructions[index].fields.register ?? 0;
   if (registers.some((decl) => decl.index === register)) return;
   scope.fail('program-register', index, {
     message: 'BASE sets a register that the program does not declare',

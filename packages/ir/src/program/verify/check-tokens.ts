@@ -52,7 +52,7 @@ export function parseCounters(record: Readonly<Record<string, number>>, where: s
 
 /** Tokens per masked queue that an instruction waits for and releases. */
 export function tokenCount(instruction: Instruction): number {
-  const count = instruction.name === 'SYNC' ? instruction.fields['count'] : 1;
+  const count = instruction.name === 'SYNC' ? instruction.fields.count : 1;
   return typeof count === 'number' ? Math.max(1, count) : 1;
 }
 
@@ -138,7 +138,7 @@ function checkBalance(scope: StreamScope, index: number, before: Int32Array, aft
 }
 
 function checkFrameTokens(scope: StreamScope, index: number, counters: Int32Array): void {
-  const id = scope.stream.instructions[index].fields['frame'] ?? 0;
+  const id = scope.stream.instructions[index].fields.frame ?? 0;
   const frame = typeof id === 'number' ? scope.entry.frames[id] : undefined;
   // A frame that is not in the table is reported by check-frames.
   if (frame === undefined) return;

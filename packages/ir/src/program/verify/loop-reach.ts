@@ -104,7 +104,7 @@ function accessesIn(
 ): Map<string, Moving[]> {
   const out = new Map<string, Moving[]>();
   const body = scope.stream.instructions.slice(loop.begin + 1, loop.end);
-  const set = new Set(body.filter(({ name }) => name === 'BASE').map(({ fields }) => fields['register']));
+  const set = new Set(body.filter(({ name }) => name === 'BASE').map(({ fields }) => fields.register));
   for (let index = loop.begin + 1; index < loop.end; index++) {
     const instruction = scope.stream.instructions[index];
     const listed = spans.get(index);
@@ -129,7 +129,7 @@ function accessesIn(
 function isShapeSteady(scope: StreamScope, index: number, loop: LoopRange): boolean {
   const instruction = scope.stream.instructions[index];
   const inner = enclosingLoops(scope.loops.around[index]).filter((other) => other.begin > loop.begin);
-  const trips = inner.map((other) => scope.stream.instructions[other.begin].fields['trips'] ?? 0);
+  const trips = inner.map((other) => scope.stream.instructions[other.begin].fields.trips ?? 0);
   const shape = instructionSpec(instruction.name).fields.map((field) => instruction.fields[field.name] ?? 0);
   return [...trips, ...shape].every((value) => {
     if (isAddress(value)) return true;

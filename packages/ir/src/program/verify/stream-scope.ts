@@ -66,7 +66,7 @@ export function streamIntervals(scope: StreamScope): readonly (Intervals | undef
 }
 
 function tripsOf(scope: StreamScope, index: number): Expression {
-  const trips = scope.stream.instructions[index].fields['trips'] ?? 0;
+  const trips = scope.stream.instructions[index].fields.trips ?? 0;
   if (typeof trips === 'object' && 'space' in trips) {
     return scope.fail('program-field-kind', index, {
       message: "field 'trips' holds an address",
