@@ -14,6 +14,10 @@ import { errorOf } from './support/errors.js';
 
 const none = memorySections({});
 
+/** Plain data as headers hold it: no `__proto__`, which canonical JSON refuses. */
+const key = fc.string().filter((name) => name !== '__proto__');
+const plainValue = fc.jsonValue().filter((value) => !JSON.stringify(value).includes('"__proto__"'));
+
 describe('canonicalJson', () => {
   test('sorts keys by code units and writes numbers in shortest form', () => {
     // The example of RFC 8785, section 3.2.3, and some numbers of its appendix B.
@@ -35,15 +39,12 @@ describe('canonicalJson', () => {
 
   test('does not see in which order an object was made', () => {
     fc.assert(
-      fc.property(
-        fc.uniqueArray(fc.tuple(fc.string(), fc.jsonValue()), { selector: ([key]) => key }),
-        (fields) => {
-          const usable = fields.filter(([key]) => key !== '__proto__');
-          const forwards = canonicalJson(Object.fromEntries(usable));
-          expect(canonicalJson(Object.fromEntries([...usable].reverse()))).toBe(forwards);
-          expect(JSON.parse(forwards)).toEqual(JSON.parse(JSON.stringify(Object.fromEntries(usable))));
-        },
-      ),
+      fc.property(fc.uniqueArray(fc.tuple(key, plainValue), { selector: ([name]) => name }), (fields) => {
+        const usable = fields.filter(([key]) => key !== '__proto__');
+        const forwards = canonicalJson(Object.fromEntries(usable));
+        expect(canonicalJson(Object.fromEntries([...usable].reverse()))).toBe(forwards);
+        expect(JSON.parse(forwards)).toEqual(JSON.parse(JSON.stringify(Object.fromEntries(usable))));
+      }),
     );
   });
 });
