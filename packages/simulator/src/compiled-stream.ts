@@ -109,6 +109,8 @@ export class CompiledInstruction implements ResolvedFields {
   /** Arithmetic operations the dispatcher does for its dynamic fields. */
   readonly operations: number;
   readonly encodedBytes: number;
+  /** Number fields that the environment changes: with them, everything about an instruction but its addresses. */
+  readonly varyingNumbers: readonly Getter[];
   private environment: Environment;
   private readonly readers: readonly FieldReader[];
   private readonly index: ReadonlyMap<string, number>;
@@ -128,6 +130,9 @@ export class CompiledInstruction implements ResolvedFields {
     this.releases = source.release.map((queue) => QUEUES.indexOf(queue));
     this.index = index;
     this.readers = spec.fields.map((field) => reader(field, source.fields[field.name], fixed));
+    this.varyingNumbers = this.readers
+      .filter((field, at) => field.constant === undefined && spec.fields[at]?.kind !== 'address')
+      .map((field) => field.value);
     this.operations = Object.values(source.fields).reduce<number>(
       (sum, value) => sum + operationCount(isAddress(value) ? value.offset : value),
       0,

@@ -6,20 +6,13 @@
  * what an event releases (a token, a queue entry, a channel) is released at or after its own start. So shared
  * channels and ports are served in the order of time.
  */
-import {
-  type Access,
-  BitloomError,
-  type Device,
-  internalError,
-  type ProgramEntry,
-  QUEUES,
-} from '@bitloom/ir';
+import { BitloomError, type Device, internalError, type ProgramEntry, QUEUES } from '@bitloom/ir';
 import type { CompiledInstruction, Environment, Step } from '../compiled-stream.js';
 import { BufferPorts, earliestPorts, takePorts } from './buffer-ports.js';
 import { addBytes, addMemoryBytes, type Counters, costOf } from './counters.js';
 import { Dispatcher } from './dispatcher.js';
 import { MemoryChannels } from './memory-channels.js';
-import { type Pending, resolvePending } from './pending.js';
+import { type Pending, PendingFactory, type Traffic } from './pending.js';
 import { TokenQueues } from './token-queues.js';
 import type { TraceRecorder } from './trace-recorder.js';
 
@@ -117,7 +110,7 @@ export class TimedCard {
 class TimedRun {
   private readonly device: Device;
   private readonly channels: Map<string, MemoryChannels>;
-  private readonly ports: BufferPorts;
+  private readonly pending: PendingFactory;
   private readonly env: Environment;
   private readonly counters: Counters;
   private readonly recorder: TraceRecorder | undefined;
@@ -151,7 +144,7 @@ class TimedRun {
     this.observer = observer;
     this.device = device;
     this.channels = channels;
-    this.ports = ports;
+    this.pending = new PendingFactory(device, ports, observer !== undefined);
     this.dispatcher = new Dispatcher(device, steps, env, counters);
     this.env = env;
     this.counters = counters;
@@ -248,13 +241,7 @@ class TimedRun {
     if (this.next === undefined && !this.dispatcher.isDone) {
       const instruction = this.dispatcher.next(() => this.drain());
       if (instruction !== undefined) {
-        this.next = resolvePending(
-          instruction,
-          this.env,
-          this.device,
-          this.ports,
-          this.observer !== undefined,
-        );
+        this.next = this.pending.make(instruction, this.env);
       }
     }
     if (this.next === undefined) return Number.POSITIVE_INFINITY;
@@ -343,7 +330,7 @@ class TimedRun {
     let { latency } = timing;
     let busy = interval;
     let memoryStall = 0;
-    const space = this.memoryAccess(head);
+    const space = this.memoryTraffic(head);
     if (head.runs !== undefined && space !== undefined) {
       const channels = this.channels.get(space.space);
       if (channels === undefined)
@@ -371,8 +358,8 @@ class TimedRun {
     return { interval, latency: Math.max(latency, interval), busy, memoryStall, portStall };
   }
 
-  private memoryAccess(head: Pending): Access | undefined {
-    return head.accesses.find((access) => this.channels.has(access.space));
+  private memoryTraffic(head: Pending): Traffic | undefined {
+    return head.traffic.find(({ space }) => this.channels.has(space));
   }
 
   /** Says why the unit stood still between its last instruction and this one. */
@@ -416,12 +403,11 @@ class TimedRun {
     const cost = costOf(counters, head.instruction.source.origin);
     cost.cycles[q] = (cost.cycles[q] ?? 0) + busy;
     cost.macs += head.work.macs;
-    for (const access of head.accesses) {
-      addBytes(counters, access.space, access.bytes);
-      if (this.channels.has(access.space)) {
-        addMemoryBytes(counters, access.space, head.transferKind, access.bytes);
-        cost.memoryBytes += access.bytes;
-      }
+    for (const { space, bytes } of head.traffic) {
+      addBytes(counters, space, bytes);
+      if (!this.channels.has(space)) continue;
+      addMemoryBytes(counters, space, head.transferKind, bytes);
+      cost.memoryBytes += bytes;
     }
   }
 
