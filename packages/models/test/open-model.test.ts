@@ -387,3 +387,20 @@ describe.skipIf(!hasData)('tokenizer files', () => {
     );
   });
 });
+
+describe('the tokenizer beside a llama2.c checkpoint', () => {
+  it.skipIf(!hasData)('is taken by its name, and only by the name of this vocabulary', async () => {
+    const folder = path('beside');
+    mkdirSync(folder, { recursive: true });
+    const checkpoint = join(folder, 'model.bin');
+    copyFileSync(dataPath('stories260K/stories260K.bin'), checkpoint);
+    copyFileSync(dataPath('stories260K/tok512.bin'), join(folder, 'tokenizer.bin'));
+    const without = await openModel(checkpoint);
+    expect(without.tokenizer).toBeUndefined();
+    without.close();
+    copyFileSync(dataPath('stories260K/tok512.bin'), join(folder, 'tok512.bin'));
+    const beside = await openModel(checkpoint);
+    expect(beside.tokenizer?.vocabSize).toBe(512);
+    beside.close();
+  });
+});

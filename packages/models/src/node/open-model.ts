@@ -3,7 +3,7 @@
  * or a name of the zoo. The kind is decided by what the file holds, not by its name.
  */
 import { statSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { BitloomError, type Model } from '@bitloom/ir';
 import { hasContainerMagic } from '@bitloom/ir/container';
 import { openContainer } from '@bitloom/ir/node';
@@ -25,8 +25,11 @@ import { openFile, openFolder } from './file-source.js';
 import { readTokenizerFile } from './open-tokenizer.js';
 
 export interface OpenOptions {
-  /** Path of a tokenizer file or folder; needed for llama2.c files, which have none. */
-  readonly tokenizer?: string;
+  /**
+   * Path of a tokenizer file or folder. A llama2.c file has none inside; without this option one beside it is
+   * taken: `tok<vocabulary>.bin`, or `tokenizer.bin` for a vocabulary of 32,000.
+   */
+  readonly tokenizer?: string | undefined;
   /** Longest sequence to make room for; default: what the model was made for. */
   readonly context?: number;
 }
@@ -120,13 +123,26 @@ async function openModelFile(path: string, options: OpenOptions): Promise<OpenMo
     if (startsWith(head, 'GGUF')) return openGgufFile(source, options);
     requireNotForeign(head, path);
     const file = await readLlama2c(source);
-    const record = await givenTokenizer(options, file.config.vocabSize);
+    const tokenizer = options.tokenizer ?? neighbourTokenizer(path, file.config.vocabSize);
+    const record = await givenTokenizer({ ...options, tokenizer }, file.config.vocabSize);
     return bundleCheckpoint(llama2cCheckpoint(file), {
       ...named(path, options),
       format: 'llama2.c',
       ...(record === undefined ? {} : { tokenizer: record }),
     });
   });
+}
+
+/** Size of the vocabulary that llama2.c keeps in `tokenizer.bin`. */
+const LLAMA2_VOCABULARY = 32000;
+
+/**
+ * The tokenizer beside a llama2.c checkpoint, by the names llama2.c gives it: `tok512.bin` for a vocabulary of 512
+ * of one's own, `tokenizer.bin` for that of Llama 2.
+ */
+function neighbourTokenizer(checkpoint: string, vocabSize: number): string | undefined {
+  const names = [`tok${vocabSize}.bin`, ...(vocabSize === LLAMA2_VOCABULARY ? ['tokenizer.bin'] : [])];
+  return names.map((name) => join(dirname(checkpoint), name)).find((path) => pathKind(path) === 'file');
 }
 
 async function openGgufFile(source: ByteSource, options: OpenOptions): Promise<OpenModel> {
