@@ -6,6 +6,8 @@ export * from './container/container-reader.js';
 export {
   type ByteSink,
   type ContainerContent,
+  type ContainerWrite,
+  containerWrites,
   encodeContainer,
   MAX_SECTION_NAME,
   type SectionInput,

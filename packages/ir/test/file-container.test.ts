@@ -25,6 +25,7 @@ import {
   openContainer,
   openFile,
   writeContainer,
+  writeContainerAsync,
   writeFileAtomically,
 } from '../src/node.js';
 import { errorOf } from './support/errors.js';
@@ -241,3 +242,51 @@ function fullDiskTests(disk: string): void {
 }
 
 if (tiny !== undefined) describe('a disk that is really full', () => fullDiskTests(tiny));
+
+describe('a write that lets others run', () => {
+  test('gives the same bytes and tells how far it is', async () => {
+    const path = join(folder, 'a.bitloom');
+    const told: number[] = [];
+    const length = await writeContainerAsync(path, content(), { onProgress: (done) => told.push(done) });
+    expect(length).toBe(encodeContainer(content()).byteLength);
+    expect(Buffer.compare(readFileSync(path), encodeContainer(content()))).toBe(0);
+    expect(told.slice(0, 2)).toEqual([9000, 9010]);
+    expect(readdirSync(folder)).toEqual(['a.bitloom']);
+  });
+
+  test('can be cancelled between two pieces, and leaves the old file alone', async () => {
+    const path = join(folder, 'a.bitloom');
+    writeFileSync(path, 'old');
+    const controller = new AbortController();
+    const write = writeContainerAsync(path, content(), {
+      signal: controller.signal,
+      onProgress: () => {
+        setImmediate(() => controller.abort());
+      },
+    });
+    await expect(write).rejects.toMatchObject({ code: 'write-cancelled' });
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['a.bitloom']);
+  });
+
+  test('leaves nothing behind when a section or the disk fails', async () => {
+    const path = join(folder, 'a.bitloom');
+    const broken: ContainerContent = {
+      ...content(),
+      sections: [{ name: 'data', byteLength: 5, chunks: () => [new Uint8Array(4)] }],
+    };
+    await expect(writeContainerAsync(path, broken)).rejects.toMatchObject({
+      code: 'container-section-length',
+    });
+    const files: FileOperations = {
+      ...NODE_FILES,
+      rename: () => {
+        throw new Error('no');
+      },
+    };
+    await expect(writeContainerAsync(path, content(), { files })).rejects.toMatchObject({
+      code: 'write-failed',
+    });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});

@@ -45,6 +45,12 @@ interface Placed {
   readonly checksums: Uint8Array;
 }
 
+/** One write of a container that is being written. */
+export interface ContainerWrite {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 /**
  * Writes a container to a sink. Equal contents give equal bytes.
  *
@@ -53,12 +59,25 @@ interface Placed {
  *   `container-section-duplicate`, `container-section-length`, and whatever the sink or the sections throw
  */
 export function writeContainerTo(sink: ByteSink, content: ContainerContent): number {
+  const writes = containerWrites(content);
+  for (;;) {
+    const { done, value } = writes.next();
+    if (done === true) return value;
+    sink.write(value.offset, value.bytes);
+  }
+}
+
+/**
+ * The writes of a container in order, for a writer that has other things to do in between. The last one makes it a
+ * container. Ends with its length in bytes; throws as {@link writeContainerTo}.
+ */
+export function* containerWrites(content: ContainerContent): Generator<ContainerWrite, number, void> {
   requirePlainData(content.header);
   const placed = placeSections(content);
-  for (const section of placed) writeSection(sink, section);
+  for (const section of placed) yield* sectionWrites(section);
   const header = headerBytes(content, placed);
-  sink.write(PREAMBLE_BYTES, header);
-  sink.write(0, encodePreamble(content.kind, header.byteLength, crc32c(header)));
+  yield { offset: PREAMBLE_BYTES, bytes: header };
+  yield { offset: 0, bytes: encodePreamble(content.kind, header.byteLength, crc32c(header)) };
   return placed.reduce(
     (end, { input, offset }) => Math.max(end, offset + input.byteLength),
     PREAMBLE_BYTES + header.byteLength,
@@ -144,7 +163,7 @@ function placeSections(content: ContainerContent): readonly Placed[] {
 }
 
 /** Passes a section's bytes on and fills in its checksums. */
-function writeSection(sink: ByteSink, { input, offset, checksums }: Placed): void {
+function* sectionWrites({ input, offset, checksums }: Placed): Generator<ContainerWrite, void, void> {
   const table = new DataView(checksums.buffer);
   let written = 0;
   let checksum = 0;
@@ -152,7 +171,7 @@ function writeSection(sink: ByteSink, { input, offset, checksums }: Placed): voi
     if (written + piece.byteLength > input.byteLength) {
       throw sectionLengthError(input.name, `${input.byteLength} bytes`, 'more');
     }
-    sink.write(offset + written, piece);
+    yield { offset: offset + written, bytes: piece };
     let at = 0;
     while (at < piece.byteLength) {
       const room = CHUNK_BYTES - (written % CHUNK_BYTES);

@@ -31,16 +31,20 @@ export const NODE_FILES: FileOperations = {
 /** Node writes at most 2^31 - 1 bytes at once. */
 const LARGEST_WRITE = 1 << 30;
 
+/** A file that is being written under another name. End it with `commit` or `discard`. */
+export interface PendingFile extends ByteSink {
+  /** Flushes it and gives it its name. @throws BitloomError `write-failed`; nothing is left behind then */
+  commit(): void;
+  /** Removes what was written. Also after a failure, and more than once. */
+  discard(): void;
+}
+
 /**
- * Runs `produce` over a sink and puts the result at `path`.
+ * Begins a file that will stand at `path` once it is committed.
  *
- * @throws BitloomError `write-failed` for whatever the file system refuses; errors of `produce` pass through
+ * @throws BitloomError `write-failed` for whatever the file system refuses, here and in every write
  */
-export function writeFileAtomically<T>(
-  path: string,
-  produce: (sink: ByteSink) => T,
-  files: FileOperations = NODE_FILES,
-): T {
+export function beginFile(path: string, files: FileOperations = NODE_FILES): PendingFile {
   requireReplaceable(path);
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   const attempt = <R>(action: () => R): R => {
@@ -52,23 +56,46 @@ export function writeFileAtomically<T>(
   };
   const descriptor = attempt(() => files.open(temporary));
   let isOpen = true;
+  let isThere = true;
   const close = (): void => {
     isOpen = false;
     files.close(descriptor);
   };
+  return {
+    write: (offset, bytes) => attempt(() => writeAll(files, descriptor, offset, bytes)),
+    commit() {
+      attempt(() => files.flush(descriptor));
+      attempt(close);
+      attempt(() => files.rename(temporary, path));
+      isThere = false;
+      flushFolder(dirname(path));
+    },
+    discard() {
+      quietly(() => isOpen && close());
+      quietly(() => isThere && files.remove(temporary));
+      isThere = false;
+    },
+  };
+}
+
+/**
+ * Runs `produce` over a sink and puts the result at `path`.
+ *
+ * @throws BitloomError `write-failed` for whatever the file system refuses; errors of `produce` pass through
+ */
+export function writeFileAtomically<T>(
+  path: string,
+  produce: (sink: ByteSink) => T,
+  files: FileOperations = NODE_FILES,
+): T {
+  const file = beginFile(path, files);
   try {
-    const result = produce({
-      write: (offset, bytes) => attempt(() => writeAll(files, descriptor, offset, bytes)),
-    });
-    attempt(() => files.flush(descriptor));
-    attempt(close);
-    attempt(() => files.rename(temporary, path));
-    flushFolder(dirname(path));
+    const result = produce(file);
+    file.commit();
     return result;
   } catch (error) {
     // The first error is the one to report; a failing clean-up adds nothing to it.
-    quietly(() => isOpen && close());
-    quietly(() => files.remove(temporary));
+    file.discard();
     throw error;
   }
 }
