@@ -10,10 +10,11 @@ import { openModel } from '@bitloom/models/node';
 import { EXIT } from '../exit-codes.js';
 import { compileFor, countInstructionBytes } from '../input/compiled-model.js';
 import { loadDevice } from '../input/load-device.js';
-import { writeProgramFile } from '../input/program-file.js';
+import { programContent } from '../input/program-file.js';
 import { type ProgramStats, programStats } from '../inspect/program-stats.js';
 import { statsText } from '../inspect/summary-text.js';
 import { requireWritable } from '../output/require-writable.js';
+import { writeLarge } from '../output/write-large.js';
 import { groupNotes } from '../terminal/notes.js';
 import { bytes, count } from '../terminal/quantity.js';
 import { formatFacts } from '../terminal/table.js';
@@ -51,7 +52,8 @@ export async function compileModel(
     let fileBytes: number | undefined;
     if (options.output !== undefined) {
       const travels = options.weights && !isShapeOnly(bundle.model);
-      fileBytes = writeProgramFile(options.output, program, travels ? bundle : undefined);
+      const content = programContent(program, travels ? bundle : undefined);
+      fileBytes = await writeLarge(options.output, content, terminal);
       terminal.log(`wrote ${options.output} (${bytes(fileBytes)})`);
     }
     const result = {

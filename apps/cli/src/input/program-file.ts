@@ -11,7 +11,7 @@ import {
   type SectionInput,
   sectionOf,
 } from '@bitloom/ir/container';
-import { openContainer, writeContainer } from '@bitloom/ir/node';
+import { openContainer } from '@bitloom/ir/node';
 import { parseModel } from '@bitloom/ir/schema';
 
 const HEADER = 'model/header';
@@ -28,14 +28,9 @@ export interface ProgramFile {
 
 /**
  * @param bundle the model to put beside the program; it must have weights
- * @returns length of the file in bytes
- * @throws BitloomError `write-failed`, and what the sections throw
+ * @throws BitloomError `artefact-invalid`, `section-missing`
  */
-export function writeProgramFile(path: string, program: Program, bundle?: ModelBundle): number {
-  return writeContainer(path, programContent(program, bundle));
-}
-
-function programContent(program: Program, bundle: ModelBundle | undefined): ContainerContent {
+export function programContent(program: Program, bundle: ModelBundle | undefined): ContainerContent {
   const content = programToContainer(program);
   if (bundle === undefined) return content;
   const header = new TextEncoder().encode(JSON.stringify(parseModel(bundle.model)));

@@ -1,12 +1,13 @@
 /** Writes a model and says what was written; what `import` and `quantize` end with. */
 import type { ModelBundle } from '@bitloom/ir';
-import { writeModel } from '@bitloom/ir/node';
+import { modelToContainer } from '@bitloom/ir/container';
 import { EXIT } from '../exit-codes.js';
 import { modelSummary } from '../inspect/model-summary.js';
 import { groupNotes } from '../terminal/notes.js';
 import { bytes, count } from '../terminal/quantity.js';
 import { formatFacts } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
+import { writeLarge } from './write-large.js';
 
 export async function saveModel(
   path: string,
@@ -14,7 +15,7 @@ export async function saveModel(
   notes: readonly string[],
   terminal: Terminal,
 ): Promise<number> {
-  const fileBytes = writeModel(path, bundle);
+  const fileBytes = await writeLarge(path, modelToContainer(bundle), terminal);
   const { name, family, scheme, shapeOnly, context, parameters, tensors, tokenizer } = modelSummary(bundle);
   terminal.log(`wrote ${path} (${bytes(fileBytes)})`);
   if (terminal.json) {

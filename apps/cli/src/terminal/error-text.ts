@@ -25,6 +25,12 @@ function isTypedError(error: unknown): error is TypedError {
   return error instanceof Error && error.name === 'BitloomError' && 'code' in error;
 }
 
+/** Codes that do not mean bad input. */
+const EXIT_OF: Readonly<Record<string, number>> = {
+  internal: EXIT.internal,
+  'write-cancelled': EXIT.interrupted,
+};
+
 export function describeError(error: unknown): ErrorText {
   if (isTypedError(error)) {
     const facts = (['where', 'expected', 'got', 'hint'] as const).flatMap((name) => {
@@ -35,8 +41,7 @@ export function describeError(error: unknown): ErrorText {
     const headline = error.message.endsWith(tail)
       ? error.message.slice(0, error.message.length - tail.length)
       : error.message;
-    const isOurs = error.code === 'internal';
-    return { code: error.code, headline, facts, exitCode: isOurs ? EXIT.internal : EXIT.badInput };
+    return { code: error.code, headline, facts, exitCode: EXIT_OF[error.code] ?? EXIT.badInput };
   }
   const message = error instanceof Error ? error.message : String(error);
   const stack =

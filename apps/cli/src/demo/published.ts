@@ -1,0 +1,35 @@
+/** Figures that others published for LLaMA2-7B, to stand beside ours. None of them is ours, and none is fitted to. */
+
+export interface PublishedFigure {
+  /** Names of the cards it may stand beside. */
+  readonly devices: readonly string[];
+  /** What it is and how it came about. */
+  readonly what: string;
+  readonly source: string;
+  readonly decodeSeconds?: number;
+  readonly tokensPerSecond: number;
+  readonly prefillSeconds?: number;
+}
+
+export const PUBLISHED: readonly PublishedFigure[] = [
+  {
+    devices: ['u280', 'u280-flightllm'],
+    what: 'FlightLLM on a U280 board, one decode step at KV 128, measured by others',
+    source: 'design: arXiv 2401.03868; weights of 4 bits in groups of 128, 3.43 GB',
+    decodeSeconds: 17.5e-3,
+    tokensPerSecond: 57.1,
+  },
+  {
+    devices: ['vhk158', 'vhk158-flightllm'],
+    what: 'FlightLLM on a VHK158, prompt 128 and 512 decoded, simulated by its authors',
+    source: 'arXiv 2401.03868',
+    tokensPerSecond: 103.5,
+    prefillSeconds: 289.9e-3,
+  },
+];
+
+/** Cards that carry the published configuration, by the plain card. */
+export const PUBLISHED_CONFIGURATION: Readonly<Record<string, string>> = {
+  u280: 'u280-flightllm',
+  vhk158: 'vhk158-flightllm',
+};
