@@ -67,6 +67,14 @@ function floatOperand(name: string, value: Floats): Record<string, FieldValue> {
 
 /** Fetches a whole small table into staging; two stages take turns so that a fetch can run ahead. */
 function fetchParameter(emitter: Emitter, region: Region, purpose: string): Allocation {
+  if (region.bytes > emitter.widestRow) {
+    throw new BitloomError({
+      code: 'compiler-op-unsupported',
+      message: `the parameter '${region.name}' is not one row that all tokens share`,
+      expected: `at most ${emitter.widestRow} bytes`,
+      got: `${region.bytes} bytes`,
+    });
+  }
   const turn = emitter.turn(purpose);
   const stage = emitter.stage(`${purpose}.${turn}`, emitter.widestRow);
   emitter.push(

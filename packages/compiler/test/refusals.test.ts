@@ -95,6 +95,17 @@ describe('ops without an instruction', () => {
     expect(refusal({ ...opt, constants }).code).toBe('compiler-op-unsupported');
   });
 
+  it('a parameter of several rows where one is shared', () => {
+    const table: ConstantDecl = { name: 'table', type: dense('f32', [40, 64]), components: {} };
+    const model = rewritten((node) =>
+      node.op === 'rmsNorm' ? { ...node, inputs: [node.inputs[0], 'table'] } : node,
+    );
+    expect(refusal({ ...model, constants: [...model.constants, table] })).toMatchObject({
+      code: 'compiler-op-unsupported',
+      got: '10240 bytes',
+    });
+  });
+
   it('inputs that are not token ids', () => {
     const fn: GraphFunction = {
       name: 'decode',

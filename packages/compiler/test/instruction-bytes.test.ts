@@ -1,0 +1,142 @@
+/** Bytes of instructions: what is counted without storing against streams that are really emitted and encoded. */
+import { CARDS, encodeStream, evaluate, type Program, symbolsOf } from '@bitloom/ir';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { HARD_CARDS } from '../../../test/support/small-cards.js';
+import { compile, ExactLengths, exactInstructions, instructionBytes, programBytes } from '../src/index.js';
+import { LLAMA2_7B, quantizedLlama, STORIES } from './support/quantized-llama.js';
+import { quantizedOpt } from './support/quantized-opt.js';
+
+const SMALL = { layers: 2, width: 60, ffn: 172, heads: 6, vocab: 50, context: 90 } as const;
+
+function encodedBytes(
+  program: Program,
+  entry: Program['entries'][number],
+  lengths: { seq: number; past: number },
+): number {
+  let bytes = 0;
+  for (const stream of entry.streams) {
+    const { code, expressions } = encodeStream([...exactInstructions(stream, lengths)]);
+    expect(expressions.byteLength).toBe(0);
+    bytes += code.byteLength;
+  }
+  expect(program.entries).toContain(entry);
+  return bytes;
+}
+
+describe.each([CARDS[0], HARD_CARDS[1]].map((device) => [device.name, device] as const))(
+  'on %s',
+  (_name, device) => {
+    const programs = [
+      compile(quantizedLlama({ ...SMALL, kvHeads: 2, bits: 4 }), device, { maxChunk: 16 }),
+      compile(quantizedOpt({ ...SMALL, bits: 8 }), device, {
+        maxChunk: 5,
+        entries: ['prefill', 'decode', 'forward'],
+      }),
+    ];
+
+    it('a count equals the stream in full, at 16 seeded lengths and at the ends', () => {
+      for (const program of programs) {
+        for (const entry of program.entries) {
+          const exact = new ExactLengths(entry);
+          const isDecode = entry.name === 'decode';
+          const lengths = fc
+            .sample(fc.tuple(fc.integer({ min: 1, max: 90 }), fc.nat(89)), { seed: 7, numRuns: 16 })
+            .map(([seq, past]) => (isDecode ? { seq: 1, past } : { seq: Math.min(seq, 90 - past), past }));
+          const ends = isDecode
+            ? [
+                { seq: 1, past: 0 },
+                { seq: 1, past: 89 },
+              ]
+            : [
+                { seq: 1, past: 0 },
+                { seq: 90, past: 0 },
+                { seq: 1, past: 89 },
+              ];
+          for (const point of [...lengths, ...ends])
+            expect(exact.bytes(point)).toBe(encodedBytes(program, entry, point));
+          // Asking again, in another order, gives the same.
+          expect(exact.bytes(ends[0])).toBe(new ExactLengths(entry).bytes(ends[0]));
+        }
+      }
+    });
+  },
+);
+
+it('exact streams have no loops and no expressions, and as many instructions as the loops make', () => {
+  const program = compile(quantizedLlama({ ...SMALL, kvHeads: 6, bits: 8 }), HARD_CARDS[1]);
+  for (const entry of program.entries) {
+    const [stream] = entry.streams;
+    const lengths = entry.name === 'decode' ? { seq: 1, past: 50 } : { seq: 61, past: 3 };
+    const exact = [...exactInstructions(stream, lengths)];
+    expect(exact.some(({ name }) => name === 'LOOP' || name === 'END')).toBe(false);
+    // Count what the loops ask for, by hand: nesting is at most two.
+    let [expected, at] = [0, 0];
+    const walk = (bindings: Record<string, number>): number => {
+      const start = at;
+      let count = 0;
+      for (; at < stream.instructions.length; at++) {
+        const { name, fields } = stream.instructions[at];
+        if (name === 'END') return count;
+        if (name !== 'LOOP') {
+          count++;
+          continue;
+        }
+        const trips = fields.trips ?? 0;
+        if (typeof trips === 'object' && 'space' in trips) throw new Error('trips is an address');
+        const known = [...symbolsOf(trips)].every((symbol) => symbol in bindings);
+        const times = known ? evaluate(trips, bindings) : 0;
+        const body = ++at;
+        for (let i = 0; i < times; i++) {
+          at = body;
+          count += walk({ ...bindings, [`i${Number(fields.variable ?? 0)}`]: i });
+        }
+        if (times === 0) walk(bindings);
+      }
+      expect(start).toBe(0);
+      return count;
+    };
+    expected = walk(lengths);
+    expect(exact.length).toBe(expected);
+  }
+});
+
+describe('instructionBytes', () => {
+  const program = compile(quantizedLlama({ ...STORIES, layers: 1, context: 40 }), HARD_CARDS[1], {
+    entries: ['prefill', 'decode', 'forward'],
+  });
+
+  it('sums every length, one per bucket, and the program as it is', () => {
+    const seen: number[] = [];
+    const { total, unbucketed, bucketed, resolved } = instructionBytes(program, (done) => seen.push(done));
+    const size = (entry: Program['entries'][number]): number => {
+      const { code, expressions } = encodeStream(entry.streams[0].instructions);
+      return code.byteLength + expressions.byteLength;
+    };
+    const [prefill, decode, forward] = program.entries;
+    expect(resolved).toBe(size(prefill) + size(decode));
+    expect(total).toBe(resolved + size(forward));
+    expect(programBytes(program)).toBe(total);
+    const all = (lengths: readonly number[]): number =>
+      lengths.reduce((sum, n) => sum + encodedBytes(program, decode, { seq: 1, past: n - 1 }), 0);
+    const everyLength = Array.from({ length: 40 }, (_, i) => i + 1);
+    const prefills = everyLength.reduce(
+      (sum, n) => sum + encodedBytes(program, prefill, { seq: n, past: 0 }),
+      0,
+    );
+    expect(unbucketed).toBe(prefills + all(everyLength));
+    // Decode in buckets of 16 tokens, prefill in one of 128 that the context cuts short.
+    expect(bucketed).toBe(encodedBytes(program, prefill, { seq: 40, past: 0 }) + all([16, 32, 40]));
+    expect(resolved).toBeLessThan(bucketed);
+    expect(bucketed).toBeLessThan(unbucketed);
+  });
+
+  it('counts the published shape in a moment', () => {
+    const large = compile(quantizedLlama(LLAMA2_7B), CARDS[0], { capacity: 2048 });
+    const progress: [number, number][] = [];
+    const bytes = instructionBytes(large, (done, total) => progress.push([done, total]));
+    expect(bytes.resolved).toBeLessThan(1e6);
+    expect(bytes.unbucketed).toBeGreaterThan(1000 * bytes.resolved);
+    expect(progress.at(-1)).toEqual([4096, 4096]);
+  });
+});
