@@ -4,6 +4,7 @@ import { Arena } from './arena.js';
 import type { KernelName, Kernels, KernelTable } from './kernels.js';
 import { parallelKernels } from './parallel.js';
 import { referenceKernels } from './reference/backend.js';
+import { windowKernels } from './reference/window.js';
 import { failingKernels } from './selftest.js';
 import { instantiateKernels, wasmKernels } from './wasm/backend.js';
 import { SCRATCH_BYTES } from './wasm/gemm-groups.js';
@@ -43,9 +44,10 @@ export function createKernels(options: KernelOptions = {}): Kernels {
   }
   const arena = options.arena ?? new Arena();
   const reference = referenceKernels(arena);
+  const windows = windowKernels(arena);
   const backend = options.backend ?? 'wasm';
   if (backend === 'reference') {
-    return { backend, arena, threads: 1, fallbacks: [], close() {}, ...reference };
+    return { backend, arena, threads: 1, fallbacks: [], close() {}, ...reference, ...windows };
   }
   const module = compileKernels();
   const exports = instantiateKernels(arena, module);
@@ -53,7 +55,15 @@ export function createKernels(options: KernelOptions = {}): Kernels {
   const wasm = wasmKernels(exports, scratch);
   const fallbacks = failingKernels(arena, wasm, reference);
   if (threads === 1) {
-    return { backend, arena, threads: 1, fallbacks, close() {}, ...replace(wasm, reference, fallbacks) };
+    return {
+      backend,
+      arena,
+      threads: 1,
+      fallbacks,
+      close() {},
+      ...replace(wasm, reference, fallbacks),
+      ...windows,
+    };
   }
   const pool = new WorkerPool(arena, module, exports, workerScratch);
   const table = replace(parallelKernels(wasm, exports, pool, scratch, threads), reference, fallbacks);
@@ -66,6 +76,7 @@ export function createKernels(options: KernelOptions = {}): Kernels {
     fallbacks,
     close: () => pool.close(),
     ...table,
+    ...windows,
   };
 }
 

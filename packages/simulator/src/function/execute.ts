@@ -361,6 +361,36 @@ function vector(a: Arguments): Execute {
   return build(a);
 }
 
+/** Fields of a window, in the order of the kernels. */
+const WINDOW = [
+  'height',
+  'width',
+  'channels',
+  'outHeight',
+  'outWidth',
+  'kernelHeight',
+  'kernelWidth',
+  'strideHeight',
+  'strideWidth',
+  'padTop',
+  'padLeft',
+  'dilationHeight',
+  'dilationWidth',
+] as const;
+
+function convolution(a: Arguments): Execute {
+  const pointers = ['input', 'weights', 'scale', 'out'].map((name) => a.pointer(name));
+  return call(a.ctx.kernels.convolution, [...a.fields(...WINDOW, 'filters', 'groups'), ...pointers]);
+}
+
+function pooling(a: Arguments): Execute {
+  return call(a.ctx.kernels.pooling, [
+    ...a.fields(...WINDOW, 'function'),
+    a.pointer('input'),
+    a.pointer('out'),
+  ]);
+}
+
 const NOTHING: Execute = () => undefined;
 
 /** By name in the instruction table. */
@@ -370,12 +400,14 @@ const BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['MM', matrix],
   ['MV', matrix],
   ['VEC', vector],
+  ['CONV', convolution],
+  ['POOL', pooling],
   ['SYNC', () => NOTHING],
 ]);
 
 /**
  * Turns an instruction into the function that carries it out.
- * @throws BitloomError `simulator-unsupported` for instructions that are only timed (CONV, POOL).
+ * @throws BitloomError `simulator-unsupported` for an instruction this version does not execute.
  */
 export function buildExecute(instruction: CompiledInstruction, ctx: ExecuteContext): Execute {
   const build = BUILDERS.get(instruction.spec.name);
