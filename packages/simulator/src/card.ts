@@ -22,6 +22,7 @@ import {
   type Environment,
   findEntry,
   onlyStream,
+  restingRegisters,
   type Step,
   setLoopVariable,
   setRegister,
@@ -166,7 +167,11 @@ export class SimulatedCard {
     const known = this.entries.get(name);
     if (known !== undefined) return known;
     const entry = findEntry(this.program, name);
-    const steps = compileStream(onlyStream(entry), this.options.encodedLength);
+    const steps = compileStream(
+      onlyStream(entry),
+      this.options.encodedLength,
+      restingRegisters(this.program),
+    );
     const execute = steps.map((step) =>
       step.kind === 'unit' ? buildExecute(step.instruction, this.context) : undefined,
     );

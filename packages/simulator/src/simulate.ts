@@ -11,6 +11,7 @@ import {
   type EncodedLength,
   findEntry,
   onlyStream,
+  restingRegisters,
   type Step,
 } from './compiled-stream.js';
 import { buildReport } from './report.js';
@@ -52,7 +53,8 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
   const run = (name: string, lengths: { seq: number; past: number }, counters: Counters): void => {
     const entry = findEntry(program, name);
     checkLengths(program, entry, lengths);
-    const steps = streams.get(name) ?? compileStream(onlyStream(entry), options.encodedLength);
+    const steps =
+      streams.get(name) ?? compileStream(onlyStream(entry), options.encodedLength, restingRegisters(program));
     streams.set(name, steps);
     clock += card.run(steps, createEnvironment(lengths), counters, recorder, entry, clock);
     counters.tokens += lengths.seq;
