@@ -185,26 +185,10 @@ describe('refusals', () => {
     }
   });
 
-  it('instructions that are only timed, and programs for several cores', () => {
+  it('programs for several cores', () => {
     const broken = (
       change: (program: Program['entries'][number]) => Program['entries'][number],
     ): Program => ({ ...PROGRAM, entries: PROGRAM.entries.map(change) });
-    const pool = broken((entry) => ({
-      ...entry,
-      streams: [
-        {
-          core: 0,
-          instructions: [
-            { name: 'POOL', queue: 'vector', wait: [], release: [], fields: {}, origin: 0 },
-            ...entry.streams[0].instructions,
-          ],
-        },
-      ],
-    }));
-    expect(errorOf(() => logits(card({ program: pool }), 'decode', 0, ids(1)))).toMatchObject({
-      code: 'simulator-unsupported',
-      got: 'POOL',
-    });
     const cores = broken((entry) => ({
       ...entry,
       streams: [...entry.streams, { core: 1, instructions: [] }],

@@ -30,6 +30,8 @@ const card: fc.Arbitrary<Device> = fc
         efficiency: c.efficiency,
       })),
       buffers: base.buffers.map((b) => ({ ...b, ports: c.ports, bytesPerCyclePerPort: c.portBytes })),
+      // Program order never holds many tokens, but a unit without work may run ahead as far as the queues allow.
+      tokens: { ...base.tokens, counterBits: 12 },
       vector: { ...base.vector, lanes: c.lanes },
       dispatcher: {
         ...base.dispatcher,
