@@ -7,12 +7,12 @@
  *
  * Where a code is found: (1) a string after `code:`, also in the branches of a condition; (2) a string that begins
  * with one of HELPER_PREFIXES of its package, for codes that are handed to a helper function; (3) `internalError(...)`
- * is the code `internal`. Strings that a code is compared with do not count. A string handed to a helper called `fail...` or `...error` that neither rule finds is
- * reported, so that the prefixes cannot fall behind.
+ * is the code `internal`. Strings that a code is compared with do not count. A string handed to a helper called
+ * `fail...` or `...error` that no rule finds is reported, so that the prefixes cannot fall behind.
  *
  * A section is complete when it has a paragraph of meaning, a `text` block with the message as the command prints it,
- * a paragraph **Cause.** and a paragraph **Mend.** followed by a `sh`, `ts` or `json` block. Headline and mend of the message
- * must be sentences that the throwing package can say, so a page cannot keep the words of an older version.
+ * a paragraph **Cause.** and a paragraph **Mend.** followed by a `sh`, `ts` or `json` block. Headline and mend of the
+ * message must be sentences that the throwing package can say, so a page cannot keep the words of an older version.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -4,8 +4,16 @@
  * codes; its output says what to add.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, posix } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { format } from 'node:util';
 import { afterAll, expect, test, vi } from 'vitest';
@@ -112,23 +120,27 @@ test('commands have the options that the pages give them', () => {
   expect(wrong).toEqual([]);
 });
 
-test('links between the pages lead to a section', () => {
-  const anchors = new Set(
-    pages.flatMap((page) => {
-      const text = readFileSync(fromRoot(page), 'utf8');
-      return [...text.matchAll(/^#+ (.*)$/gm)].map(
-        (match) => `${page.slice(page.lastIndexOf('/') + 1)}#${match[1]}`,
-      );
-    }),
+/** Anchors of the headings of a page, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  const headings = readFileSync(fromRoot(page), 'utf8').matchAll(/^#+ (.*)$/gm);
+  return [...headings].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
   );
-  const broken = pages.flatMap((page) => {
-    const text = readFileSync(fromRoot(page), 'utf8');
-    return [...text.matchAll(/\]\(((?:[a-z]+\.md)?#[a-z0-9-]+)\)/g)]
-      .map((match) =>
-        match[1].startsWith('#') ? page.slice(page.lastIndexOf('/') + 1) + match[1] : match[1],
-      )
-      .filter((link) => !anchors.has(link))
-      .map((link) => `${page}: ${link}`);
-  });
+}
+
+test('links lead to a page and to a section of it', () => {
+  const broken = pages.flatMap((page) =>
+    [...readFileSync(fromRoot(page), 'utf8').matchAll(/\]\(([^)#\s]*)(?:#([^)\s]+))?\)/g)].flatMap(
+      ([link, file, anchor]) => {
+        const target = file === '' ? page : posix.join('docs/errors', file);
+        const leads =
+          existsSync(fromRoot(target)) && (anchor === undefined || anchorsOf(target).includes(anchor));
+        return leads ? [] : [`${page}: ${link}`];
+      },
+    ),
+  );
   expect(broken).toEqual([]);
 });
