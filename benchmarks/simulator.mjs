@@ -153,7 +153,7 @@ note(
     .join(' ')}`,
 );
 llama7b();
-const stories = `${process.env['BITLOOM_DATA'] ?? '../shared/data'}/stories260K/stories260K.bin`;
+const stories = `${process.env.BITLOOM_DATA ?? '../shared/data'}/stories260K/stories260K.bin`;
 if (existsSync(stories)) {
   const bundle = await openModel(stories);
   for (const scheme of ['W8A8', 'W4A8']) functional('stories260K', bundle, scheme, [1], 200, 12);

@@ -128,7 +128,7 @@ function* plans(name: string, isSingle: boolean, kvHeads: number, maxChunk: numb
 function planEntry(ctx: EntryContext, fn: GraphFunction, maxChunk: number, notes: string[]): ProgramEntry {
   const kvHeads = Math.max(
     1,
-    ...fn.nodes.filter((n) => n.op === 'attention').map((n) => Number(n.attributes['kvHeads'] ?? 1)),
+    ...fn.nodes.filter((n) => n.op === 'attention').map((n) => Number(n.attributes.kvHeads ?? 1)),
   );
   const longest = Math.min(maxChunk, 2 ** Math.ceil(Math.log2(ctx.capacity)));
   let failure: unknown;

@@ -84,8 +84,8 @@ export function emitStateAppend(emitter: Emitter, node: GraphNode): void {
     // A store is the load with its sides exchanged.
     const fields = {
       ...load,
-      src: load['dst'] ?? 0,
-      dst: load['src'] ?? 0,
+      src: load.dst ?? 0,
+      dst: load.src ?? 0,
       srcStride1: maxRows * width,
       dstStride1: capacity * width,
     };

@@ -187,8 +187,8 @@ class EntryBuilder {
       );
       const fields = {
         ...load,
-        src: load['dst'] ?? 0,
-        dst: load['src'] ?? 0,
+        src: load.dst ?? 0,
+        dst: load.src ?? 0,
         srcStride1: value.rowBytes,
         dstStride1: value.cols * 4,
       };
@@ -288,7 +288,7 @@ function widestParameter(model: Model, nodes: readonly GraphNode[]): number {
 /** Whether every call of an entry brings one token: `seq` is bound to 1, or the inputs have a constant length of 1. */
 export function takesOneToken(fn: GraphFunction): boolean {
   return (
-    fn.bindings['seq'] === 1 || (fn.inputs.length > 0 && fn.inputs.every(({ type }) => type.shape[0] === 1))
+    fn.bindings.seq === 1 || (fn.inputs.length > 0 && fn.inputs.every(({ type }) => type.shape[0] === 1))
   );
 }
 
@@ -404,8 +404,8 @@ function flatten(items: readonly ResolvedItem[]): { instructions: Instruction[];
     // A frame ends at the barrier behind the chunk loop's body and at HALT; inner loops belong to it.
     if (instruction.name === 'HALT' || instruction.name === 'BARRIER') close();
     const amount =
-      instruction.name === 'SYNC' && typeof instruction.fields['count'] === 'number'
-        ? Math.max(1, instruction.fields['count'])
+      instruction.name === 'SYNC' && typeof instruction.fields.count === 'number'
+        ? Math.max(1, instruction.fields.count)
         : 1;
     for (const from of instruction.wait) count(`${from}>${instruction.queue}`, -amount);
     for (const to of instruction.release) count(`${instruction.queue}>${to}`, amount);

@@ -156,7 +156,7 @@ function countedBlocks(stream: Stream): Blocks {
 }
 
 function loopFields(loop: Instruction): { variable: number; trips: Expression } {
-  const [variable, trips] = [loop.fields['variable'] ?? 0, loop.fields['trips'] ?? 0];
+  const [variable, trips] = [loop.fields.variable ?? 0, loop.fields.trips ?? 0];
   if (typeof variable !== 'number' || isAddress(trips)) throw internalError('malformed LOOP');
   return { variable, trips };
 }

@@ -63,6 +63,9 @@ export interface TokenOptions {
   readonly ringPairs: ReadonlySet<string>;
 }
 
+/** Records of a space above which those that no queue can conflict with any more are looked for. */
+const PRUNE_ABOVE = 256;
+
 /** One pass over a straight sequence of drafts. The sequence starts and ends with all queues in step. */
 export class TokenPass {
   private readonly records = new Map<SpaceName, RangeRecord[]>();
@@ -71,6 +74,8 @@ export class TokenPass {
   private readonly completion = new Map<string, Clock>();
   private readonly blocks = new Map<number, Block>();
   private readonly options: TokenOptions;
+  /** Queues of the whole sequence: only they can conflict with an access. */
+  private used: ReadonlySet<number> = new Set();
   private sequence = 0;
 
   constructor(options: TokenOptions) {
@@ -80,6 +85,7 @@ export class TokenPass {
   /** Adds the edges that a sequence of drafts needs and gives it back as instructions. */
   run(drafts: readonly Draft[]): ResolvedItem[] {
     const items: (Block | FrameMark)[] = [];
+    this.used = new Set(drafts.flatMap(queuesOf));
     for (const draft of drafts) {
       if (draft.kind === 'frame') {
         items.push(draft);
@@ -170,17 +176,24 @@ export class TokenPass {
         !(r.queue === queue && r.start >= touch.start && r.end <= touch.end && (touch.write || !r.write)),
     );
     kept.push({ start: touch.start, end: touch.end, write: touch.write, queue, sequence });
-    this.records.set(touch.space, kept.length > 512 ? this.prune(kept) : kept);
+    this.records.set(touch.space, kept.length > PRUNE_ABOVE ? this.prune(kept) : kept);
   }
 
   /** Drops accesses that every queue already knows to be complete. */
   private prune(records: RangeRecord[]): RangeRecord[] {
     return records.filter((r) =>
       this.clocks.some(
-        (clock, q) => q !== r.queue && QUEUES[q] !== 'reserved' && (clock[r.queue] ?? -1) < r.sequence,
+        (clock, q) => q !== r.queue && this.used.has(q) && (clock[r.queue] ?? -1) < r.sequence,
       ),
     );
   }
+}
+
+function queuesOf(draft: Draft): number[] {
+  if (draft.kind === 'frame') return [];
+  return draft.kind === 'loop'
+    ? draft.body.map((inner) => queueIndex(inner.queue))
+    : [queueIndex(draft.queue)];
 }
 
 function describe(draft: InstructionDraft | LoopDraft): string {

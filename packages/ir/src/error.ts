@@ -39,10 +39,10 @@ export class BitloomError extends Error {
   /** The error as plain data, for `--json` output and for crossing a process border. */
   toJSON(): Record<string, string> {
     const out: Record<string, string> = { code: this.code, message: this.message };
-    if (this.where !== undefined) out['where'] = this.where;
-    if (this.expected !== undefined) out['expected'] = this.expected;
-    if (this.got !== undefined) out['got'] = this.got;
-    if (this.hint !== undefined) out['hint'] = this.hint;
+    if (this.where !== undefined) out.where = this.where;
+    if (this.expected !== undefined) out.expected = this.expected;
+    if (this.got !== undefined) out.got = this.got;
+    if (this.hint !== undefined) out.hint = this.hint;
     return out;
   }
 }

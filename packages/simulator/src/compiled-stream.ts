@@ -215,7 +215,7 @@ export function compileStream(
   encodedLength: EncodedLength,
   registers: FixedRegisters = new Map(),
 ): readonly Step[] {
-  const written = new Set(instructions.filter((i) => i.name === 'BASE').map((i) => i.fields['register']));
+  const written = new Set(instructions.filter((i) => i.name === 'BASE').map((i) => i.fields.register));
   const fixed = new Map([...registers].filter(([register]) => !written.has(register)));
   const indexes = new Map<InstructionSpec, ReadonlyMap<string, number>>();
   const open: number[] = [];
