@@ -5,7 +5,7 @@
 import { CommanderError } from 'commander';
 import { createCommandLine } from './command-line.js';
 import { EXIT } from './exit-codes.js';
-import { describeError, type ErrorText } from './terminal/error-text.js';
+import { describeError, type ErrorText, factLabel } from './terminal/error-text.js';
 import { openTerminal, type Terminal } from './terminal/terminal.js';
 
 /** @param argv as in `process.argv` */
@@ -33,7 +33,7 @@ function usageError(error: CommanderError, terminal: Terminal): number {
   if (error.code !== 'commander.help') {
     const headline = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
     report(
-      { code: 'usage', headline, facts: [['mend', 'see `bitloom --help`']], exitCode: EXIT.badInput },
+      { code: 'usage', headline, facts: [['hint', 'see `bitloom --help`']], exitCode: EXIT.badInput },
       terminal,
     );
   }
@@ -48,8 +48,8 @@ function report(error: ErrorText, terminal: Terminal): void {
     return;
   }
   const { style } = terminal.err;
-  const width = Math.max(0, ...error.facts.map(([name]) => name.length));
+  const facts = error.facts.map(([name, value]) => [factLabel(name), value] as const);
+  const width = Math.max(0, ...facts.map(([name]) => name.length));
   terminal.log(`${style.bad('error')}: ${error.headline} ${style.dim(`[${error.code}]`)}`);
-  for (const [name, value] of error.facts)
-    terminal.log(`  ${style.dim(`${name}:`.padEnd(width + 1))} ${value}`);
+  for (const [name, value] of facts) terminal.log(`  ${style.dim(`${name}:`.padEnd(width + 1))} ${value}`);
 }

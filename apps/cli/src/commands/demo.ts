@@ -12,12 +12,13 @@ import {
   type Trace,
 } from '@bitloom/ir';
 import { createKernels } from '@bitloom/kernels';
-import { zooModel } from '@bitloom/models';
+import { zooEntry, zooModel } from '@bitloom/models';
 import { createCardEngine, generateAsync } from '@bitloom/runtime';
 import { SimulatedCard, simulate } from '@bitloom/simulator';
 import { type DemoModel, demoDataFolder, openDemoModel } from '../demo/demo-model.js';
-import { PUBLISHED, PUBLISHED_CONFIGURATION } from '../demo/published.js';
+import { PUBLISHED_CONFIGURATION, publishedFor } from '../demo/published.js';
 import { EXIT } from '../exit-codes.js';
+import { longestContext } from '../input/apply-scheme.js';
 import { compileFor, countInstructionBytes } from '../input/compiled-model.js';
 import { loadDevice } from '../input/load-device.js';
 import { modelSummary } from '../inspect/model-summary.js';
@@ -32,17 +33,19 @@ export interface DemoOptions {
   readonly device: string;
   readonly scheme: string;
   readonly maxTokens: number;
+  /** Zoo model that is timed at the end. */
+  readonly large: string;
   readonly output: string;
 }
 
-const LARGE = 'llama2-7b';
 const PROMPT_TOKENS = 128;
-/** Context of the large model, as in the published programs. */
+/** Context of the large model at most, as in the published programs. */
 const LARGE_CONTEXT = 2048;
 
 export async function demo(options: DemoOptions, terminal: Terminal): Promise<number> {
   requireWritable(options.output);
   const device = await loadDevice(options.device);
+  zooEntry(options.large);
   // Steps are shown as they are done; a script gets everything at the end, in one document.
   const say = (text: string): void => {
     if (!terminal.json) terminal.write(text);
@@ -75,7 +78,7 @@ export async function demo(options: DemoOptions, terminal: Terminal): Promise<nu
         totals,
         memories,
       })),
-      published: PUBLISHED.filter(({ devices }) => devices.includes(device.name)),
+      published: publishedFor(options.large, device.name),
       report: options.output,
     });
   }
@@ -184,24 +187,20 @@ async function timeLarge(
   const twin = PUBLISHED_CONFIGURATION[device.name];
   const reports = [main.report];
   if (twin !== undefined) reports.push((await timeOn(await loadDevice(twin), options, terminal)).report);
-  say(comparison(device, reports, terminal));
+  say(comparison(device, reports, options.large, terminal));
   return { main, reports };
 }
 
 async function timeOn(device: Device, options: DemoOptions, terminal: Terminal): Promise<Timed> {
-  const shapes = { model: zooModel(LARGE), sections: memorySections({}) };
-  const { program } = await compileFor(
-    shapes,
-    device,
-    { scheme: options.scheme, context: LARGE_CONTEXT },
-    terminal,
-  );
+  const shapes = { model: zooModel(options.large), sections: memorySections({}) };
+  const context = Math.min(LARGE_CONTEXT, longestContext(shapes.model));
+  const { program } = await compileFor(shapes, device, { scheme: options.scheme, context }, terminal);
   const instructionBytes = await countInstructionBytes(program, terminal);
-  terminal.status(`simulating ${LARGE} on ${device.name}`);
+  terminal.status(`simulating ${options.large} on ${device.name}`);
   const { report, trace } = simulate(program, device, {
     prefill: PROMPT_TOKENS,
     decode: 1,
-    model: LARGE,
+    model: options.large,
     instructionBytes,
     encodedLength,
     trace: true,
@@ -211,7 +210,7 @@ async function timeOn(device: Device, options: DemoOptions, terminal: Terminal):
 }
 
 /** Ours beside theirs. */
-function comparison(device: Device, reports: readonly Report[], { out }: Terminal): string {
+function comparison(device: Device, reports: readonly Report[], model: string, { out }: Terminal): string {
   const ours = reports.map(({ device: name, scheme, totals, phases }) => {
     const hbm = phases.find(({ name: phase }) => phase === 'decode')?.memories[0];
     return [
@@ -223,7 +222,7 @@ function comparison(device: Device, reports: readonly Report[], { out }: Termina
       quantity(totals.prefillSeconds, 's'),
     ];
   });
-  const published = PUBLISHED.filter(({ devices }) => devices.includes(device.name));
+  const published = publishedFor(model, device.name);
   const theirs = published.map(({ what, decodeSeconds, tokensPerSecond, prefillSeconds }) => [
     what,
     decodeSeconds === undefined ? '' : quantity(decodeSeconds, 's'),

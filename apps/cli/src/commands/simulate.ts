@@ -42,12 +42,13 @@ export async function simulateModel(
 
 async function time(compiled: CompiledModel, options: SimulateOptions, terminal: Terminal): Promise<Report> {
   const { program, device, name } = compiled;
+  const instructionBytes = await countInstructionBytes(program, terminal);
   const progress = await terminal.progress('simulating');
   const { report, trace } = simulate(program, device, {
     prefill: options.prefill,
     decode: options.decode,
     model: name,
-    instructionBytes: await countInstructionBytes(program, terminal),
+    instructionBytes,
     encodedLength,
     trace: [options.trace, options.html, options.saveTrace].some((path) => path !== undefined),
     onProgress: (done, total) => progress.update(done, total),

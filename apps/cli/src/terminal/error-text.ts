@@ -5,10 +5,13 @@
  */
 import { EXIT } from '../exit-codes.js';
 
+/** What an error says beside its headline; the names that `BitloomError.toJSON` uses. */
+export type FactName = 'where' | 'expected' | 'got' | 'hint';
+
 export interface ErrorText {
   readonly code: string;
   readonly headline: string;
-  readonly facts: readonly (readonly [name: string, value: string])[];
+  readonly facts: readonly (readonly [name: FactName, value: string])[];
   readonly exitCode: number;
 }
 
@@ -19,6 +22,11 @@ interface TypedError extends Error {
   readonly expected?: string;
   readonly got?: string;
   readonly hint?: string;
+}
+
+/** How a fact is called in text. */
+export function factLabel(name: FactName): string {
+  return name === 'hint' ? 'mend' : name;
 }
 
 function isTypedError(error: unknown): error is TypedError {
@@ -35,9 +43,9 @@ export function describeError(error: unknown): ErrorText {
   if (isTypedError(error)) {
     const facts = (['where', 'expected', 'got', 'hint'] as const).flatMap((name) => {
       const value = error[name];
-      return value === undefined ? [] : [[name === 'hint' ? 'mend' : name, value] as const];
+      return value === undefined ? [] : [[name, value] as const];
     });
-    const tail = facts.map(([name, value]) => `; ${name}: ${value}`).join('');
+    const tail = facts.map(([name, value]) => `; ${factLabel(name)}: ${value}`).join('');
     const headline = error.message.endsWith(tail)
       ? error.message.slice(0, error.message.length - tail.length)
       : error.message;
@@ -56,7 +64,7 @@ export function describeError(error: unknown): ErrorText {
     headline: `internal: ${message}`,
     facts: [
       ...(stack.length === 0 ? [] : [['where', stack.join(' ')] as const]),
-      ['mend', 'this is a bug in bitloom; please report it with the command that led here'],
+      ['hint', 'this is a bug in bitloom; please report it with the command that led here'],
     ],
     exitCode: EXIT.internal,
   };

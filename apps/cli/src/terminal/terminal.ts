@@ -36,7 +36,14 @@ export function openTerminal(options: { readonly json: boolean }): Terminal {
   // Nobody is left to tell when stderr is gone.
   stderr.on('error', () => {});
   const err = { style: createStyle(wantsColor(stderr, process.env)), isTTY: stderr.isTTY === true };
+  // Text on a terminal need not end in a line break; what follows on stderr starts on a line of its own.
+  let isMidLine = false;
+  const endLine = (): void => {
+    if (isMidLine && stdout.isTTY && err.isTTY) stderr.write('\n');
+    isMidLine = false;
+  };
   const log = (line: string): void => {
+    endLine();
     stderr.write(`${line}\n`);
   };
   return {
@@ -44,7 +51,9 @@ export function openTerminal(options: { readonly json: boolean }): Terminal {
     out: { style: createStyle(wantsColor(stdout, process.env)), isTTY: stdout.isTTY === true },
     err,
     write: (text) => {
-      if (text !== '') stdout.write(text);
+      if (text === '') return;
+      stdout.write(text);
+      isMidLine = !text.endsWith('\n');
     },
     document: (value) => {
       stdout.write(`${JSON.stringify(value, null, 2)}\n`);
@@ -56,6 +65,7 @@ export function openTerminal(options: { readonly json: boolean }): Terminal {
     progress: async (name) => (err.isTTY ? openProgress(name, stderr) : NO_PROGRESS),
     flush: () =>
       new Promise((resolve) => {
+        endLine();
         stdout.write('', () => resolve());
       }),
   };

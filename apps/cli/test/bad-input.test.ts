@@ -1,0 +1,132 @@
+/** Input that is wrong: a typed error with what, where and how to mend, exit code 2, and nothing left behind. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { cli, expectRefusal, shell, useBuiltCli, useScratch } from './support/cli.js';
+import { writeTinyModel } from './support/tiny-model.js';
+
+useBuiltCli();
+const scratch = useScratch();
+const tiny = (): string => scratch.path('tiny.bitloom');
+
+/** A llama2.c checkpoint of zeros; `bytes` cuts it. */
+function writeZeros(path: string, header: readonly number[], bytes?: number): void {
+  const [dim, hidden, layers, heads, kvHeads, vocab, length] = header;
+  const kv = (dim / heads) * kvHeads;
+  const perLayer = 2 * dim + 2 * dim * dim + 2 * dim * kv + 3 * dim * hidden;
+  const floats = vocab * dim + layers * perLayer + dim + length * (dim / heads);
+  writeFileSync(path, new Uint8Array(Int32Array.from(header).buffer));
+  truncateSync(path, bytes ?? 28 + 4 * floats);
+}
+
+beforeAll(() => {
+  writeTinyModel(tiny());
+  mkdirSync(scratch.path('empty'));
+  writeZeros(scratch.path('short.bin'), [16, 24, 2, 4, 2, 10, 8], 600);
+  writeFileSync(scratch.path('magic.gguf'), 'GGUF');
+  writeFileSync(scratch.path('zip.bin'), Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+});
+
+describe('models', () => {
+  test.each([
+    ['no such file', 'absent.bin', 'model-not-found'],
+    ['a folder without a configuration', 'empty', 'file-not-found'],
+    ['a checkpoint that was cut', 'short.bin', 'llama2c-size-mismatch'],
+    ['a GGUF file that was cut', 'magic.gguf', 'gguf-truncated'],
+    ['a zip archive', 'zip.bin', 'model-format-unknown'],
+  ])('%s', async (_, name, code) => {
+    const result = await cli(['run', scratch.path(name), '--prompt', 'x', '--json']);
+    expect(result).toMatchObject({ code: 2, stdout: '' });
+    const { error } = JSON.parse(result.stderr) as { error: Record<string, string> };
+    expect(error.code).toBe(code);
+    expect(error.where).toContain(scratch.path(name));
+  });
+
+  test('shapes of the zoo cannot be run, and the error says what can be done', async () => {
+    const { stderr } = await expectRefusal(['run', 'gpt2', '--prompt', 'x'], 'tokenizer-missing');
+    expect(stderr).toContain('mend:');
+  });
+});
+
+describe('names', () => {
+  test.each([
+    ['a device', ['simulate', 'gpt2', '--device', 'u281'], 'device-unknown'],
+    ['a scheme', ['simulate', 'gpt2', '--scheme', 'W5A5'], 'scheme-unknown'],
+    ['a scheme of quantize', ['quantize', 'gpt2', '--scheme', 'w4a8', '-o', 'x'], 'scheme-unknown'],
+    ['lengths beyond the context', ['simulate', 'gpt2', '--prefill', '1024'], 'context-full'],
+  ])('%s that does not exist', async (_, args, code) => {
+    await expectRefusal(args, code, { cwd: scratch.path('empty') });
+    expect(readdirSync(scratch.path('empty'))).toEqual([]);
+  });
+});
+
+describe('outputs', () => {
+  test.each([
+    ['a folder that does not exist', ['import', 'tiny.bitloom', '--output', 'none/x']],
+    ['a folder', ['quantize', 'tiny.bitloom', '-s', 'W8A8', '--output', 'empty']],
+    ['a file as a folder', ['compile', 'tiny.bitloom', '--output', 'tiny.bitloom/x']],
+    ['no name', ['simulate', 'tiny.bitloom', '--html', '']],
+    ['a place of the demo', ['demo', '--output', 'none/x.html']],
+  ])('%s', async (_, args) => {
+    await expectRefusal(args, 'write-failed', { cwd: scratch.path() });
+    expect(readdirSync(scratch.path('empty'))).toEqual([]);
+  });
+
+  test.skipIf(process.platform === 'win32')('a disk that fills up leaves no half of a file', async () => {
+    mkdirSync(scratch.path('full'));
+    // A limit on the size of files fails a write in the middle, as a full disk does.
+    for (const command of [
+      `quantize ${tiny()} -s W8A8 -o full/q`,
+      `import ${tiny()} -o full/i`,
+      `compile ${tiny()} -o full/p`,
+      `simulate ${tiny()} --prefill 60 --html full/h`,
+    ]) {
+      const { code, stdout, stderr } = await shell(`ulimit -f 16; $BITLOOM ${command}`, {
+        cwd: scratch.path(),
+      });
+      expect({ code, stdout }, command).toEqual({ code: 2, stdout: '' });
+      expect(stderr, command).toContain('[write-failed]');
+      expect(readdirSync(scratch.path('full')), command).toEqual([]);
+    }
+  });
+
+  const isRoot = process.getuid?.() === 0;
+  test.skipIf(!isRoot || spawnSync('/bin/mount', ['--version']).status !== 0)(
+    'a small disk that is really full',
+    async () => {
+      const disk = scratch.path('disk');
+      mkdirSync(disk);
+      const mounted = spawnSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', disk]);
+      // Some containers let nobody mount; the limit above has shown the same.
+      if (mounted.status !== 0) return;
+      try {
+        await expectRefusal(['import', tiny(), '--output', `${disk}/x`], 'write-failed');
+        expect(readdirSync(disk)).toEqual([]);
+      } finally {
+        spawnSync('/bin/umount', [disk]);
+      }
+    },
+  );
+});
+
+test('an interrupt cancels a long write cleanly', async () => {
+  // 300 MB of zeros, of which the file system stores none.
+  writeZeros(scratch.path('large.bin'), [1024, 4096, 4, 16, 16, 8192, 128]);
+  mkdirSync(scratch.path('out'));
+  const { code, stderr, stdout } = await cli(
+    ['import', scratch.path('large.bin'), '--output', scratch.path('out', 'large')],
+    {
+      onSpawn: (child) => {
+        const watch = setInterval(() => {
+          if (readdirSync(scratch.path('out')).length === 0) return;
+          clearInterval(watch);
+          child.kill('SIGINT');
+        }, 5);
+      },
+    },
+  );
+  expect(stderr).toContain('[write-cancelled]');
+  expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
+  expect(readdirSync(scratch.path('out'))).toEqual([]);
+  expect(existsSync(scratch.path('out', 'large'))).toBe(false);
+});
