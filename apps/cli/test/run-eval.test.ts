@@ -33,7 +33,10 @@ describe('run', () => {
 
   test('prints the text and nothing else', async () => {
     const { text } = await cliJson(['run', tiny(), ...prompt]);
-    expect(await cli(['run', tiny(), ...prompt])).toMatchObject({ code: 0, stdout: text, stderr: '' });
+    for (const threads of ['1', '3']) {
+      const said = await cli(['run', tiny(), ...prompt, '--threads', threads]);
+      expect(said).toMatchObject({ code: 0, stdout: text, stderr: '' });
+    }
   });
 
   test('draws the same text for the same seed, another one for another seed', async () => {

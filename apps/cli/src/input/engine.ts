@@ -3,7 +3,7 @@
  * that generate and evaluate text do not know which one they drive.
  */
 import { BitloomError, encodedLength, type InstructionBytes, isShapeOnly, type Report } from '@bitloom/ir';
-import { createKernels, type Kernels } from '@bitloom/kernels';
+import { createKernels } from '@bitloom/kernels';
 import type { Tokenizer } from '@bitloom/models';
 import { openModel } from '@bitloom/models/node';
 import { createCardEngine, createHostEngine, type Engine } from '@bitloom/runtime';
@@ -11,7 +11,12 @@ import { SimulatedCard } from '@bitloom/simulator';
 import type { Terminal } from '../terminal/terminal.js';
 import { applyScheme } from './apply-scheme.js';
 import { pathKind } from './artefact-kind.js';
-import { type CompiledModel, openCompiled, type SourceOptions } from './compiled-model.js';
+import {
+  type CompiledModel,
+  countInstructionBytes,
+  openCompiled,
+  type SourceOptions,
+} from './compiled-model.js';
 
 export interface EngineOptions extends SourceOptions {
   readonly threads?: number;
@@ -54,42 +59,30 @@ export async function openEngine(
     ...(tokens === undefined ? {} : { tokens }),
     ...(entries === undefined ? {} : { entries }),
   });
-  try {
-    return await openCard(spec, compiled, options, terminal);
-  } catch (error) {
-    compiled.close();
-    throw error;
-  }
+  return openCard(spec, compiled, options, terminal);
 }
 
 async function openHost(spec: string, options: EngineOptions, terminal: Terminal): Promise<OpenEngine> {
   const open = await openModel(spec, options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer });
-  try {
+  return withClosers([open.close], async (closers) => {
     const { bundle } = await applyScheme(open, options.scheme, 'f32');
     const tokenizer = requireTokenizer(open.tokenizer, spec);
     terminal.status(`loading ${bundle.model.name} in ${bundle.model.numerics.scheme}`);
     const kernels = createKernels({ threads: options.threads ?? 1 });
+    closers.push(() => kernels.close());
     const engine = createHostEngine(bundle, {
       kernels,
       ...(options.context === undefined ? {} : { capacity: options.context }),
     });
+    closers.push(() => engine.close());
     return {
       engine,
       tokenizer,
       name: bundle.model.name,
       device: 'host',
       scheme: bundle.model.numerics.scheme,
-      close: () =>
-        closeAll(
-          () => engine.close(),
-          () => kernels.close(),
-          open.close,
-        ),
     };
-  } catch (error) {
-    open.close();
-    throw error;
-  }
+  });
 }
 
 async function openCard(
@@ -99,48 +92,56 @@ async function openCard(
   terminal: Terminal,
 ): Promise<OpenEngine> {
   const { program, device, bundle, name } = compiled;
-  if (bundle === undefined) throw programWithoutModel(spec);
-  if (isShapeOnly(bundle.model)) throw shapesOnly(name);
-  const tokenizer = requireTokenizer(compiled.tokenizer, spec);
-  const kernels: Kernels = createKernels({ threads: options.threads ?? 1 });
-  terminal.status(`loading ${name} onto ${device.name}`);
-  const card = new SimulatedCard({
-    program,
-    device,
-    bundle,
-    kernels,
-    encodedLength,
-    instructionBytes: options.timed === true ? await stored(program) : NOT_COUNTED,
-    mode: options.timed === true ? 'both' : 'function',
+  return withClosers([compiled.close], async (closers) => {
+    if (bundle === undefined) throw programWithoutModel(spec);
+    if (isShapeOnly(bundle.model)) throw shapesOnly(name);
+    const tokenizer = requireTokenizer(compiled.tokenizer, spec);
+    terminal.status(`loading ${name} onto ${device.name}`);
+    const kernels = createKernels({ threads: options.threads ?? 1 });
+    closers.push(() => kernels.close());
+    const card = new SimulatedCard({
+      program,
+      device,
+      bundle,
+      kernels,
+      encodedLength,
+      instructionBytes: options.timed === true ? await countInstructionBytes(program, terminal) : NOT_COUNTED,
+      mode: options.timed === true ? 'both' : 'function',
+    });
+    const engine = createCardEngine(card, program, bundle.model);
+    closers.push(() => engine.close());
+    return {
+      engine,
+      tokenizer,
+      name,
+      device: device.name,
+      scheme: program.numerics.scheme,
+      ...(options.timed === true ? { report: () => card.report() } : {}),
+    };
   });
-  const engine = createCardEngine(card, program, bundle.model);
-  return {
-    engine,
-    tokenizer,
-    name,
-    device: device.name,
-    scheme: program.numerics.scheme,
-    ...(options.timed === true ? { report: () => card.report() } : {}),
-    close: () =>
-      closeAll(
-        () => engine.close(),
-        () => kernels.close(),
-        compiled.close,
-      ),
+}
+
+/**
+ * Opens something that has parts to close, last opened first: with its `close`, or at once when opening fails. Open
+ * worker threads would keep the process from ending.
+ */
+async function withClosers<T>(
+  closers: (() => void)[],
+  open: (closers: (() => void)[]) => Promise<T>,
+): Promise<T & { close(): void }> {
+  const close = (): void => {
+    for (let next = closers.pop(); next !== undefined; next = closers.pop()) next();
   };
+  try {
+    return { ...(await open(closers)), close };
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
 /** A card that counts no time makes no report, so nobody reads these. */
 const NOT_COUNTED: InstructionBytes = { total: 0, unbucketed: 0, bucketed: 0, resolved: 0 };
-
-async function stored(program: CompiledModel['program']): Promise<InstructionBytes> {
-  const { instructionBytes } = await import('@bitloom/compiler');
-  return instructionBytes(program);
-}
-
-function closeAll(...closers: readonly (() => void)[]): void {
-  for (const close of closers) close();
-}
 
 function requireTokenizer(tokenizer: Tokenizer | undefined, spec: string): Tokenizer {
   if (tokenizer !== undefined) return tokenizer;
