@@ -404,3 +404,17 @@ describe('the tokenizer beside a llama2.c checkpoint', () => {
     beside.close();
   });
 });
+
+describe('a model that bitloom wrote', () => {
+  it.skipIf(!hasData)('takes a llama2.c tokenizer of the width of its logits', async () => {
+    const { writeModel } = await import('@bitloom/ir/node');
+    const source = await openModel(dataPath('stories260K/stories260K.bin'));
+    const file = path('stories.bitloom');
+    const { text: _text, ...silent } = source.model;
+    writeModel(file, { model: silent, sections: source.sections });
+    source.close();
+    const opened = await openModel(file, { tokenizer: dataPath('stories260K/tok512.bin') });
+    expect(opened.tokenizer?.vocabSize).toBe(512);
+    opened.close();
+  });
+});

@@ -208,7 +208,7 @@ export type EncodedLength = (instruction: Instruction) => number;
 
 /**
  * Makes a stream ready to run. Values of `registers` are folded into addresses, unless the stream sets them.
- * @throws BitloomError `program-loops` when loops do not nest.
+ * @throws BitloomError `program-loop` when loops do not nest.
  */
 export function compileStream(
   instructions: readonly Instruction[],
@@ -242,7 +242,7 @@ export function compileStream(
         const loop = start === undefined ? undefined : steps[start];
         if (start === undefined || loop?.kind !== 'loop') {
           throw new BitloomError({
-            code: 'program-loops',
+            code: 'program-loop',
             message: 'END without a LOOP',
             where: `instruction ${at}`,
           });
@@ -274,7 +274,7 @@ export function compileStream(
   });
   if (open.length > 0)
     throw new BitloomError({
-      code: 'program-loops',
+      code: 'program-loop',
       message: 'LOOP without an END',
       where: `instruction ${open[open.length - 1]}`,
     });

@@ -341,8 +341,8 @@ describe('programs that cannot go on', () => {
   });
 
   it('have loops that do not nest', () => {
-    expect(errorOf(() => time([instruction('END', 'system'), halt()])).code).toBe('program-loops');
-    expect(errorOf(() => time([...loop(0, 2, []).slice(0, 1), halt()])).code).toBe('program-loops');
+    expect(errorOf(() => time([instruction('END', 'system'), halt()])).code).toBe('program-loop');
+    expect(errorOf(() => time([...loop(0, 2, []).slice(0, 1), halt()])).code).toBe('program-loop');
   });
 
   it('go through page tables, which this version does not follow', () => {

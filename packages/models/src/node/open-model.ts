@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { BitloomError, type Model } from '@bitloom/ir';
+import { BitloomError, type Model, verifyModel } from '@bitloom/ir';
 import { hasContainerMagic } from '@bitloom/ir/container';
 import { openContainer } from '@bitloom/ir/node';
 import { bundleCheckpoint, type OpenModel, requireVocabulary, textInterface } from '../bundle.js';
@@ -178,8 +178,7 @@ async function openArtefact(path: string, options: OpenOptions): Promise<OpenMod
       throw invalidConfig(path, 'context', 'none: an artefact was built with its own', options.context);
     }
     const model = parseWith(modelSchema, container.header, 'model', path);
-    const vocabulary = Number.MAX_SAFE_INTEGER;
-    const record = (await givenTokenizer(options, vocabulary)) ?? model.text?.tokenizer;
+    const record = (await givenTokenizer(options, vocabularyOf(model, path))) ?? model.text?.tokenizer;
     const tokenizer = record === undefined ? undefined : createTokenizer(record);
     return {
       model,
@@ -187,6 +186,25 @@ async function openArtefact(path: string, options: OpenOptions): Promise<OpenMod
       ...(tokenizer === undefined ? {} : { tokenizer }),
       close: () => container.close(),
     };
+  });
+}
+
+/** Columns of the logits; on the way the graph is verified, which no schema does. */
+function vocabularyOf(model: Model, path: string): number {
+  const types = verifyModel(model);
+  for (const fn of model.functions) {
+    const columns = types
+      .get(fn.name)
+      ?.get(fn.outputs[0] ?? '')
+      ?.shape.at(-1);
+    if (typeof columns === 'number') return columns;
+  }
+  throw new BitloomError({
+    code: 'model-format-unknown',
+    message: 'this model is not a language model: no entry gives logits of a fixed width',
+    where: path,
+    expected: 'an entry whose first output is [tokens, vocabulary]',
+    got: model.functions.map((fn) => fn.name).join(', ') || 'no entries',
   });
 }
 

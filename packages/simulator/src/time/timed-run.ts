@@ -90,20 +90,9 @@ export class TimedCard {
       recorder,
       origin,
       observer,
+      entry.name,
     );
-    try {
-      return run.toEnd();
-    } catch (error) {
-      if (error instanceof BitloomError && error.where === undefined) {
-        throw new BitloomError({
-          code: error.code,
-          message: error.message,
-          where: `entry '${entry.name}'`,
-          cause: error,
-        });
-      }
-      throw error;
-    }
+    return run.toEnd();
   }
 }
 
@@ -116,6 +105,7 @@ class TimedRun {
   private readonly recorder: TraceRecorder | undefined;
   private readonly traceOffset: number;
   private readonly observer: StartObserver | undefined;
+  private readonly entryName: string;
   private readonly units: Unit[] = QUEUES.map(() => ({
     queue: [],
     head: 0,
@@ -140,7 +130,9 @@ class TimedRun {
     recorder: TraceRecorder | undefined,
     traceOffset: number,
     observer: StartObserver | undefined,
+    entryName: string,
   ) {
+    this.entryName = entryName;
     this.observer = observer;
     this.device = device;
     this.channels = channels;
@@ -182,6 +174,7 @@ class TimedRun {
     throw new BitloomError({
       code: 'simulator-deadlock',
       message: 'no instruction can start: tokens are awaited that nobody releases',
+      where: `entry '${this.entryName}'`,
       expected: 'a program that passes verification',
       got: waiting.join('; '),
     });
