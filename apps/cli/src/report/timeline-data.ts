@@ -6,7 +6,7 @@
 import { INSTRUCTION_BY_OPCODE, type Provenance, STALL_CAUSES, type Trace } from '@bitloom/ir';
 
 /** Most spans that a page carries. */
-export const MAX_SPANS = 48_000;
+export const MAX_SPANS = 72_000;
 
 /** What a span belongs to; spans point into a table of these. */
 export interface SpanLabel {
