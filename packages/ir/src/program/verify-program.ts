@@ -21,6 +21,7 @@ import {
 } from './verify/check-expansion.js';
 import { checkFields } from './verify/check-fields.js';
 import { checkTokens, counterName } from './verify/check-tokens.js';
+import { checkWork } from './verify/check-work.js';
 import { loopReach } from './verify/loop-reach.js';
 import { type Area, checkRegions, MemoryAreas } from './verify/memory-areas.js';
 import { divisorsOf, sampleLengths } from './verify/sample-lengths.js';
@@ -164,9 +165,11 @@ function verifyEntry(
   const used = new Set<string>();
   const divisors = new Set<number>();
   const written = new Set<Area>();
+  let work = 0;
   for (const stream of entry.streams) {
     const scope = streamScope(program, device, entry, stream);
     const fields = checkFields(scope);
+    work = checkWork(scope, fields.intervals, work);
     tally.inOrder(checkTokens(scope));
     const bounds = checkBounds(scope, fields.intervals, areas, registers);
     tally.statically(fields.proved, bounds.proved.size);
