@@ -4,6 +4,7 @@ import {
   ceilDivide,
   type Expression,
   type Frame,
+  INSTRUCTION_SET,
   type Instruction,
   maximum,
   minimum,
@@ -30,6 +31,9 @@ describe('rule a: instructions and fields', () => {
     ['a fraction', 'program-field-range', mutant(3, field('srcStride1', 0.5))],
     ['a code beyond its enumeration', 'program-field-range', mutant(3, field('kind', 4))],
     ['a space the card lacks', 'program-space', mutant(3, field('src', at('ddr', 0)))],
+    ['a load out of a buffer', 'program-space', mutant(3, field('src', at('weights', 0)))],
+    ['a load into a memory', 'program-space', mutant(3, field('dst', at('hbm', 0)))],
+    ['row numbers in a memory', 'program-space', mutant(3, field('indices', at('hbm', 0)))],
     ['a channel the memory lacks', 'program-channel', mutant(3, field('src', at('hbm', 0, { channel: 4 })))],
     ['a channel of a buffer', 'program-channel', mutant(3, field('dst', at('data', 0, { channel: 1 })))],
     ['a register not declared', 'program-register', mutant(3, field('dst', at('data', 0, { register: 1 })))],
@@ -63,6 +67,30 @@ describe('rule a: instructions and fields', () => {
     ];
     expect(verified(vec(Math.fround(1e-5))).accesses.proved).toBe(3);
     expect(failure(vec(1e-5)).code).toBe('program-field-range');
+  });
+
+  it.each([
+    ['MM', 'b', 'matrix'],
+    ['MV', 'b', 'matrix'],
+    ['CONV', 'weights', 'matrix'],
+    ['POOL', 'input', 'vector'],
+    ['VEC', 'src1', 'vector'],
+    ['ST', 'src', 'store'],
+  ] as const)('keeps units out of memories: %s', (name, operand, queue) => {
+    const error = failure([instruction(name, queue, { [operand]: at('hbm', 0) }), halt()]);
+    expect(error).toMatchObject({
+      code: 'program-space',
+      message: expect.stringContaining(`address '${operand}' is not in a buffer`),
+      expected: 'weights, stream, data, accumulator, index',
+      got: 'hbm',
+    });
+  });
+
+  it('gives every address field a kind of space, and only those', () => {
+    for (const spec of INSTRUCTION_SET.values()) {
+      for (const { name, kind, space } of spec.fields)
+        expect(space !== undefined, `${spec.name}.${name}`).toBe(kind === 'address');
+    }
   });
 
   it('asks for the addresses that the fields make necessary', () => {

@@ -19,7 +19,9 @@ test('the instruction reference has every instruction, field and function', () =
     const start = text.indexOf(`### ${spec.name}\n`);
     const section = text.slice(start, text.indexOf('\n##', start + 1));
     for (const field of spec.fields)
-      expect(section, spec.name).toContain(`| \`${field.name}\` | ${field.kind} | ${field.bits} |`);
+      expect(section, spec.name).toContain(
+        `| \`${field.name}\` | ${field.kind}${field.space === undefined ? '' : ` in a ${field.space}`} | ${field.bits} |`,
+      );
   }
   for (const fn of VECTOR_FUNCTIONS) expect(text).toContain(`| ${fn.code} | \`${fn.name}\` |`);
 });

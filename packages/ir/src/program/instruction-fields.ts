@@ -35,6 +35,16 @@ export const SPACES = [
 ] as const;
 export type SpaceName = (typeof SPACES)[number];
 
+/**
+ * Spaces by what an operand may be in: units compute on buffers of their core, and only transfers reach memories, so
+ * that every byte that crosses a channel is accounted to a load or a store.
+ */
+export const SPACE_KINDS = {
+  buffer: ['weights', 'stream', 'data', 'accumulator', 'index'],
+  memory: ['hbm', 'ddr', 'peer-core', 'peer-card', 'host'],
+} as const satisfies Readonly<Record<string, readonly SpaceName[]>>;
+export type SpaceKind = keyof typeof SPACE_KINDS;
+
 /** The channel code of an address that is spread over all channels of its memory. */
 export const STRIPED = 255;
 
@@ -69,6 +79,8 @@ export interface FieldSpec {
   /** Names of an enumeration, by code. */
   readonly values?: readonly string[];
   readonly unit?: string;
+  /** What kind of space an address may be in; every address field has it. */
+  readonly space?: SpaceKind;
   readonly doc: string;
 }
 
@@ -136,15 +148,16 @@ export function uint(
   return { name, kind: 'uint', bits, dynamic, doc, ...(unit === undefined ? {} : { unit }) };
 }
 
-export function address(name: string, doc: string): FieldSpec {
-  return { name, kind: 'address', bits: 64, dynamic: true, doc };
+/** An operand in a buffer of the core; `space` is `memory` for the far side of a transfer. */
+export function address(name: string, doc: string, space: SpaceKind = 'buffer'): FieldSpec {
+  return { name, kind: 'address', bits: 64, dynamic: true, space, doc };
 }
 
 export function enumeration(name: string, bits: number, values: readonly string[], doc: string): FieldSpec {
   return { name, kind: 'enum', bits, dynamic: false, values, doc };
 }
 
-/** An operand with two strides: address `x`, byte strides `xBatch` and `xRow`. */
+/** An operand in a buffer with two strides: address `x`, byte strides `xBatch` and `xRow`. */
 export function stridedOperand(name: string, doc: string): readonly FieldSpec[] {
   return [
     address(name, doc),

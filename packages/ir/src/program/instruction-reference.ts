@@ -14,7 +14,14 @@ import {
   RELEASE_SHIFT,
   WAIT_SHIFT,
 } from './encoding-layout.js';
-import { type FieldSpec, type InstructionSpec, QUEUES, SPACES, STRIPED } from './instruction-fields.js';
+import {
+  type FieldSpec,
+  type InstructionSpec,
+  QUEUES,
+  SPACE_KINDS,
+  SPACES,
+  STRIPED,
+} from './instruction-fields.js';
 import { INSTRUCTION_SET, INSTRUCTION_SET_VERSION } from './instruction-set.js';
 import { VECTOR_FUNCTIONS, type VectorFunction } from './vector-functions.js';
 
@@ -96,6 +103,8 @@ function encodingText(): readonly string[] {
     '',
     `Spaces by code: ${SPACES.map((space, code) => `${code} ${space}`).join(', ')}.`,
     '',
+    `An address field is in a buffer (${SPACE_KINDS.buffer.join(', ')}) or in a memory (${SPACE_KINDS.memory.join(', ')}), as its kind says; units compute on buffers, and only transfers reach memories.`,
+    '',
   ];
 }
 
@@ -119,7 +128,7 @@ function fieldRow(field: FieldSpec): readonly string[] {
     field.values === undefined ? '' : ` (${field.values.map((name, i) => `${i} ${name}`).join(', ')})`;
   return [
     code(field.name),
-    field.kind,
+    field.space === undefined ? field.kind : `${field.kind} in a ${field.space}`,
     String(field.bits),
     field.dynamic ? 'yes' : '',
     field.unit ?? '',

@@ -12,6 +12,7 @@ import {
   type InstructionSpec,
   levelledAccess,
   type ResolvedFields,
+  type SpaceKind,
   stridedAccess,
   stridedOperand,
   uint,
@@ -46,9 +47,10 @@ export type MatrixModeName = (typeof MATRIX_MODES)[number];
 
 const NO_ACCESS = (): readonly Access[] => [];
 
-const TRANSFER_FIELDS: readonly FieldSpec[] = [
-  address('dst', 'first byte written'),
-  address('src', 'first byte read'),
+/** Fields of a transfer from a kind of space to the other. */
+const transferFields = (dst: SpaceKind, src: SpaceKind): readonly FieldSpec[] => [
+  address('dst', 'first byte written', dst),
+  address('src', 'first byte read', src),
   uint('length', 32, 'length of a run', { dynamic: true, unit: 'bytes' }),
   uint('count1', 24, 'runs of the inner level', { dynamic: true }),
   uint('srcStride1', 40, 'source stride of the inner level', { dynamic: true, unit: 'bytes' }),
@@ -220,7 +222,7 @@ const TABLE: readonly InstructionSpec[] = [
     doc: 'Memory to buffer: runs of `length` bytes at two levels of strides. With gather, run i of the inner level starts at src + indices[i] * srcStride1.',
     queues: ['load', 'fetch'],
     fields: [
-      ...TRANSFER_FIELDS,
+      ...transferFields('buffer', 'memory'),
       uint('gather', 1, '1: the inner level is indexed'),
       address('indices', 'int32 row numbers (gather)'),
       uint('tableBytes', 44, 'span of the gathered table', { unit: 'bytes' }),
@@ -235,7 +237,7 @@ const TABLE: readonly InstructionSpec[] = [
     opcode: 2,
     doc: 'Buffer to memory: runs of `length` bytes at two levels of strides.',
     queues: ['store'],
-    fields: TRANSFER_FIELDS,
+    fields: transferFields('memory', 'buffer'),
     reference: 'copy bytes',
     accesses: (f) => [transferSide(f, 'src', false), transferSide(f, 'dst', true)],
     timing: transferTiming,

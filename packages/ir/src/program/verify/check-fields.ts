@@ -12,6 +12,8 @@ import {
   type InstructionSpec,
   isAddress,
   QUEUES,
+  SPACE_KINDS,
+  SPACES,
   STRIPED,
 } from '../instruction-fields.js';
 import { INSTRUCTION_SET } from '../instruction-set.js';
@@ -202,6 +204,15 @@ function checkKind(scope: StreamScope, index: number, field: FieldSpec, value: F
 
 function checkAddress(scope: StreamScope, index: number, field: FieldSpec, value: Address): void {
   const { device, program } = scope;
+  const legal: readonly string[] = field.space === undefined ? SPACES : SPACE_KINDS[field.space];
+  if (!legal.includes(value.space)) {
+    scope.fail('program-space', index, {
+      message: `address '${field.name}' is not in a ${field.space}`,
+      expected: legal.join(', '),
+      got: value.space,
+      hint: 'move bytes between memories and buffers with LD and ST',
+    });
+  }
   const buffer = findBuffer(device, value.space);
   const memory = findMemory(device, value.space);
   if (buffer === undefined && memory === undefined) {
