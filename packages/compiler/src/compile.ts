@@ -5,15 +5,19 @@
 import {
   BitloomError,
   type Device,
+  deviceHash,
   findFunction,
   type GraphFunction,
   INSTRUCTION_SET_VERSION,
   isShapeOnly,
   type Model,
+  memorySections,
+  modelHash,
   numericsKey,
   type Program,
   type ProgramEntry,
   type Provenance,
+  verifyModel,
 } from '@bitloom/ir';
 import type { EntryPlan } from './emitter.js';
 import { buildEntry, type EntryContext, takesOneToken } from './entry.js';
@@ -24,8 +28,9 @@ export interface CompileOptions {
   readonly entries?: readonly string[];
   /** Longest context the memory image has room for; default: the model's, at most 4096. */
   readonly capacity?: number;
-  /** Identities that the program records; compute them with the hash functions of `ir`. */
+  /** Identity of the model with its weights, from `modelHash` of `ir`; default: of its header alone. */
   readonly modelHash?: string;
+  /** Identity of the device; default: worked out here. */
   readonly deviceHash?: string;
   /** Most tokens per chunk that the planner tries; default 128. */
   readonly maxChunk?: number;
@@ -38,7 +43,8 @@ const DEFAULT_CHUNK = 128;
  * Compiles a model for a device.
  * @throws BitloomError `compiler-numerics-unsupported` (the card lacks the model's numerics),
  *   `compiler-op-unsupported`, `compiler-does-not-fit` (which buffer, by how much), `compiler-capacity`,
- *   `compiler-chunk`, `compiler-entry-unknown`, `compiler-weight-unsupported`, `compiler-device-unsupported`.
+ *   `compiler-chunk`, `compiler-entry-unknown`, what `verifyModel` throws,
+ *  , `compiler-weight-unsupported`, `compiler-device-unsupported`.
  */
 export function compile(model: Model, device: Device, options: CompileOptions = {}): Program {
   const key = numericsKey(model.numerics);
@@ -52,6 +58,7 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
       hint: 'choose a scheme such as W8A8 or W4A8, or run on the host (--device host)',
     });
   }
+  verifyModel(model);
   const capacity = chooseCapacity(model, options.capacity);
   const maxChunk = options.maxChunk ?? DEFAULT_CHUNK;
   if (!Number.isSafeInteger(maxChunk) || maxChunk < 1) {
@@ -85,10 +92,10 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
     kind: 'program',
     name: `${model.name} on ${device.name}`,
     instructionSet: INSTRUCTION_SET_VERSION,
-    modelHash: options.modelHash ?? '',
+    modelHash: options.modelHash ?? modelHash(shapesOnly(model), memorySections({})),
     shapeOnly: isShapeOnly(model),
     device: device.name,
-    deviceHash: options.deviceHash ?? '',
+    deviceHash: options.deviceHash ?? deviceHash(device),
     numerics: model.numerics,
     slots: 1,
     capacity,
@@ -100,9 +107,28 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
   };
 }
 
+/** The model without its bytes: what can be hashed where there are none. */
+function shapesOnly(model: Model): Model {
+  return { ...model, constants: model.constants.map((constant) => ({ ...constant, components: {} })) };
+}
+
+/** Positions that symbols, caches and position tables all have room for. */
+function longestContext(model: Model): number {
+  const past = model.symbols.find((symbol) => symbol.name === 'past');
+  const rooms = [past === undefined ? DEFAULT_CAPACITY : past.max + 1];
+  const rows = (name: string | undefined, axis: number): void => {
+    const type = [...model.states, ...model.constants].find((decl) => decl.name === name)?.type;
+    const dim = type?.shape[axis];
+    if (typeof dim === 'number') rooms.push(dim);
+  };
+  for (const state of model.states) if (state.purpose === 'kv-cache') rows(state.name, 1);
+  for (const fn of model.functions)
+    for (const node of fn.nodes) if (node.op === 'rope') rows(node.inputs[1], 0);
+  return Math.min(...rooms);
+}
+
 function chooseCapacity(model: Model, asked: number | undefined): number {
-  const longest = model.symbols.find((s) => s.name === 'past');
-  const max = longest === undefined ? DEFAULT_CAPACITY : longest.max + 1;
+  const max = longestContext(model);
   const capacity = asked ?? Math.min(max, DEFAULT_CAPACITY);
   if (!Number.isSafeInteger(capacity) || capacity < 1 || capacity > max) {
     throw new BitloomError({

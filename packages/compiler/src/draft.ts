@@ -2,7 +2,7 @@
  * Instruction drafts: what op emitters write down before tokens are inserted. A draft knows the byte ranges
  * it touches; a loop draft is one block whose inside is ordered by its own rings.
  */
-import type { Expression, FieldValue, QueueName, SpaceName } from '@bitloom/ir';
+import type { Expression, FieldValue, LiveRange, QueueName, SpaceName } from '@bitloom/ir';
 
 /** A static byte range that a draft may touch, whatever the lengths. */
 export interface Touch {
@@ -37,7 +37,7 @@ export interface FrameMark {
   readonly kind: 'frame';
   readonly name: string;
   readonly layer: number;
-  readonly live: readonly Touch[];
+  readonly live: readonly LiveRange[];
 }
 
 export type Draft = InstructionDraft | LoopDraft | FrameMark;

@@ -187,7 +187,7 @@ function emitElementwise(emitter: Emitter, node: GraphNode): void {
 /** Rows of the rotary table for the tokens in flight, fetched once per chunk and kept. */
 function ropeRows(emitter: Emitter, tableName: string, rowBytes: number): Allocation {
   const region = emitter.image.floats32(tableName);
-  const stage = emitter.stage(`rope ${tableName}`, emitter.lengths.maxRows * rowBytes);
+  const stage = emitter.keptStage(`rope ${tableName}`, emitter.lengths.maxRows * rowBytes);
   if (!emitter.fetched.has(tableName)) {
     emitter.fetched.add(tableName);
     const { rows, position } = emitter.lengths;
@@ -244,7 +244,7 @@ function emitTakeLast(emitter: Emitter, node: GraphNode): void {
 /** Token ids of the chunk, fetched once from the mailbox. */
 function tokenIds(emitter: Emitter, name: string): Allocation {
   const region = emitter.image.mailbox(name, 'input', emitter.capacity * 4);
-  const stage = emitter.stage(`ids ${name}`, emitter.lengths.maxRows * 4);
+  const stage = emitter.keptStage(`ids ${name}`, emitter.lengths.maxRows * 4);
   if (!emitter.fetched.has(name)) {
     emitter.fetched.add(name);
     const { rows, offset } = { rows: emitter.lengths.rows, offset: emitter.chunkStart };

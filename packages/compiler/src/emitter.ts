@@ -12,6 +12,7 @@ import {
   findBuffer,
   type GraphNode,
   internalError,
+  type LiveRange,
   maximum,
   minimum,
   modulo,
@@ -90,6 +91,7 @@ export class Emitter {
   private drafts: Draft[] = [];
   private readonly ringPosition = new Map<SpaceName, number>();
   private readonly staging = new Map<string, Allocation>();
+  private readonly kept = new Set<Allocation>();
   private origin = 0;
   private node: GraphNode | undefined;
   loopDepth = 0;
@@ -247,7 +249,7 @@ export class Emitter {
     };
   }
 
-  /** Staging memory that only `fetch` writes; kept for the whole entry. */
+  /** Staging memory that only `fetch` writes; its place is kept for the whole entry. */
   stage(name: string, bytes: number): Allocation {
     const known = this.staging.get(name);
     if (known !== undefined && known.bytes >= bytes) return known;
@@ -255,6 +257,19 @@ export class Emitter {
     const allocation = this.data.reserve(name, bytes);
     this.staging.set(name, allocation);
     return allocation;
+  }
+
+  /** Staging that is fetched once per chunk and read by every layer: rows of tables, token ids. */
+  keptStage(name: string, bytes: number): Allocation {
+    const allocation = this.stage(name, bytes);
+    this.kept.add(allocation);
+    return allocation;
+  }
+
+  /** What a frame that begins here may find on chip: values, and staging that later groups read again. */
+  liveRanges(): LiveRange[] {
+    const ranges = [...this.data.ranges(), ...this.kept];
+    return ranges.map(({ name, start, bytes }) => ({ space: 'data', start, end: start + bytes, name }));
   }
 
   value(name: string): Located {

@@ -126,7 +126,7 @@ class EntryBuilder {
         kind: 'frame',
         name: group.name,
         layer: group.layer,
-        live: this.emitter.data.ranges().map((range) => touchData(range, false)),
+        live: this.emitter.liveRanges(),
       });
       for (const node of group.nodes) {
         const emit = EMITTERS.get(node.op);
@@ -380,12 +380,7 @@ function flatten(items: readonly ResolvedItem[]): { instructions: Instruction[];
         first: instructions.length,
         count: -1,
         entryTokens: Object.fromEntries(held),
-        live: item.live.map((range) => ({
-          space: range.space,
-          start: range.start,
-          end: range.end,
-          name: 'value',
-        })),
+        live: item.live,
         entryPrefetch: [],
         exitPrefetch: [],
         relocations: [],

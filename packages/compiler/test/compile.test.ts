@@ -147,8 +147,9 @@ describe('chunks and entries', () => {
 
   it('takes an entry with inputs of constant length 1 as one of a single token, bound or not', () => {
     const functions = model.functions.map((fn) => (fn.name === 'decode' ? { ...fn, bindings: {} } : fn));
-    const program = compile({ ...model, functions }, CARDS[0]);
-    expect(program).toEqual(compile(model, CARDS[0]));
+    const options = { modelHash: 'aa' };
+    const program = compile({ ...model, functions }, CARDS[0], options);
+    expect(program).toEqual(compile(model, CARDS[0], options));
   });
 });
 

@@ -11,6 +11,9 @@ import { SCRATCH_BYTES } from './wasm/gemm-groups.js';
 import { compileKernels } from './wasm/module.js';
 import { WorkerPool } from './worker-pool.js';
 
+/** More threads than this only take memory: a product is cut into fewer shares. */
+export const MAX_THREADS = 16;
+
 /** Options of {@link createKernels}. */
 export interface KernelOptions {
   /** `wasm` (the default) runs at machine speed; `reference` is the slow definition of every result. */
@@ -30,15 +33,15 @@ export interface KernelOptions {
  *
  * Create kernels before taking marks of the arena: scratch memory under a released mark would be handed out again.
  *
- * @throws BitloomError `kernel-threads` when `threads` is not a positive integer, `arena-full`.
+ * @throws BitloomError `kernel-threads` when `threads` is not an integer from 1 to {@link MAX_THREADS}, `arena-full`.
  */
 export function createKernels(options: KernelOptions = {}): Kernels {
   const threads = options.threads ?? 1;
-  if (!Number.isInteger(threads) || threads < 1) {
+  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
     throw new BitloomError({
       code: 'kernel-threads',
       message: 'the number of threads is wrong',
-      expected: 'a positive integer',
+      expected: `an integer from 1 to ${MAX_THREADS}`,
       got: String(threads),
     });
   }

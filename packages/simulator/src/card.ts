@@ -14,8 +14,8 @@ import {
 } from '@bitloom/ir';
 import type { Kernels } from '@bitloom/kernels';
 import {
-  checkDevice,
   checkLengths,
+  checkProgram,
   compileStream,
   createEnvironment,
   type EncodedLength,
@@ -68,6 +68,9 @@ export class SimulatedCard {
   private readonly memory: CardMemory;
   private readonly entries = new Map<string, LoadedEntry>();
   private readonly context: ExecuteContext;
+  /** Arena below this card, and above it once it was loaded. */
+  private readonly mark: number;
+  private readonly top: number;
   private readonly timed: TimedCard;
   private prefill: Counters;
   private decode: Counters;
@@ -78,10 +81,11 @@ export class SimulatedCard {
    */
   constructor(options: CardOptions) {
     const { program, device, kernels } = options;
-    checkDevice(program, device);
+    checkProgram(program, device);
     this.program = program;
     this.device = device;
     this.options = options;
+    this.mark = kernels.arena.mark();
     this.memory = new CardMemory(kernels.arena, program, device);
     const rows = Math.max(IDENTITY_ROWS, program.capacity);
     const identity = kernels.arena.alloc(rows * 4, 64);
@@ -95,6 +99,7 @@ export class SimulatedCard {
       identity,
     };
     loadImage(this.memory, program, options.bundle);
+    this.top = kernels.arena.used;
     this.timed = new TimedCard(device);
     this.prefill = createCounters(device);
     this.decode = createCounters(device);
@@ -159,8 +164,11 @@ export class SimulatedCard {
     this.decode = createCounters(this.device);
   }
 
+  /** Gives the arena back what the card took of it, if nothing was allocated since. The card is of no use then. */
   close(): void {
     this.entries.clear();
+    const { arena } = this.options.kernels;
+    if (arena.used === this.top) arena.release(this.mark);
   }
 
   private load(name: string): LoadedEntry {

@@ -7,6 +7,7 @@ import {
   BitloomError,
   compileExpression,
   type Device,
+  deviceHash,
   type FieldSpec,
   type FieldValue,
   type Instruction,
@@ -301,16 +302,33 @@ export function findEntry(program: Program, name: string): ProgramEntry {
   return entry;
 }
 
-/** Refuses a program for another card. */
-export function checkDevice(program: Program, device: Device): void {
-  if (program.device === device.name) return;
+/**
+ * Refuses a program that this simulator would read wrongly: one for another card, for several slots, or with
+ * lengths other than `seq` and `past`.
+ * @throws BitloomError `simulator-device-mismatch`, `simulator-unsupported`
+ */
+export function checkProgram(program: Program, device: Device): void {
+  const where = `program '${program.name}'`;
+  const isNamed = program.device === device.name;
+  if (!isNamed || (program.deviceHash !== '' && program.deviceHash !== deviceHash(device))) {
+    throw new BitloomError({
+      code: 'simulator-device-mismatch',
+      message: 'the program was compiled for another card',
+      where,
+      expected: isNamed ? `content ${program.deviceHash.slice(0, 12)}` : program.device,
+      got: isNamed ? `content ${deviceHash(device).slice(0, 12)}` : device.name,
+      hint: 'compile for this card',
+    });
+  }
+  const symbols = program.entries.flatMap((entry) => entry.symbols.map((symbol) => symbol.name));
+  const unknown = symbols.find((name) => !LENGTHS.some((length) => length === name));
+  if (program.slots === 1 && unknown === undefined) return;
   throw new BitloomError({
-    code: 'simulator-device-mismatch',
-    message: 'the program was compiled for another card',
-    where: `program '${program.name}'`,
-    expected: program.device,
-    got: device.name,
-    hint: 'compile for this card',
+    code: 'simulator-unsupported',
+    message: 'programs of several slots, or with lengths of their own, are not run by this version',
+    where,
+    expected: `1 slot, lengths ${LENGTHS.join(' and ')}`,
+    got: unknown === undefined ? `${program.slots} slots` : `the length '${unknown}'`,
   });
 }
 

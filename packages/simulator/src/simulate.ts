@@ -4,8 +4,8 @@
  */
 import type { Device, InstructionBytes, Program, Report, Trace } from '@bitloom/ir';
 import {
-  checkDevice,
   checkLengths,
+  checkProgram,
   compileStream,
   createEnvironment,
   type EncodedLength,
@@ -44,7 +44,7 @@ export interface Simulation {
  *   `simulator-unsupported`
  */
 export function simulate(program: Program, device: Device, options: SimulateOptions): Simulation {
-  checkDevice(program, device);
+  checkProgram(program, device);
   const card = new TimedCard(device);
   const recorder = options.trace === true ? new TraceRecorder() : undefined;
   const [prefill, decode] = [createCounters(device), createCounters(device)];

@@ -198,8 +198,34 @@ describe('refusals', () => {
     );
   });
 
+  it('a card of the same name and other contents, several slots, lengths it does not know, a channel of its own', () => {
+    const faster = { ...U280, clockHz: 2 * U280.clockHz };
+    expect(errorOf(() => card({ device: faster })).code).toBe('simulator-device-mismatch');
+    expect(errorOf(() => card({ program: { ...PROGRAM, slots: 2 } }))).toMatchObject({
+      code: 'simulator-unsupported',
+      got: '2 slots',
+    });
+    const entries = PROGRAM.entries.map((entry) => ({
+      ...entry,
+      symbols: [...entry.symbols, { name: 'batch', min: 1, max: 4, perSlot: false }],
+    }));
+    expect(errorOf(() => card({ program: { ...PROGRAM, entries } })).got).toBe("the length 'batch'");
+    const regions = PROGRAM.regions.map((region) => ({ ...region, channel: 3 }));
+    expect(errorOf(() => card({ program: { ...PROGRAM, regions } }))).toMatchObject({
+      code: 'simulator-unsupported',
+      got: 'channel 3',
+    });
+  });
+
+  it('closing gives the arena back', () => {
+    const kernels = createKernels();
+    const before = kernels.arena.used;
+    for (let i = 0; i < 3; i++) card({ kernels }).close();
+    expect(kernels.arena.used).toBe(before);
+  });
+
   it('a space that the card does not have', () => {
-    const program: Program = { ...PROGRAM, device: 'small' };
+    const program: Program = { ...PROGRAM, device: 'small', deviceHash: '' };
     const device = cardWith('small', { withoutDdr: true });
     expect(errorOf(() => card({ program, device }))).toMatchObject({ code: 'simulator-space', got: 'ddr' });
   });

@@ -32,6 +32,17 @@ function dispatch(changes: Partial<Device['dispatcher']>): Device {
 
 const starts = (timed: Timed): number[] => timed.started.map(({ start }) => start);
 
+describe('tokens', () => {
+  it('that the device has at reset are there at the start', () => {
+    const device = freeDispatch({
+      tokens: { counterBits: 4, initialCredits: { 'matrix>vector': 2 }, overflow: 'error' },
+    });
+    const waits = sync('vector', { wait: ['matrix'] });
+    expect(starts(time([waits, waits, halt()], { device }))).toEqual([0, 1]);
+    expect(errorOf(() => time([waits, waits, waits, halt()], { device })).code).toBe('simulator-deadlock');
+  });
+});
+
 describe('units', () => {
   it('are pipelined: the next starts after the interval, results show after the latency', () => {
     const timed = time([work(40), work(40, 512), halt()], { device: WIDE });

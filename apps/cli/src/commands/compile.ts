@@ -11,6 +11,7 @@ import { EXIT } from '../exit-codes.js';
 import { compileFor, countInstructionBytes } from '../input/compiled-model.js';
 import { loadDevice } from '../input/load-device.js';
 import { programContent } from '../input/program-file.js';
+import { QUICK_CHECK } from '../input/quick-check.js';
 import { type ProgramStats, programStats } from '../inspect/program-stats.js';
 import { statsText } from '../inspect/summary-text.js';
 import { requireWritable } from '../output/require-writable.js';
@@ -30,9 +31,6 @@ export interface CompileOptions {
   readonly weights: boolean;
   readonly verify: boolean;
 }
-
-/** Instructions that the verifier may execute here; `inspect --verify` takes its time. */
-const QUICK_CHECK = { samples: 1, maxExecuted: 20_000, maxIterations: 4 } as const;
 
 export async function compileModel(
   spec: string,

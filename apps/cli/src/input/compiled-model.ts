@@ -11,6 +11,7 @@ import {
   type ModelBundle,
   modelHash,
   type Program,
+  verifyProgram,
 } from '@bitloom/ir';
 import { nodeSha256 } from '@bitloom/ir/node';
 import { createTokenizer, type Tokenizer } from '@bitloom/models';
@@ -20,6 +21,7 @@ import { applyScheme, longestContext } from './apply-scheme.js';
 import { pathKind } from './artefact-kind.js';
 import { loadDevice } from './load-device.js';
 import { readProgramFile } from './program-file.js';
+import { QUICK_CHECK } from './quick-check.js';
 
 export interface SourceOptions {
   readonly device?: string;
@@ -121,6 +123,9 @@ async function openProgram(path: string, options: SourceOptions): Promise<Compil
     requireSame(path, '--scheme', program.numerics.scheme, options.scheme);
     requireSame(path, '--context', String(program.capacity), options.context?.toString());
     const device = await deviceOf(program, path, options.device);
+    // A file may hold anything: nothing runs that could hang, leave its buffers or read other bytes than meant.
+    verifyProgram(program, device, QUICK_CHECK);
+    if (file.bundle !== undefined) requireModel(program, file.bundle, path, 'the model in the file');
     const model = await modelOf(file, path, options);
     return {
       program,

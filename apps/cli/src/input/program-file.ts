@@ -3,7 +3,13 @@
  * compiled from may travel in the same container, as sections that readers of programs do not look at:
  * `model/header` (JSON) and `model/sections/<name>`.
  */
-import { type ModelBundle, modelSectionNames, type Program, type SectionSource } from '@bitloom/ir';
+import {
+  BitloomError,
+  type ModelBundle,
+  modelSectionNames,
+  type Program,
+  type SectionSource,
+} from '@bitloom/ir';
 import {
   type ContainerContent,
   programFromContainer,
@@ -58,7 +64,7 @@ export function readProgramFile(path: string): ProgramFile {
     const program = programFromContainer(container);
     const { sections } = container;
     if (!sections.has(HEADER)) return { program, close: container.close };
-    const header: unknown = JSON.parse(new TextDecoder().decode(sections.read(HEADER)));
+    const header = parseHeader(new TextDecoder().decode(sections.read(HEADER)), path);
     const own: SectionSource = {
       has: (name) => sections.has(PREFIX + name),
       byteLength: (name) => sections.byteLength(PREFIX + name),
@@ -68,5 +74,21 @@ export function readProgramFile(path: string): ProgramFile {
   } catch (error) {
     container.close();
     throw error;
+  }
+}
+
+function parseHeader(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new BitloomError({
+      code: 'artefact-invalid',
+      message: 'the model inside the program file is not readable',
+      where: `${path}, section ${HEADER}`,
+      expected: 'the header of a model as JSON',
+      got: `${text.length} characters that are not JSON`,
+      hint: 'compile the model again',
+      cause,
+    });
   }
 }

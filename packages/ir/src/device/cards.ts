@@ -139,7 +139,7 @@ const VHK158: Device = {
   name: 'vhk158',
   title: 'AMD Versal VHK158, one lumped core of 4 SLRs',
   source:
-    'board: 819.2 GB/s HBM2E in 32 channels of 256 MB taken here as 1 GB each, 225 MHz as FlightLLM; engine 4 x 2x16x128; buffers and special-function lanes: ours',
+    'board: 819.2 GB/s HBM2E, 32 GB in 32 channels, 7392 DSP58; 225 MHz as FlightLLM (arXiv 2401.03868); engine 4 x 2x16x128 at three INT8 products per DSP58; buffers and special-function lanes: ours',
   lumpedSlrs: 4,
   matrix: {
     mm: { m: 2, n: 512, k: 16, startupCycles: 24 },
@@ -188,12 +188,12 @@ const VHK158_FLIGHTLLM: Device = {
   title:
     'Versal VHK158 with the configuration of the FlightLLM artefact; one SLR with every compute time divided by 3.2',
   source:
-    'arXiv 2401.03868 and its artefact: 225 MHz, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes, 819.2 GB/s, efficiency 0.7; its timing script times one SLR and divides by 3.2 in place of SLR parallelism',
+    'arXiv 2401.03868 and its artefact: 225 MHz, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes, 819.2 GB/s in 32 channels of 256 MB, efficiency 0.7; its timing script times one SLR and divides by 3.2 in place of SLR parallelism, so the engine here is one SLR (2048 DSPs at two products; all four would need 8192 of 7392 at that rate, 5462 at three)',
   lumpedSlrs: 1,
   matrix: {
     mm: { m: 2, n: 128, k: 16, startupCycles: 24 },
     mv: { m: 1, n: 64, k: 16, startupCycles: 24 },
-    dsp: { kind: 'DSP58', count: 8192, productsPerDsp: 2 },
+    dsp: { kind: 'DSP58', count: 2048, productsPerDsp: 2 },
     weightBits: [4, 8],
   },
   vector: { lanes: 16, startupCycles: 24 },

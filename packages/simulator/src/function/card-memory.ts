@@ -2,15 +2,17 @@
  * The memories and buffers of a card as ranges of one kernel arena, so that kernels work on them in place.
  * Memories hold what the program's image declares, no more.
  */
-import { BitloomError, type Device, type Program, type SpaceName } from '@bitloom/ir';
+import { BitloomError, type Device, type Program, type Region, type SpaceName, STRIPED } from '@bitloom/ir';
 import type { Arena } from '@bitloom/kernels';
 
 export class CardMemory {
   private readonly bases = new Map<SpaceName, { readonly pointer: number; readonly bytes: number }>();
   readonly arena: Arena;
 
+  /** @throws BitloomError `simulator-unsupported` for a region on a channel of its own */
   constructor(arena: Arena, program: Program, device: Device) {
     this.arena = arena;
+    for (const region of program.regions) requireStriped(region);
     for (const memory of device.memories) {
       const bytes = program.regions
         .filter((r) => r.space === memory.space)
@@ -44,4 +46,16 @@ export class CardMemory {
     this.base(space);
     return this.bases.get(space)?.bytes ?? 0;
   }
+}
+
+/** Bytes are kept by offset: a region on one channel would share them with others at the same offset. */
+function requireStriped(region: Region): void {
+  if (region.channel === STRIPED) return;
+  throw new BitloomError({
+    code: 'simulator-unsupported',
+    message: 'regions on a single memory channel are timed but not executed by this version',
+    where: `region '${region.name}'`,
+    expected: `striped over all channels (${STRIPED})`,
+    got: `channel ${region.channel}`,
+  });
 }

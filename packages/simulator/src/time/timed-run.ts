@@ -142,7 +142,7 @@ class TimedRun {
     this.counters = counters;
     this.recorder = recorder;
     this.traceOffset = traceOffset;
-    this.tokens = new TokenQueues(device.tokens.counterBits);
+    this.tokens = new TokenQueues(device.tokens);
   }
 
   toEnd(): number {

@@ -1,5 +1,5 @@
 /** Counting tokens between queues, with their arrival times: each pair of queues is a counter, first in first out. */
-import { BitloomError, internalError, QUEUES } from '@bitloom/ir';
+import { BitloomError, internalError, QUEUES, type TokenDecl } from '@bitloom/ir';
 
 /** Token arrival times per (from, to), first in first out. */
 export class TokenQueues {
@@ -7,8 +7,15 @@ export class TokenQueues {
   private readonly heads = new Int32Array(QUEUES.length * QUEUES.length);
   private readonly limit: number;
 
-  constructor(counterBits: number) {
-    this.limit = 2 ** counterBits - 1;
+  /** @param tokens width of the counters, and what they hold at the start */
+  constructor(tokens: TokenDecl) {
+    this.limit = 2 ** tokens.counterBits - 1;
+    QUEUES.forEach((from, i) => {
+      QUEUES.forEach((to, j) => {
+        const credits = tokens.initialCredits[`${from}>${to}`] ?? 0;
+        if (credits > 0) this.give(i, j, 0, credits);
+      });
+    });
   }
 
   private at(from: number, to: number): number {
