@@ -4,7 +4,8 @@
  * description says; every figure without a source is a choice of ours and named so in `source`.
  */
 import { BitloomError } from '../error.js';
-import type { Device, DramTiming, EnergyTable, MemoryDecl, ResourceBudget } from './device.js';
+import { integerNumerics } from '../model/numerics.js';
+import { type Device, type DramTiming, type EnergyTable, type MemoryDecl, type ResourceBudget, numericsKey } from './device.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -89,7 +90,8 @@ function energy(staticWatts: number): EnergyTable {
 const U280_BUDGET: ResourceBudget = { dsp: 9024, bram: 2016, uram: 960, lut: 1303680 };
 const VHK158_BUDGET: ResourceBudget = { dsp: 7392, bram: 3741, uram: 1301, lut: 1802240 };
 
-const INTEGER_NUMERICS = ['int8-activations/int8-per-token-head/f32'];
+/** INT8 activations and KV cache, float32 special functions: W8A8, W4A8 and what else shares their points. */
+const INTEGER_NUMERICS = [numericsKey(integerNumerics('integer'))];
 
 const DISPATCHER = {
   queueDepth: 16,

@@ -2,6 +2,7 @@
  * The device description: a card as data. Everything the compiler plans with and the simulator times with
  * stands here, with its source; nothing about a card is written in code.
  */
+import type { Numerics } from '../model/numerics.js';
 
 /** A matrix mode computes `m x n x k` multiply-accumulates per cycle (rows, outputs, inner length). */
 export interface MatrixMode {
@@ -140,16 +141,30 @@ export interface Device {
   readonly memories: readonly MemoryDecl[];
   readonly dispatcher: DispatcherDecl;
   readonly tokens: TokenDecl;
-  /** Numerics schemes the card computes, as `linear/kvCache/specialFunctions`. */
+  /** Numerics records the card computes, each as its {@link numericsKey}. */
   readonly numerics: readonly string[];
   readonly energy: EnergyTable;
   readonly resources: ResourceBudget;
   readonly calibration: CalibrationDecl;
 }
 
-/** What a device lists for a numerics record that it supports. */
-export function numericsKey(numerics: { linear: string; kvCache: string; specialFunctions: string }): string {
-  return `${numerics.linear}/${numerics.kvCache}/${numerics.specialFunctions}`;
+/** Every point of a numerics record but the name of its scheme, in the order of the key. */
+const NUMERICS_POINTS = [
+  'linear',
+  'activationScale',
+  'rounding',
+  'kvCache',
+  'scores',
+  'probabilities',
+  'softmax',
+  'specialFunctions',
+  'floatReduction',
+  'splitK',
+] as const satisfies readonly (keyof Numerics)[];
+
+/** What a device lists for a numerics record that it supports: all of its points, so that none can differ unseen. */
+export function numericsKey(numerics: Numerics): string {
+  return NUMERICS_POINTS.map((point) => numerics[point]).join(', ');
 }
 
 export function findBuffer(device: Device, space: string): BufferDecl | undefined {

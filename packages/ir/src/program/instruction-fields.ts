@@ -5,6 +5,7 @@
 import type { Device } from '../device/device.js';
 import type { Expression } from '../expression.js';
 import { type AccessRuns, normalizeRuns } from './access-runs.js';
+import type { FieldRule } from './field-rules.js';
 
 /** In-order queues of a core, by index in the wait and release masks. */
 export const QUEUES = [
@@ -130,6 +131,8 @@ export interface InstructionSpec {
   /** Queues that may execute it. */
   readonly queues: readonly QueueName[];
   readonly fields: readonly FieldSpec[];
+  /** Combinations of fields that have a meaning; absent: all. */
+  readonly rules?: readonly FieldRule[];
   /** Name of the function in `kernels/reference`, or of the dispatcher action, that defines the result. */
   readonly reference: string;
   readonly accesses: (fields: ResolvedFields) => readonly Access[];

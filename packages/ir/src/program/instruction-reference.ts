@@ -14,6 +14,7 @@ import {
   RELEASE_SHIFT,
   WAIT_SHIFT,
 } from './encoding-layout.js';
+import { ruleCondition, ruleText } from './field-rules.js';
 import {
   type FieldSpec,
   type InstructionSpec,
@@ -120,7 +121,15 @@ function instructionText(spec: InstructionSpec): readonly string[] {
       ? ['No fields.']
       : [table(['field', 'kind', 'bits', 'dynamic', 'unit', 'meaning'], spec.fields.map(fieldRow))]),
     '',
+    ...rulesText(spec),
   ];
+}
+
+/** Combinations that have a meaning; the verifier refuses others. */
+function rulesText({ rules = [] }: InstructionSpec): readonly string[] {
+  if (rules.length === 0) return [];
+  const rows = rules.map((rule) => [ruleCondition(rule) || 'always', ruleText(rule)]);
+  return ['Combinations of fields that have a meaning:', '', table(['where', 'must be'], rows), ''];
 }
 
 function fieldRow(field: FieldSpec): readonly string[] {

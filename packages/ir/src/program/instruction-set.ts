@@ -4,6 +4,7 @@
  * function in `kernels` and its tests.
  */
 import { BitloomError } from '../error.js';
+import { LOAD_RULES, MATRIX_RULES, VECTOR_RULES } from './field-rules.js';
 import {
   type Access,
   address,
@@ -227,6 +228,7 @@ const TABLE: readonly InstructionSpec[] = [
       address('indices', 'int32 row numbers (gather)'),
       uint('tableBytes', 44, 'span of the gathered table', { unit: 'bytes' }),
     ],
+    rules: LOAD_RULES,
     reference: 'copy bytes',
     accesses: loadAccesses,
     timing: transferTiming,
@@ -249,6 +251,7 @@ const TABLE: readonly InstructionSpec[] = [
     doc: 'Matrix x matrix on the DSP chains: out[m, n] = sum_k a[m, k] * b[n, k] in integers per group, scaled in float32.',
     queues: ['matrix'],
     fields: MATRIX_FIELDS,
+    rules: MATRIX_RULES,
     reference: 'gemmGroups, attentionScores, attentionMix by mode',
     accesses: matrixAccesses,
     timing: mmTiming,
@@ -260,6 +263,7 @@ const TABLE: readonly InstructionSpec[] = [
     doc: 'Matrix x vector: as MM with the parallelism for few rows.',
     queues: ['matrix'],
     fields: MATRIX_FIELDS,
+    rules: MATRIX_RULES,
     reference: 'gemmGroups, attentionScores, attentionMix by mode',
     accesses: matrixAccesses,
     timing: mvTiming,
@@ -328,6 +332,7 @@ const TABLE: readonly InstructionSpec[] = [
         doc: 'epsilon, score scale or code bits',
       },
     ],
+    rules: VECTOR_RULES,
     reference: 'see the table of vector functions',
     accesses: vectorAccesses,
     timing: vectorTiming,

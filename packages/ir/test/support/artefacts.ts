@@ -3,6 +3,7 @@
  * over several cores, cards and slots, and a small one of each other kind. Plain values, made anew by each call.
  */
 import {
+  numericsKey,
   type Address,
   add,
   BF16,
@@ -508,7 +509,7 @@ export function tinyDevice(): Device {
       loopBufferInstructions: 256,
     },
     tokens: { counterBits: 4, initialCredits: { 'matrix>load': 2 }, overflow: 'error' },
-    numerics: ['int8-activations/int8-per-token-head/f32'],
+    numerics: [numericsKey(integerNumerics('integer'))],
     energy: {
       source: 'made up',
       macPicojoules: 0.3,

@@ -3,6 +3,7 @@
  * shared between tests.
  */
 import {
+  numericsKey,
   type Address,
   type Device,
   type Expression,
@@ -72,7 +73,7 @@ export function tinyDevice(changes: Partial<Device> = {}): Device {
       loopBufferInstructions: 64,
     },
     tokens: { counterBits: 3, initialCredits: {}, overflow: 'error' },
-    numerics: ['int8-activations/int8-per-token-head/f32'],
+    numerics: [numericsKey(integerNumerics('integer'))],
     energy: {
       source: 'made up',
       macPicojoules: 1,

@@ -5,6 +5,7 @@
  */
 import { findBuffer, findMemory } from '../../device/device.js';
 import { bounds, type Expression, formatExpression, type Interval, symbolsOf } from '../../expression.js';
+import { brokenRule, ruleCondition, ruleText } from '../field-rules.js';
 import {
   type Address,
   type FieldSpec,
@@ -63,6 +64,7 @@ export function checkFields(scope: StreamScope): FieldCheck {
       else if (isInside) proved++;
       else open.set(index, [...(open.get(index) ?? []), field]);
     }
+    if (names !== undefined) checkRules(scope, index, spec, names);
   }
   return { intervals, proved, open };
 }
@@ -147,6 +149,24 @@ function checkShape(scope: StreamScope, index: number): void {
       if (isAddress(value)) checkAddress(scope, index, field, value);
     }
   }
+}
+
+/** Combinations of fields that have a meaning, for every value that their intervals allow. */
+function checkRules(scope: StreamScope, index: number, spec: InstructionSpec, names: Intervals): void {
+  const interval = (field: string): Interval => {
+    const value = fieldOf(scope.stream.instructions[index], field) ?? 0;
+    return isAddress(value) ? { min: 0, max: 0 } : bounds(value, names);
+  };
+  const rule = brokenRule(spec, interval);
+  if (rule === undefined) return;
+  const condition = ruleCondition(rule);
+  const { min, max } = interval(rule.field);
+  scope.fail('program-field-combination', index, {
+    message: `${spec.name}${condition === '' ? '' : ` with ${condition}`} means nothing with this '${rule.field}'`,
+    expected: ruleText(rule),
+    got: min === max ? String(min) : `${min}..${max}`,
+    hint: 'docs/instructions.md lists the combinations of fields that have a meaning',
+  });
 }
 
 function checkBase(scope: StreamScope, index: number): void {
