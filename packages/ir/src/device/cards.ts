@@ -5,7 +5,14 @@
  */
 import { BitloomError } from '../error.js';
 import { integerNumerics } from '../model/numerics.js';
-import { type Device, type DramTiming, type EnergyTable, type MemoryDecl, type ResourceBudget, numericsKey } from './device.js';
+import {
+  type Device,
+  type DramTiming,
+  type EnergyTable,
+  type MemoryDecl,
+  numericsKey,
+  type ResourceBudget,
+} from './device.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -3,7 +3,6 @@
  * over several cores, cards and slots, and a small one of each other kind. Plain values, made anew by each call.
  */
 import {
-  numericsKey,
   type Address,
   add,
   BF16,
@@ -23,6 +22,7 @@ import {
   minimum,
   modulo,
   multiply,
+  numericsKey,
   type Program,
   type Report,
   STRIPED,

@@ -3,7 +3,6 @@
  * shared between tests.
  */
 import {
-  numericsKey,
   type Address,
   type Device,
   type Expression,
@@ -12,6 +11,7 @@ import {
   INSTRUCTION_SET_VERSION,
   type Instruction,
   integerNumerics,
+  numericsKey,
   type Port,
   type Program,
   type ProgramEntry,
