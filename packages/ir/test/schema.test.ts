@@ -149,6 +149,37 @@ describe('ranges', () => {
   });
 });
 
+describe('a device', () => {
+  test.each([
+    'dispatcher.queueDepth',
+    'dispatcher.cyclesPerInstruction',
+    'dispatcher.cyclesPerOperation',
+    'dispatcher.cyclesPerIteration',
+    'dispatcher.loopDepth',
+    'dispatcher.loopBufferInstructions',
+    'matrix.mm.startupCycles',
+    'matrix.mv.startupCycles',
+    'vector.startupCycles',
+    'tokens.counterBits',
+    'tokens.initialCredits.matrix>load',
+  ])('has %s in whole numbers, none below zero', (field) => {
+    const path = field.split('.');
+    for (const wrong of [0.5, 1.5, -1]) {
+      const error = errorOf(() => parseDevice(replaced(tinyDevice(), path, wrong)));
+      expect(error.code).toBe('artefact-invalid');
+      expect(error.got).toContain(`${field}: `);
+    }
+    const right = replaced(tinyDevice(), path, 7);
+    expect(parseDevice(right)).toEqual(right);
+  });
+
+  test('has a time divisor that may be a fraction, and cards of ours are valid', () => {
+    const device = replaced(tinyDevice(), ['calibration', 'timeDivisor'], 1.25);
+    expect(parseDevice(device)).toEqual(device);
+    for (const card of CARDS) expect(parseDevice(card)).toEqual(card);
+  });
+});
+
 describe('records', () => {
   test('are sorted, at every level of free data', () => {
     const { text } = parseModel(trainingModel().model);

@@ -17,6 +17,16 @@ const dramTimingForm = z.object({
   controllerNs: amount,
 });
 
+/** Costs are whole cycles: what the dispatcher takes adds up to cycles of a report, which are integers. */
+const dispatcherForm = z.object({
+  queueDepth: positive,
+  cyclesPerInstruction: count,
+  cyclesPerOperation: count,
+  cyclesPerIteration: count,
+  loopDepth: count,
+  loopBufferInstructions: count,
+});
+
 export const deviceForm = z.object({
   kind: z.literal('device'),
   name,
@@ -53,14 +63,7 @@ export const deviceForm = z.object({
       efficiency: positiveAmount.max(1),
     }),
   ),
-  dispatcher: z.object({
-    queueDepth: positive,
-    cyclesPerInstruction: amount,
-    cyclesPerOperation: amount,
-    cyclesPerIteration: amount,
-    loopDepth: count,
-    loopBufferInstructions: count,
-  }),
+  dispatcher: dispatcherForm,
   tokens: z.object({
     counterBits: positive.max(32),
     initialCredits: record(count),
@@ -78,5 +81,17 @@ export const deviceForm = z.object({
   calibration: z.object({
     timeDivisor: positiveAmount,
     fitted: list(z.object({ field: name, on: text })),
+  }),
+});
+
+/**
+ * A device in a container: release 0.1 also wrote fractions of a cycle, and its files stay readable. Descriptions
+ * that come in as JSON or objects are held to {@link deviceForm}.
+ */
+export const storedDeviceForm = deviceForm.extend({
+  dispatcher: dispatcherForm.extend({
+    cyclesPerInstruction: amount,
+    cyclesPerOperation: amount,
+    cyclesPerIteration: amount,
   }),
 });

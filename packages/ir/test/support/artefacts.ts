@@ -503,7 +503,7 @@ export function tinyDevice(): Device {
     dispatcher: {
       queueDepth: 8,
       cyclesPerInstruction: 1,
-      cyclesPerOperation: 0.5,
+      cyclesPerOperation: 3,
       cyclesPerIteration: 2,
       loopDepth: 4,
       loopBufferInstructions: 256,
