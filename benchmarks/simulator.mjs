@@ -97,7 +97,7 @@ function command() {
     '--json',
   ];
   const report =
-    "process.on('exit', () => process.stderr.write(`\\nmaxRSS ${process.resourceUsage().maxRSS}`))";
+    "process.on('exit', () => process.stderr.write('\\nmaxRSS ' + process.resourceUsage().maxRSS))";
   const times = [];
   let megabytes = 0;
   for (let i = 0; i < 3; i++) {
