@@ -4,10 +4,15 @@
  */
 
 export interface StallCycles {
+  /** Waiting for tokens of other units, or for writes of the unit itself that are still on their way. */
   readonly token: number;
+  /** Waiting for memory channels that others use. */
   readonly memory: number;
+  /** Waiting for a buffer port, or moving bytes through one that is narrower than the unit. */
   readonly bufferPort: number;
+  /** Waiting for the dispatcher to decode. */
   readonly dispatch: number;
+  /** Standing still until every unit has drained. */
   readonly barrier: number;
 }
 
