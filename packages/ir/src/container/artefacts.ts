@@ -11,7 +11,7 @@ import { INSTRUCTION_SET_VERSION } from '../program/instruction-set.js';
 import type { Program } from '../program/program.js';
 import type { Report } from '../report/report.js';
 import type { Trace, TraceColumns } from '../report/trace.js';
-import { storedDeviceForm } from '../schema/device-schema.js';
+import { deviceForm } from '../schema/device-schema.js';
 import { modelForm } from '../schema/model-schema.js';
 import { parseWith } from '../schema/parse.js';
 import { reportForm } from '../schema/report-schema.js';
@@ -75,13 +75,13 @@ export function programFromContainer(container: ContainerReader): Program {
 
 /** @throws BitloomError `artefact-invalid` */
 export function deviceToContainer(device: Device): ContainerContent {
-  return { kind: 'device', header: parseWith<Device>(storedDeviceForm, device, 'device'), sections: [] };
+  return { kind: 'device', header: parseWith<Device>(deviceForm, device, 'device'), sections: [] };
 }
 
 /** @throws BitloomError `container-kind`, `artefact-invalid` */
 export function deviceFromContainer(container: ContainerReader): Device {
   requireKind(container, 'device');
-  return parseWith<Device>(storedDeviceForm, container.header, 'device', container.name);
+  return parseWith<Device>(deviceForm, container.header, 'device', container.name);
 }
 
 /** @throws BitloomError `artefact-invalid` */

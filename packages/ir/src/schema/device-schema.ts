@@ -83,15 +83,3 @@ export const deviceForm = z.object({
     fitted: list(z.object({ field: name, on: text })),
   }),
 });
-
-/**
- * A device in a container: release 0.1 also wrote fractions of a cycle, and its files stay readable. Descriptions
- * that come in as JSON or objects are held to {@link deviceForm}.
- */
-export const storedDeviceForm = deviceForm.extend({
-  dispatcher: dispatcherForm.extend({
-    cyclesPerInstruction: amount,
-    cyclesPerOperation: amount,
-    cyclesPerIteration: amount,
-  }),
-});
