@@ -3,9 +3,10 @@
  * is a declared dependency, no import reaches into another package's folder, and the contract stays light (no
  * file system outside `@bitloom/ir/node`, no schema library outside `@bitloom/ir/schema`).
  */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { dirname, resolve, sep } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findImports, packageOf } from './support/imports.js';
 import {
@@ -176,4 +177,21 @@ test('finds imports of every shape and ignores comments', () => {
   expect(packageOf('@bitloom/ir/node')).toBe('@bitloom/ir');
   expect(packageOf('six/sub')).toBe('six');
   expect(packageOf('./x.js')).toBeUndefined();
+});
+
+test('commands stand in the repository: npm links only what exists when it installs, and bundles come later', () => {
+  const commands = readWorkspaces().flatMap(({ folder }) => {
+    const { bin = {} } = JSON.parse(readFileSync(fromRoot(folder, 'package.json'), 'utf8')) as {
+      bin?: Record<string, string>;
+    };
+    return Object.values(bin).map((target) => join(folder, target));
+  });
+  expect(commands).not.toEqual([]);
+  for (const command of commands) {
+    const [entry] = execFileSync('git', ['ls-files', '--stage', '--', command], {
+      cwd: fromRoot(),
+      encoding: 'utf8',
+    }).split(' ');
+    expect(entry, `${command} as an executable file`).toBe('100755');
+  }
 });
