@@ -27,6 +27,7 @@ describe('createKernels', () => {
   it('refuses a wrong number of threads', () => {
     expect(() => createKernels({ threads: 0 })).toThrow(/threads/);
     expect(() => createKernels({ threads: 1.5 })).toThrow(/threads/);
+    expect(() => createKernels({ threads: 17 })).toThrow(/1 to 16.*17/);
   });
 });
 

@@ -414,7 +414,7 @@ export function buildExecute(instruction: CompiledInstruction, ctx: ExecuteConte
   if (build === undefined) {
     throw new BitloomError({
       code: 'simulator-unsupported',
-      message: `the instruction ${instruction.spec.name} is timed but not executed by this version`,
+      message: `the instruction ${instruction.spec.name} is not executed by this version`,
       expected: [...BUILDERS.keys()].join(', '),
       got: instruction.spec.name,
       hint: 'run for time only',
