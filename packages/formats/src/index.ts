@@ -2,10 +2,22 @@
  * `@bitloom/formats`: what a bit pattern means. Element formats as data, rounding by name, group integers,
  * canonical and kernel layouts with exact sizes, GGML blocks, error metrics.
  */
-export { type CodeShape, packBitStream, unpackBitStream } from './bit-stream.js';
-export * from './element-formats.js';
-export * from './error-metrics.js';
-export * from './ggml-blocks.js';
+
+export * from './elements/element-formats.js';
+export * from './elements/half-precision.js';
+export * from './ggml/ggml-blocks.js';
+export { type CodeShape, packBitStream, unpackBitStream } from './layouts/bit-stream.js';
+export {
+  type CanonicalMatrix,
+  canonicalBytes,
+  canonicalRowBytes,
+  type GroupShape,
+  groupsPerRow,
+  symmetricMaxCode,
+} from './layouts/group-shape.js';
+export * from './layouts/rows16.js';
+export * from './metrics/error-metrics.js';
+export * from './rounding/rounding.js';
 export {
   checkCanonical,
   dequantizeCanonical,
@@ -14,15 +26,4 @@ export {
   packCanonical,
   quantizeGroups,
   unpackCanonical,
-} from './group-integers.js';
-export {
-  type CanonicalMatrix,
-  canonicalBytes,
-  canonicalRowBytes,
-  type GroupShape,
-  groupsPerRow,
-  symmetricMaxCode,
-} from './group-shape.js';
-export * from './half-precision.js';
-export * from './rounding.js';
-export * from './rows16.js';
+} from './scaled/group-integers.js';

@@ -10,7 +10,7 @@ import {
   encodeFp16,
   encodeFp16Array,
   ROUNDING_MODES,
-  type RoundingMode,
+  type DeterministicRounding,
 } from '../src/index.js';
 import { readFormatVectors } from './data.js';
 
@@ -49,7 +49,7 @@ describe.each(formats)('$name', ({ encode, decode, top, infinity }) => {
   });
 
   it('rounds between neighbours as the mode says', () => {
-    const choose: Record<RoundingMode, (value: number, low: number, high: number) => number> = {
+    const choose: Record<DeterministicRounding, (value: number, low: number, high: number) => number> = {
       'nearest-even': (v, l, h) => {
         const below = v - decode(l);
         const above = decode(h) - v;
@@ -124,7 +124,7 @@ const vectors = readFormatVectors<RoundingVectors>('rounding-modes-gfloat.json')
 
 it.skipIf(vectors === undefined)('rounds bf16 as the gfloat vectors', () => {
   const { columns, formats: rows } = vectors ?? { columns: [], formats: {} };
-  const names: Record<string, RoundingMode> = {
+  const names: Record<string, DeterministicRounding> = {
     TiesToEven: 'nearest-even',
     TiesToAway: 'nearest-away',
     TowardZero: 'toward-zero',

@@ -16,6 +16,7 @@ export * from './model/numerics.js';
 export * from './model/ops.js';
 export * from './model/print-model.js';
 export * from './model/sections.js';
+export * from './model/tensor-scheme.js';
 export * from './model/types.js';
 export * from './model/verify-model.js';
 export * from './plain-data.js';

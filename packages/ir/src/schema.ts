@@ -5,11 +5,12 @@
 import type * as z from 'zod';
 import type { Device } from './device/device.js';
 import type { Model } from './model/graph.js';
+import type { TensorScheme } from './model/tensor-scheme.js';
 import type { Program } from './program/program.js';
 import type { Report } from './report/report.js';
 import type { Trace } from './report/trace.js';
 import { deviceForm } from './schema/device-schema.js';
-import { modelForm } from './schema/model-schema.js';
+import { modelForm, tensorSchemeForm } from './schema/model-schema.js';
 import { parseWith } from './schema/parse.js';
 import { programForm } from './schema/program-schema.js';
 import { reportForm } from './schema/report-schema.js';
@@ -20,6 +21,7 @@ export { jsonSchemas } from './schema/json-schema.js';
 export { parseWith } from './schema/parse.js';
 
 export const modelSchema: z.ZodType<Model> = modelForm;
+export const tensorSchemeSchema: z.ZodType<TensorScheme> = tensorSchemeForm;
 export const programSchema: z.ZodType<Program> = programForm;
 export const deviceSchema: z.ZodType<Device> = deviceForm;
 export const reportSchema: z.ZodType<Report> = reportForm;
@@ -33,6 +35,15 @@ export const traceSchema: z.ZodType<Trace> = traceForm;
  */
 export function parseModel(value: unknown, where?: string): Model {
   return parseWith(modelSchema, value, 'model', where);
+}
+
+/**
+ * The value as a quantisation scheme.
+ *
+ * @throws BitloomError `artefact-invalid`
+ */
+export function parseTensorScheme(value: unknown, where?: string): TensorScheme {
+  return parseWith(tensorSchemeSchema, value, 'scheme', where);
 }
 
 export function parseProgram(value: unknown, where?: string): Program {

@@ -4,6 +4,7 @@
  */
 import type { Expression } from '../expression.js';
 import type { Numerics } from './numerics.js';
+import type { TensorScheme } from './tensor-scheme.js';
 import type { ValueType } from './types.js';
 
 /** A length symbol with its bounds, e.g. `seq` (tokens of this call), `past` (tokens already cached). */
@@ -20,6 +21,8 @@ export interface ConstantDecl {
   readonly name: string;
   readonly type: ValueType;
   readonly components: Readonly<Record<string, string>>;
+  /** How the codes of a quantised constant were chosen, where that is known. */
+  readonly scheme?: TensorScheme;
 }
 
 /** State that outlives a call: KV cache, optimiser state, running statistics. Starts at zero. */

@@ -10,6 +10,7 @@ import {
   modelForm,
   numericsForm,
   quantizedTypeForm,
+  tensorSchemeForm,
   valueTypeForm,
 } from './model-schema.js';
 import { addressForm, instructionForm, programForm } from './program-schema.js';
@@ -30,6 +31,7 @@ const NAMED_PARTS: Readonly<Record<string, z.ZodType>> = {
   ElementFormat: elementFormatForm,
   Numerics: numericsForm,
   QuantizedType: quantizedTypeForm,
+  TensorScheme: tensorSchemeForm,
   ValueType: valueTypeForm,
   Address: addressForm,
   Instruction: instructionForm,

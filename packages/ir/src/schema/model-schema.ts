@@ -7,24 +7,54 @@ import { count, integer, label, list, name, plainRecord, positive, record, text 
 
 export const elementFormatForm = z.object({
   name,
-  kind: z.enum(['int', 'float']),
+  kind: z.enum(['int', 'float', 'codebook']),
   bits: positive.max(64),
   signed: z.boolean(),
   exponentBits: count.max(32),
   mantissaBits: count.max(64),
   bias: integer,
   specials: z.enum(['ieee', 'fn', 'fnuz', 'nan-only', 'none']),
+  values: z.array(z.number()).max(65536).optional(),
 });
 
 const shape = z.array(expressionSchema).max(16);
 const block = z.array(count).max(16);
 
-export const scaleLevelForm = z.object({
-  format: elementFormatForm,
-  block,
-  direction: z.enum(['multiply', 'divide']),
-  zero: z.object({ format: elementFormatForm, kind: z.enum(['zero-point', 'minimum']) }).optional(),
-  rule: name,
+const direction = z.enum(['multiply', 'divide']);
+const zero = z.object({ format: elementFormatForm, kind: z.enum(['zero-point', 'minimum']) }).optional();
+
+export const scaleLevelForm = z.object({ format: elementFormatForm, block, direction, zero, rule: name });
+
+export const granularityForm = z.discriminatedUnion('strategy', [
+  z.object({ strategy: z.literal('tensor') }),
+  z.object({ strategy: z.literal('token') }),
+  z.object({ strategy: z.literal('axis'), axes: z.array(count.max(15)).min(1).max(16) }),
+  z.object({ strategy: z.literal('group'), groupSize: positive }),
+  z.object({ strategy: z.literal('block'), blockShape: block.min(1) }),
+]);
+
+export const tensorSchemeForm = z.object({
+  name,
+  element: elementFormatForm,
+  scales: z
+    .array(z.object({ format: elementFormatForm, granularity: granularityForm, direction, zero, rule: name }))
+    .max(8),
+  shiftGroups: positive.max(64).optional(),
+  rounding: z.enum([
+    'nearest-even',
+    'nearest-away',
+    'toward-zero',
+    'toward-negative',
+    'toward-positive',
+    'to-odd',
+    'stochastic',
+    'stochastic-fast',
+    'stochastic-fastest',
+  ]),
+  saturate: z.boolean(),
+  nan: z.enum(['throw', 'zero', 'max']),
+  seed: count.optional(),
+  layout: name,
 });
 
 export const sparsityForm = z.discriminatedUnion('kind', [
@@ -74,7 +104,12 @@ export const numericsForm = z.object({
 
 export const symbolForm = z.object({ name, min: integer, max: integer, perSlot: z.boolean() });
 
-export const constantForm = z.object({ name, type: valueTypeForm, components: record(name) });
+export const constantForm = z.object({
+  name,
+  type: valueTypeForm,
+  components: record(name),
+  scheme: tensorSchemeForm.optional(),
+});
 
 export const stateForm = z.object({
   name,

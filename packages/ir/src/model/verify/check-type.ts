@@ -84,18 +84,21 @@ function checkSparsity(sparsity: Sparsity, rank: number, fail: Fail): void {
   }
 }
 
-/** Bits add up, and integers have no exponent. */
+/** Bits add up, integers have no exponent, and a code book names a value for each code it uses. */
 function checkFormat(format: ElementFormat, fail: Fail): void {
-  const { name, kind, bits, signed, exponentBits, mantissaBits } = format;
+  const { name, kind, bits, signed, exponentBits, mantissaBits, values } = format;
+  const where = `element format '${name}' contradicts itself`;
   const isWidth = Number.isInteger(bits) && bits >= 1 && bits <= 32;
   const sum = (signed ? 1 : 0) + exponentBits + mantissaBits;
   const isConsistent = kind === 'float' ? sum === bits : exponentBits === 0 && mantissaBits === 0;
-  if (isWidth && isConsistent) return;
-  const expected =
-    kind === 'float' ? 'sign, exponent and mantissa that add up to 1..32 bits' : 'an integer of 1..32 bits';
-  fail(
-    `element format '${name}' contradicts itself`,
-    expected,
-    `${bits} bits: ${exponentBits} + ${mantissaBits}`,
-  );
+  if (!isWidth || !isConsistent) {
+    const expected =
+      kind === 'float' ? 'sign, exponent and mantissa that add up to 1..32 bits' : 'an integer of 1..32 bits';
+    fail(where, expected, `${bits} bits: ${exponentBits} + ${mantissaBits}`);
+  }
+  const isBook = values !== undefined;
+  if (isBook !== (kind === 'codebook')) fail(where, 'values for a code book, and only there', kind);
+  if (isBook && (values.length === 0 || values.length > 2 ** bits)) {
+    fail(where, `1..${2 ** bits} values`, String(values.length));
+  }
 }

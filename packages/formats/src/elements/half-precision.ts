@@ -3,7 +3,7 @@
  * rounded by name, one value or whole arrays. Overflow follows IEEE: to an infinity, or to the largest finite value
  * where the mode rounds towards it. Callers who want a typed error for overflow check the result.
  */
-import { type RoundingMode, roundShift } from './rounding.js';
+import { type DeterministicRounding, roundShift } from '../rounding/rounding.js';
 
 /** Largest finite fp16. */
 export const FP16_MAX = 65504;
@@ -18,7 +18,7 @@ function float32Bits(value: number): number {
 }
 
 /** The mode's answer to a magnitude past the largest finite value, whose code is `infinity - 1`. */
-function overflow(infinity: number, mode: RoundingMode, negative: boolean): number {
+function overflow(infinity: number, mode: DeterministicRounding, negative: boolean): number {
   const finite =
     mode === 'toward-zero' ||
     mode === 'to-odd' ||
@@ -31,7 +31,7 @@ function overflow(infinity: number, mode: RoundingMode, negative: boolean): numb
  * The fp16 chosen by `mode` for a float32 given by its bits. Infinities stay; a NaN becomes a quiet NaN that keeps
  * its sign and top mantissa bits.
  */
-export function fp16FromFloat32Bits(bits: number, mode: RoundingMode = 'nearest-even'): number {
+export function fp16FromFloat32Bits(bits: number, mode: DeterministicRounding = 'nearest-even'): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff);
@@ -49,7 +49,7 @@ export function fp16FromFloat32Bits(bits: number, mode: RoundingMode = 'nearest-
 }
 
 /** The bf16 chosen by `mode` for a float32 given by its bits; specials as in {@link fp16FromFloat32Bits}. */
-export function bf16FromFloat32Bits(bits: number, mode: RoundingMode = 'nearest-even'): number {
+export function bf16FromFloat32Bits(bits: number, mode: DeterministicRounding = 'nearest-even'): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7fc0 | ((magnitude >>> 16) & 0x7f);
@@ -59,12 +59,12 @@ export function bf16FromFloat32Bits(bits: number, mode: RoundingMode = 'nearest-
 }
 
 /** The fp16 chosen by `mode` for `value`, which is first taken as a float32. */
-export function encodeFp16(value: number, mode: RoundingMode = 'nearest-even'): number {
+export function encodeFp16(value: number, mode: DeterministicRounding = 'nearest-even'): number {
   return fp16FromFloat32Bits(float32Bits(value), mode);
 }
 
 /** The bf16 chosen by `mode` for `value`, which is first taken as a float32. */
-export function encodeBf16(value: number, mode: RoundingMode = 'nearest-even'): number {
+export function encodeBf16(value: number, mode: DeterministicRounding = 'nearest-even'): number {
   return bf16FromFloat32Bits(float32Bits(value), mode);
 }
 
@@ -90,7 +90,7 @@ export function decodeBf16(bits: number): number {
 export function encodeFp16Array(
   values: Float32Array,
   out = new Uint16Array(values.length),
-  mode: RoundingMode = 'nearest-even',
+  mode: DeterministicRounding = 'nearest-even',
 ): Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < bits.length; i += 1) out[i] = fp16FromFloat32Bits(bits[i], mode);
@@ -101,7 +101,7 @@ export function encodeFp16Array(
 export function encodeBf16Array(
   values: Float32Array,
   out = new Uint16Array(values.length),
-  mode: RoundingMode = 'nearest-even',
+  mode: DeterministicRounding = 'nearest-even',
 ): Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < bits.length; i += 1) out[i] = bf16FromFloat32Bits(bits[i], mode);

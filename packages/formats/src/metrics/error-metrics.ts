@@ -1,5 +1,5 @@
 /** How far a quantised tensor lies from the original: the figures that reports and tests quote. Sums in float64. */
-import { checkLength } from './group-shape.js';
+import { checkLength } from '../layouts/group-shape.js';
 
 /** Errors of `actual` against `reference`. */
 export interface ErrorMetrics {

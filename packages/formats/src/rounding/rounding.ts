@@ -2,19 +2,10 @@
  * Rounding to integers, by name. The name is recorded in artefacts; nothing rounds without one. Stochastic rounding
  * is not here: it needs a generator as an argument.
  */
-import { BitloomError } from '@bitloom/ir';
+import { BitloomError, type RoundingMode, type StochasticRounding } from '@bitloom/ir';
 
-/**
- * The rule for a value between two integers: nearest with ties to even or away from zero, towards zero, towards
- * −inf or +inf, or to the odd neighbour (which keeps a later rounding exact).
- */
-export type RoundingMode =
-  | 'nearest-even'
-  | 'nearest-away'
-  | 'toward-zero'
-  | 'toward-negative'
-  | 'toward-positive'
-  | 'to-odd';
+/** The modes that need no random bits. */
+export type DeterministicRounding = Exclude<RoundingMode, StochasticRounding>;
 
 /**
  * Whether a magnitude goes up to the next integer, given its integer part's lowest bit, the dropped part compared
@@ -22,7 +13,7 @@ export type RoundingMode =
  */
 type RoundUp = (odd: boolean, versusHalf: number, negative: boolean) => boolean;
 
-const ROUND_UP: Readonly<Record<RoundingMode, RoundUp>> = {
+const ROUND_UP: Readonly<Record<DeterministicRounding, RoundUp>> = {
   'nearest-even': (odd, versusHalf) => versusHalf > 0 || (versusHalf === 0 && odd),
   'nearest-away': (_odd, versusHalf) => versusHalf >= 0,
   'toward-zero': () => false,
@@ -32,7 +23,7 @@ const ROUND_UP: Readonly<Record<RoundingMode, RoundUp>> = {
 };
 
 /** Names of all rounding modes. */
-export const ROUNDING_MODES: readonly RoundingMode[] = [
+export const ROUNDING_MODES: readonly DeterministicRounding[] = [
   'nearest-even',
   'nearest-away',
   'toward-zero',
@@ -41,7 +32,7 @@ export const ROUNDING_MODES: readonly RoundingMode[] = [
   'to-odd',
 ];
 
-function rule(mode: RoundingMode): RoundUp {
+function rule(mode: DeterministicRounding): RoundUp {
   if (!Object.hasOwn(ROUND_UP, mode)) {
     throw new BitloomError({
       code: 'format-rounding-unknown',
@@ -58,7 +49,7 @@ function rule(mode: RoundingMode): RoundUp {
  *
  * @throws BitloomError `format-rounding-unknown`.
  */
-export function roundToInteger(value: number, mode: RoundingMode): number {
+export function roundToInteger(value: number, mode: DeterministicRounding): number {
   const roundUp = rule(mode);
   const magnitude = Math.abs(value);
   const floor = Math.floor(magnitude);
@@ -74,7 +65,7 @@ export function roundToInteger(value: number, mode: RoundingMode): number {
  *
  * @throws BitloomError `format-rounding-unknown`.
  */
-export function roundShift(magnitude: number, shift: number, mode: RoundingMode, negative: boolean): number {
+export function roundShift(magnitude: number, shift: number, mode: DeterministicRounding, negative: boolean): number {
   const quotient = magnitude >>> shift;
   const rest = magnitude & ((1 << shift) - 1);
   if (rest === 0) return quotient;

@@ -6,7 +6,8 @@
  * fround(code · f32(scale)).
  */
 import { BitloomError } from '@bitloom/ir';
-import { packBitStream, unpackBitStream } from './bit-stream.js';
+import { decodeFp16Array, encodeFp16Array } from '../elements/half-precision.js';
+import { packBitStream, unpackBitStream } from '../layouts/bit-stream.js';
 import {
   type CanonicalMatrix,
   canonicalBytes,
@@ -15,8 +16,7 @@ import {
   type GroupShape,
   groupsPerRow,
   symmetricMaxCode,
-} from './group-shape.js';
-import { decodeFp16Array, encodeFp16Array } from './half-precision.js';
+} from '../layouts/group-shape.js';
 
 const f = Math.fround;
 

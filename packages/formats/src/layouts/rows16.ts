@@ -12,8 +12,8 @@
  * of 128, 256 and 512 bits. The layout is a pure permutation with padding: {@link unpackRows16} loses nothing.
  */
 import { BitloomError } from '@bitloom/ir';
+import { checkCanonical } from '../scaled/group-integers.js';
 import { packBitStream, unpackRow } from './bit-stream.js';
-import { checkCanonical } from './group-integers.js';
 import {
   type CanonicalMatrix,
   canonicalRowBytes,

@@ -5,7 +5,7 @@
  * Source of the rules: ggml `quantize_row_q8_0_ref`, `quantize_row_q4_0_ref` and their `dequantize_row` mates.
  */
 import { BitloomError } from '@bitloom/ir';
-import { decodeFp16, encodeFp16 } from './half-precision.js';
+import { decodeFp16, encodeFp16 } from '../elements/half-precision.js';
 
 const f = Math.fround;
 
