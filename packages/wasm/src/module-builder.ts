@@ -163,8 +163,12 @@ export class ModuleBuilder {
     return known >= 0 ? known : this.#types.push(signature) - 1;
   }
 
-  /** The binary: magic, sections in order, and a custom section with the names of functions and locals. */
-  toBytes(): Uint8Array<ArrayBuffer> {
+  /**
+   * The binary: magic, sections in order, and a custom section with the names of functions and locals.
+   *
+   * @param options.names false leaves the names out: smaller, where nobody will read the disassembly
+   */
+  toBytes(options: { names?: boolean } = {}): Uint8Array<ArrayBuffer> {
     const out = new ByteWriter();
     out.bytes(MAGIC);
     const section = (id: number, isEmpty: boolean, write: (part: ByteWriter) => void): void => {
@@ -206,7 +210,8 @@ export class ModuleBuilder {
       part.unsigned(this.#functions.length);
       part.bytes(this.#code.written);
     });
-    section(SECTION.custom, this.#functionNames.length === 0, (part) => {
+    const nameless = options.names === false || this.#functionNames.length === 0;
+    section(SECTION.custom, nameless, (part) => {
       part.name('name');
       part.byte(NAMES.functions);
       part.sized((names) => writeNames(names, this.#functionNames));

@@ -1,7 +1,8 @@
 /**
  * The instruction tables: every operator the encoder can emit and the disassembler can read, as data. The builder's
  * types, the binary, the text and the tests all come from these rows. Source: WebAssembly core specification 2.0
- * (MVP, sign extension, 128-bit SIMD), without 64-bit scalars and without relaxed SIMD.
+ * (MVP, sign extension, 128-bit SIMD), without 64-bit scalars, with no more of 64-bit lanes than their shifts, and
+ * without relaxed SIMD.
  */
 import type { ValueType } from './value-types.js';
 
@@ -239,6 +240,8 @@ export const OPERATORS = {
   'i32x4.extmul_high_i16x8_s': vBinary(189),
   'i32x4.extmul_low_i16x8_u': vBinary(190),
   'i32x4.extmul_high_i16x8_u': vBinary(191),
+  'i64x2.shl': vShift(203),
+  'i64x2.shr_u': vShift(205),
   'f32x4.abs': vUnary(224),
   'f32x4.neg': vUnary(225),
   'f32x4.sqrt': vUnary(227),

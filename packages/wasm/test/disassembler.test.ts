@@ -2,10 +2,12 @@ import { BitloomError } from '@bitloom/ir';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  compileModule,
   disassemble,
   f32,
   i32,
   i32x4,
+  instantiateModule,
   lane,
   load,
   loadLane,
@@ -131,6 +133,16 @@ describe('disassemble', () => {
     const module = new ModuleBuilder();
     module.memory('memory', { initial: 2 });
     expect(disassemble(module.toBytes())).toBe('(module\n  (memory (export "memory") 2)\n)\n');
+  });
+
+  it('numbers what has no name when the names are left out', () => {
+    const module = new ModuleBuilder();
+    module.function('half', { x: 'i32' }, 'i32', (_f, { x }) => op('i32.shr_u', x, i32(1)));
+    const nameless = module.toBytes({ names: false });
+    expect(nameless.length).toBeLessThan(module.toBytes().length);
+    expect(disassemble(nameless)).not.toContain('$x');
+    expect(disassemble(nameless)).toContain('(export "half")');
+    expect(instantiateModule(compileModule(nameless)).half).toBeTypeOf('function');
   });
 
   it('refuses other files and unknown items with a typed error', () => {

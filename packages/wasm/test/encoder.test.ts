@@ -154,6 +154,17 @@ describe('results of the engine', () => {
     expect([vector(5), vector(0)]).toEqual([3, 4]);
   });
 
+  it('shifts 64-bit lanes', () => {
+    const word = (low: number, high: number) =>
+      v128(new Uint8Array(Int32Array.of(low, high, low, high).buffer));
+    const part = (index: number, value: Expression<'v128'>): number =>
+      run({}, 'i32', () => lane('i32x4.extract_lane', index, value))();
+    const left = op('i64x2.shl', word(0x80000001, 5), i32(4));
+    const right = op('i64x2.shr_u', word(1, 0x80000005), i32(4));
+    expect([0, 1, 2, 3].map((i) => part(i, left))).toEqual([0x10, 0x58, 0x10, 0x58]);
+    expect([0, 1, 2, 3].map((i) => part(i, right))).toEqual([0x50000000, 0x08000000, 0x50000000, 0x08000000]);
+  });
+
   it('loops, branches, stores and loads', () => {
     // The sum of the first n squares, each stored and read back; a sum past 1000 leaves early.
     const sum = run({ n: 'i32' }, 'i32', (f, p) => {
