@@ -2,28 +2,157 @@
  * The named element formats of bitloom and what follows from a record: range, step, special codes. A format is
  * data (`ElementFormat` of `@bitloom/ir`); a new one is a new row here, not a new class.
  */
-import { BF16, BitloomError, type ElementFormat, FP16, FP32, intFormat } from '@bitloom/ir';
-
-/** Every format known by name. Integers are two's complement; used symmetrically they leave out the lowest code. */
-export const ELEMENT_FORMATS: Readonly<Record<string, ElementFormat>> = Object.fromEntries(
-  [FP32, FP16, BF16, ...[2, 3, 4, 5, 6, 7, 8].map(intFormat)].map((format) => [format.name, format]),
-);
+import {
+  BF16,
+  BitloomError,
+  codebookFormat,
+  type ElementFormat,
+  FP16,
+  FP32,
+  fixedFormat,
+  floatFormat,
+  intFormat,
+  uintFormat,
+} from '@bitloom/ir';
+import { decodeElement } from './decode-element.js';
+import { isPowerOfTwoFormat, maxMagnitudeCode } from './special-codes.js';
 
 /**
- * The format called `name`.
- *
- * @throws BitloomError `format-unknown`.
+ * Every format known by name. Integers are two's complement; used symmetrically they leave out the lowest code.
+ * `fp8_e4m3`, `fp8_e3m4` and `fp8_e5m2` follow IEEE 754 (infinities, NaNs); `fn` has no infinity and one NaN per sign;
+ * `fnuz` neither infinity nor negative zero.
  */
-export function elementFormat(name: string): ElementFormat {
-  if (!Object.hasOwn(ELEMENT_FORMATS, name)) {
+export const ELEMENT_FORMATS: Readonly<Record<string, ElementFormat>> = /* @__PURE__ */ (() => {
+  const formats = [
+    FP32,
+    FP16,
+    BF16,
+    floatFormat('fp8_e4m3fn', 4, 3, { specials: 'fn' }),
+    floatFormat('fp8_e5m2', 5, 2),
+    floatFormat('fp8_e4m3', 4, 3),
+    floatFormat('fp8_e3m4', 3, 4),
+    floatFormat('fp8_e4m3fnuz', 4, 3, { bias: 8, specials: 'fnuz' }),
+    floatFormat('fp8_e5m2fnuz', 5, 2, { bias: 16, specials: 'fnuz' }),
+    floatFormat('fp8_e4m3b11fnuz', 4, 3, { bias: 11, specials: 'fnuz' }),
+    floatFormat('fp6_e3m2', 3, 2, { specials: 'none' }),
+    floatFormat('fp6_e2m3', 2, 3, { specials: 'none' }),
+    floatFormat('fp4_e2m1', 2, 1, { specials: 'none' }),
+    floatFormat('e8m0', 8, 0, { signed: false, specials: 'nan-only' }),
+    ...[2, 3, 4, 5, 6, 7, 8].map(intFormat),
+    ...[1, 2, 3, 4, 5, 6, 7, 8].map(uintFormat),
+    fixedFormat('mxint8', 8, 6),
+    codebookFormat('ternary', 2, [-1, 0, 1]),
+    codebookFormat('binary', 1, [-1, 1]),
+  ];
+  return Object.fromEntries(formats.map((format) => [format.name, format]));
+})();
+
+/** What other programs call these formats (ONNX, ml_dtypes, PyTorch, safetensors), in lower case. */
+export const ELEMENT_FORMAT_ALIASES: Readonly<Record<string, string>> = {
+  float32: 'fp32',
+  f32: 'fp32',
+  float: 'fp32',
+  float16: 'fp16',
+  f16: 'fp16',
+  half: 'fp16',
+  bfloat16: 'bf16',
+  float8_e4m3fn: 'fp8_e4m3fn',
+  float8e4m3fn: 'fp8_e4m3fn',
+  f8_e4m3: 'fp8_e4m3fn',
+  e4m3fn: 'fp8_e4m3fn',
+  fp8: 'fp8_e4m3fn',
+  float8_e5m2: 'fp8_e5m2',
+  float8e5m2: 'fp8_e5m2',
+  f8_e5m2: 'fp8_e5m2',
+  e5m2: 'fp8_e5m2',
+  float8_e4m3: 'fp8_e4m3',
+  e4m3: 'fp8_e4m3',
+  float8_e3m4: 'fp8_e3m4',
+  e3m4: 'fp8_e3m4',
+  float8_e4m3fnuz: 'fp8_e4m3fnuz',
+  float8e4m3fnuz: 'fp8_e4m3fnuz',
+  e4m3fnuz: 'fp8_e4m3fnuz',
+  float8_e5m2fnuz: 'fp8_e5m2fnuz',
+  float8e5m2fnuz: 'fp8_e5m2fnuz',
+  e5m2fnuz: 'fp8_e5m2fnuz',
+  float8_e4m3b11fnuz: 'fp8_e4m3b11fnuz',
+  e4m3b11fnuz: 'fp8_e4m3b11fnuz',
+  float6_e3m2fn: 'fp6_e3m2',
+  fp6_e3m2fn: 'fp6_e3m2',
+  e3m2: 'fp6_e3m2',
+  e3m2fn: 'fp6_e3m2',
+  float6_e2m3fn: 'fp6_e2m3',
+  fp6_e2m3fn: 'fp6_e2m3',
+  e2m3: 'fp6_e2m3',
+  e2m3fn: 'fp6_e2m3',
+  float4_e2m1fn: 'fp4_e2m1',
+  float4e2m1: 'fp4_e2m1',
+  fp4_e2m1fn: 'fp4_e2m1',
+  e2m1: 'fp4_e2m1',
+  e2m1fn: 'fp4_e2m1',
+  fp4: 'fp4_e2m1',
+  float8_e8m0fnu: 'e8m0',
+  float8e8m0: 'e8m0',
+  f8_e8m0: 'e8m0',
+  e8m0fnu: 'e8m0',
+  fp8_e8m0: 'e8m0',
+  i8: 'int8',
+  u8: 'uint8',
+};
+
+const CUSTOM_FLOAT = /^(?:<\s*(\d{1,2})\s*,\s*(\d{1,2})\s*>|e(\d{1,2})m(\d{1,2}))$/;
+
+/**
+ * A custom float by its name `<E,M>` or `eEmM`, the element of MLS (arXiv 2006.02804): sign, `exponentBits`,
+ * `mantissaBits`, gradual underflow, every code a number, bias 2^(E−1) − 1. With E = 0 there is nothing but the
+ * subnormal range; the bias is 1, so that the value is sign and magnitude, m / 2^M, below 1.
+ *
+ * @param exponentBits 0 to 10.
+ * @param mantissaBits 0 to 31 − E, and at least 1 where E is 0.
+ * @throws BitloomError `format-record` for other widths.
+ */
+export function customFloat(exponentBits: number, mantissaBits: number): ElementFormat {
+  const valid =
+    Number.isInteger(exponentBits) &&
+    Number.isInteger(mantissaBits) &&
+    exponentBits >= 0 &&
+    exponentBits <= 10 &&
+    mantissaBits >= (exponentBits === 0 ? 1 : 0) &&
+    exponentBits + mantissaBits <= 31;
+  if (!valid) {
     throw new BitloomError({
-      code: 'format-unknown',
-      message: 'there is no element format of this name',
-      expected: Object.keys(ELEMENT_FORMATS).join(', '),
-      got: name,
+      code: 'format-record',
+      message: 'a custom float has widths that no code holds',
+      expected: '<E,M> with E from 0 to 10, M from 0 (from 1 where E is 0) and E + M at most 31',
+      got: `<${exponentBits},${mantissaBits}>`,
     });
   }
-  return ELEMENT_FORMATS[name];
+  const name = `<${exponentBits},${mantissaBits}>`;
+  return exponentBits === 0
+    ? floatFormat(name, 0, mantissaBits, { specials: 'none', bias: 1 })
+    : floatFormat(name, exponentBits, mantissaBits, { specials: 'none' });
+}
+
+/**
+ * The format called `name`: a name of {@link ELEMENT_FORMATS}, one of {@link ELEMENT_FORMAT_ALIASES} (in any case),
+ * or a {@link customFloat} `<E,M>`. `eEmM` is the named format of these widths where there is one (`e5m2` has
+ * infinities), and the custom float otherwise.
+ *
+ * @throws BitloomError `format-unknown`, `format-record`.
+ */
+export function elementFormat(name: string): ElementFormat {
+  if (Object.hasOwn(ELEMENT_FORMATS, name)) return ELEMENT_FORMATS[name];
+  const lower = name.toLowerCase();
+  if (Object.hasOwn(ELEMENT_FORMATS, lower)) return ELEMENT_FORMATS[lower];
+  if (Object.hasOwn(ELEMENT_FORMAT_ALIASES, lower)) return ELEMENT_FORMATS[ELEMENT_FORMAT_ALIASES[lower]];
+  const custom = CUSTOM_FLOAT.exec(lower);
+  if (custom !== null) return customFloat(Number(custom[1] ?? custom[3]), Number(custom[2] ?? custom[4]));
+  throw new BitloomError({
+    code: 'format-unknown',
+    message: 'there is no element format of this name',
+    expected: `${Object.keys(ELEMENT_FORMATS).join(', ')}, or <E,M>`,
+    got: name,
+  });
 }
 
 /** What a format can say. */
@@ -31,31 +160,54 @@ export interface FormatRange {
   /** Lowest and highest finite value. */
   readonly min: number;
   readonly max: number;
-  /** Smallest positive value. */
+  /** Smallest positive value; 0 where a code book has none. */
   readonly smallest: number;
-  /** Smallest positive normal value (floats), or 1. */
+  /** Smallest positive normal value (floats); the smallest positive one of formats without subnormals. */
   readonly smallestNormal: number;
-  /** Largest code used in symmetric quantisation, 2^(bits−1) − 1, or `max` for floats. */
+  /**
+   * Largest magnitude that both signs have: (2^(bits−1) − 1) · 2^−bias of integers, `max` of floats and unsigned
+   * formats, the lesser of |min| and max of code books.
+   */
   readonly symmetricMax: number;
 }
 
 /** Range of `format`, from its record alone. */
 export function formatRange(format: ElementFormat): FormatRange {
-  const { bits, signed, exponentBits, mantissaBits, bias, specials } = format;
-  if (format.kind === 'int') {
-    const max = 2 ** (signed ? bits - 1 : bits) - 1;
-    return { min: signed ? -max - 1 : 0, max, smallest: 1, smallestNormal: 1, symmetricMax: max };
+  if (format.kind === 'int') return integerRange(format);
+  if (format.kind === 'codebook') return codebookRange(format);
+  const { signed, exponentBits, bias } = format;
+  const max = decodeElement(maxMagnitudeCode(format), format);
+  if (isPowerOfTwoFormat(format)) {
+    const min = decodeElement(0, format);
+    return { min, max, smallest: min, smallestNormal: min, symmetricMax: max };
   }
-  // The highest code that is a number: `ieee` gives the whole top exponent to specials, `fn` only its last code.
-  const topExponent = 2 ** exponentBits - (specials === 'ieee' ? 2 : 1);
-  const topMantissa = 2 ** mantissaBits - (specials === 'fn' ? 2 : 1);
-  const max = (1 + topMantissa / 2 ** mantissaBits) * 2 ** (topExponent - bias);
-  const smallestNormal = 2 ** (1 - bias);
+  const smallest = decodeElement(1, format);
   return {
     min: signed ? -max : 0,
     max,
-    smallest: smallestNormal / 2 ** mantissaBits,
-    smallestNormal,
+    smallest,
+    // Without an exponent every value is subnormal; without a mantissa none is.
+    smallestNormal: exponentBits === 0 ? smallest : 2 ** (1 - bias),
     symmetricMax: max,
+  };
+}
+
+function integerRange({ bits, signed, bias }: ElementFormat): FormatRange {
+  const step = 2 ** -bias;
+  const max = (2 ** (signed ? bits - 1 : bits) - 1) * step;
+  return { min: signed ? -max - step : 0, max, smallest: step, smallestNormal: step, symmetricMax: max };
+}
+
+function codebookRange({ values = [], signed }: ElementFormat): FormatRange {
+  const min = Math.min(...values);
+  const max = Math.max(...values);
+  const smallest = Math.min(...values.filter((value) => value > 0));
+  const positive = Number.isFinite(smallest) ? smallest : 0;
+  return {
+    min,
+    max,
+    smallest: positive,
+    smallestNormal: positive,
+    symmetricMax: signed ? Math.min(-min, max) : max,
   };
 }

@@ -1,8 +1,9 @@
 /**
  * Rounding to integers, by name. The name is recorded in artefacts; nothing rounds without one. Stochastic rounding
- * is not here: it needs a generator as an argument.
+ * is in `stochastic.ts`: it takes random bits.
  */
 import { BitloomError, type RoundingMode, type StochasticRounding } from '@bitloom/ir';
+import { isStochastic, type RandomBits, stochasticRoundsAway } from './stochastic.js';
 
 /** The modes that need no random bits. */
 export type DeterministicRounding = Exclude<RoundingMode, StochasticRounding>;
@@ -65,7 +66,12 @@ export function roundToInteger(value: number, mode: DeterministicRounding): numb
  *
  * @throws BitloomError `format-rounding-unknown`.
  */
-export function roundShift(magnitude: number, shift: number, mode: DeterministicRounding, negative: boolean): number {
+export function roundShift(
+  magnitude: number,
+  shift: number,
+  mode: DeterministicRounding,
+  negative: boolean,
+): number {
   const quotient = magnitude >>> shift;
   const rest = magnitude & ((1 << shift) - 1);
   if (rest === 0) return quotient;
@@ -74,4 +80,21 @@ export function roundShift(magnitude: number, shift: number, mode: Deterministic
   if (mode === 'nearest-even')
     return versusHalf > 0 || (versusHalf === 0 && quotient & 1) ? quotient + 1 : quotient;
   return rule(mode)((quotient & 1) === 1, versusHalf, negative) ? quotient + 1 : quotient;
+}
+
+/**
+ * Whether a magnitude between two neighbours goes to the one farther from zero. `fraction` is how far it lies from
+ * the nearer one, above 0 and below 1; `odd` says whether the nearer one's code is odd.
+ *
+ * @throws BitloomError `format-rounding-unknown`, `rounding-random`.
+ */
+export function roundsAway(
+  mode: RoundingMode,
+  odd: boolean,
+  fraction: number,
+  negative: boolean,
+  random?: RandomBits,
+): boolean {
+  if (isStochastic(mode)) return stochasticRoundsAway(mode, fraction, random);
+  return rule(mode)(odd, fraction - 0.5, negative);
 }
