@@ -3,6 +3,7 @@
  * canonical and kernel layouts with exact sizes, GGML blocks, error metrics.
  */
 
+export { type CastOptions, castElements } from './elements/cast-elements.js';
 export * from './elements/codes.js';
 export { decodeElement } from './elements/decode-element.js';
 export * from './elements/element-formats.js';
@@ -37,3 +38,30 @@ export {
   quantizeGroups,
   unpackCanonical,
 } from './scaled/group-integers.js';
+export * from './scaled/quantize-linear.js';
+export {
+  type Bitmask24Matrix,
+  type BitmaskMatrix,
+  decode24Bitmask,
+  decodeBitmask,
+  encode24Bitmask,
+  encodeBitmask,
+  type MatrixShape,
+} from './sparsity/bitmask-tensor.js';
+export * from './sparsity/block-mask.js';
+export * from './sparsity/block-pack.js';
+export {
+  FLIGHTLLM_SPARSITY,
+  type NmBits,
+  type NmSparsity,
+  nmLayoutId,
+  nmPackedBits,
+  nmPackedBytes,
+  nmSparsity,
+  parseNmLayoutId,
+  type SparseShape,
+  type SparseValues,
+} from './sparsity/nm-layout.js';
+export { type NmPackOptions, packNm } from './sparsity/nm-pack.js';
+export { densityOf, magnitudeMask, patternOf, type ZeroOptions } from './sparsity/nm-pattern.js';
+export { type NmDirectory, nmDirectory, nmMask, unpackNm, unpackNmRows } from './sparsity/nm-unpack.js';
