@@ -9,6 +9,8 @@ export { decodeElement } from './elements/decode-element.js';
 export * from './elements/element-formats.js';
 export { DEFAULT_ENCODE_POLICY, type EncodePolicy, encodeElement } from './elements/encode-element.js';
 export * from './elements/half-precision.js';
+export { GGML_BLOCK_SIZES, type GgmlBlockName, type GgmlBlockSize } from './ggml/block-sizes.js';
+export { ggmlFallback } from './ggml/fallback.js';
 export * from './ggml/ggml-blocks.js';
 export { type CodeShape, packBitStream, unpackBitStream } from './layouts/bit-stream.js';
 export {
@@ -21,6 +23,7 @@ export {
 } from './layouts/group-shape.js';
 export * from './layouts/rows16.js';
 export * from './metrics/error-metrics.js';
+export * from './quantize.js';
 export { philox4x32, randomWords } from './rounding/philox.js';
 export {
   type DeterministicRounding,
@@ -29,6 +32,7 @@ export {
   roundToInteger,
 } from './rounding/rounding.js';
 export { type RandomBits, STOCHASTIC_ROUNDING_MODES } from './rounding/stochastic.js';
+export { canonicalComponents, dequantizeScaled } from './scaled/dequantize-scaled.js';
 export {
   checkCanonical,
   dequantizeCanonical,
@@ -39,6 +43,15 @@ export {
   unpackCanonical,
 } from './scaled/group-integers.js';
 export * from './scaled/quantize-linear.js';
+export { type QuantizeOptions, quantizeScaled } from './scaled/quantize-scaled.js';
+export { quantizeShifted } from './scaled/quantize-shifted.js';
+export { describe, type SchemeDescription } from './schemes/describe.js';
+export { ggmlLayoutName, ggmlScheme } from './schemes/ggml-scheme.js';
+export { type MlsOptions, mlsScheme } from './schemes/mls-scheme.js';
+export * from './schemes/named-schemes.js';
+export { type Preset, preset, presetNames } from './schemes/presets.js';
+export { SCALE_RULES } from './schemes/scale-rules.js';
+export { isRowLocal, schemeType } from './schemes/scheme-type.js';
 export {
   type Bitmask24Matrix,
   type BitmaskMatrix,
@@ -65,3 +78,11 @@ export {
 export { type NmPackOptions, packNm } from './sparsity/nm-pack.js';
 export { densityOf, magnitudeMask, patternOf, type ZeroOptions } from './sparsity/nm-pattern.js';
 export { type NmDirectory, nmDirectory, nmMask, unpackNm, unpackNmRows } from './sparsity/nm-unpack.js';
+export {
+  checkShape,
+  elementsOf,
+  type FixedQuantizedType,
+  type QuantizedTensor,
+  rowsOf,
+  type Tensor,
+} from './tensor.js';
