@@ -9,6 +9,8 @@ export { decodeElement } from './elements/decode-element.js';
 export * from './elements/element-formats.js';
 export { DEFAULT_ENCODE_POLICY, type EncodePolicy, encodeElement } from './elements/encode-element.js';
 export * from './elements/half-precision.js';
+export type { EncodeScratch, GgmlBlock } from './ggml/block-format.js';
+export * from './ggml/block-sizes.js';
 export { GGML_BLOCK_SIZES, type GgmlBlockName, type GgmlBlockSize } from './ggml/block-sizes.js';
 export { ggmlFallback } from './ggml/fallback.js';
 export * from './ggml/ggml-blocks.js';

@@ -1,126 +1,108 @@
 /**
- * The GGML block formats of the first path, Q8_0 and Q4_0, as GGUF files store them: 32 elements per block, an fp16
- * scale d, then the codes. Decoding is exact; encoding follows GGML's own reference rounding, which differs from
- * ours (half away from zero for Q8_0, a signed scale for Q4_0), so that files come out byte for byte the same.
- * Source of the rules: ggml `quantize_row_q8_0_ref`, `quantize_row_q4_0_ref` and their `dequantize_row` mates.
+ * The block formats of GGML, as GGUF files store them: names, sizes, and whole tensors in both directions. Decoding
+ * is bit for bit that of GGML; encoding is byte for byte its reference quantisation without an importance matrix, so
+ * that files come out the same as those of GGML's own tools. Each format is a record; the families have a file each.
  */
 import { BitloomError } from '@bitloom/ir';
-import { decodeFp16, encodeFp16 } from '../elements/half-precision.js';
+import { createScratch, type GgmlBlock } from './block-format.js';
+import { GGML_BLOCK_SIZES, type GgmlBlockName } from './block-sizes.js';
+import { MXFP4, NVFP4 } from './fp4-blocks.js';
+import { IQ4_NL, IQ4_XS } from './iq4.js';
+import { Q2_K, Q4_K, Q5_K } from './k-quants-range.js';
+import { Q3_K, Q6_K, Q8_K } from './k-quants-symmetric.js';
+import { Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 } from './legacy-blocks.js';
+import { Q1_0, Q2_0 } from './one-two-bit.js';
+import { TQ1_0, TQ2_0 } from './ternary.js';
 
-const f = Math.fround;
-
-/** One block format: sizes, and the two directions for the block at a byte and an element offset. */
-interface BlockFormat {
-  readonly elements: number;
-  readonly bytes: number;
-  readonly decode: (blocks: Uint8Array, at: number, out: Float32Array, outAt: number) => void;
-  readonly encode: (values: Float32Array, from: number, out: Uint8Array, outAt: number) => void;
-}
-
-function readScale(blocks: Uint8Array, at: number): number {
-  return decodeFp16(blocks[at] | (blocks[at + 1] << 8));
-}
-
-function writeScale(out: Uint8Array, at: number, scale: number): void {
-  const bits = encodeFp16(scale);
-  out[at] = bits & 255;
-  out[at + 1] = bits >> 8;
-}
-
-/** d, then 32 int8 codes. Value = code·d. */
-const Q8_0: BlockFormat = {
-  elements: 32,
-  bytes: 34,
-  decode(blocks, at, out, outAt) {
-    const d = readScale(blocks, at);
-    for (let j = 0; j < 32; j += 1) out[outAt + j] = ((blocks[at + 2 + j] << 24) >> 24) * d;
-  },
-  encode(values, from, out, outAt) {
-    let amax = 0;
-    for (let j = 0; j < 32; j += 1) amax = Math.max(amax, Math.abs(values[from + j]));
-    const d = f(amax / 127);
-    const inverse = d === 0 ? 0 : f(1 / d);
-    writeScale(out, outAt, d);
-    for (let j = 0; j < 32; j += 1) {
-      const scaled = f(values[from + j] * inverse);
-      // Half away from zero. The sum is exact in float64, where the float32 sum could round up.
-      out[outAt + 2 + j] = Math.sign(scaled) * Math.floor(Math.abs(scaled) + 0.5);
-    }
-  },
+/** Every block format, by GGML's name. */
+export const GGML_BLOCKS: Readonly<Record<GgmlBlockName, GgmlBlock>> = {
+  q1_0: Q1_0,
+  q2_0: Q2_0,
+  q4_0: Q4_0,
+  q4_1: Q4_1,
+  q5_0: Q5_0,
+  q5_1: Q5_1,
+  q8_0: Q8_0,
+  q2_K: Q2_K,
+  q3_K: Q3_K,
+  q4_K: Q4_K,
+  q5_K: Q5_K,
+  q6_K: Q6_K,
+  q8_K: Q8_K,
+  iq4_nl: IQ4_NL,
+  iq4_xs: IQ4_XS,
+  tq1_0: TQ1_0,
+  tq2_0: TQ2_0,
+  mxfp4: MXFP4,
+  nvfp4: NVFP4,
 };
 
-/** d, then 16 bytes: element j in the low nibble of byte j, element j + 16 in the high one. Value = (code − 8)·d. */
-const Q4_0: BlockFormat = {
-  elements: 32,
-  bytes: 18,
-  decode(blocks, at, out, outAt) {
-    const d = readScale(blocks, at);
-    for (let j = 0; j < 16; j += 1) {
-      const byte = blocks[at + 2 + j];
-      out[outAt + j] = ((byte & 15) - 8) * d;
-      out[outAt + j + 16] = ((byte >> 4) - 8) * d;
-    }
-  },
-  encode(values, from, out, outAt) {
-    // The first value of largest magnitude becomes exactly −8, so d carries its opposite sign.
-    let extreme = 0;
-    for (let j = 0; j < 32; j += 1) {
-      if (Math.abs(values[from + j]) > Math.abs(extreme)) extreme = values[from + j];
-    }
-    const d = f(extreme / -8);
-    const inverse = d === 0 ? 0 : f(1 / d);
-    writeScale(out, outAt, d);
-    const code = (value: number): number => Math.min(15, Math.trunc(f(f(value * inverse) + 8.5)));
-    for (let j = 0; j < 16; j += 1) {
-      out[outAt + 2 + j] = code(values[from + j]) | (code(values[from + j + 16]) << 4);
-    }
-  },
-};
+function isBlockName(name: string): name is GgmlBlockName {
+  return Object.hasOwn(GGML_BLOCK_SIZES, name);
+}
 
-const BLOCK_FORMATS = { q8_0: Q8_0, q4_0: Q4_0 } as const satisfies Record<string, BlockFormat>;
+/** Names of all block formats. */
+export const GGML_BLOCK_NAMES: readonly GgmlBlockName[] = Object.keys(GGML_BLOCK_SIZES).filter(isBlockName);
 
-/** GGML block formats that can be read and written here, by GGML's name in lower case. */
-export type GgmlBlockName = keyof typeof BLOCK_FORMATS;
+/**
+ * The block format called `name`, spelt as GGML does (`q4_K`, `iq4_nl`).
+ *
+ * @throws BitloomError `format-unknown`.
+ */
+export function ggmlBlock(name: string): GgmlBlock {
+  if (isBlockName(name)) return GGML_BLOCKS[name];
+  throw new BitloomError({
+    code: 'format-unknown',
+    message: 'there is no GGML block format of this name',
+    expected: GGML_BLOCK_NAMES.join(', '),
+    got: name,
+  });
+}
 
 /** Elements and bytes of one block. */
 export function ggmlBlockSize(name: GgmlBlockName): { elements: number; bytes: number } {
-  const { elements, bytes } = BLOCK_FORMATS[name];
+  const { elements, bytes } = GGML_BLOCK_SIZES[name];
   return { elements, bytes };
 }
 
 /**
- * Decodes whole blocks to float32, bit for bit as GGML does.
+ * Decodes whole blocks to float32, bit for bit as GGML does. Any bytes decode: a scale that is stored as an infinity
+ * or a NaN gives values that are not finite.
  *
  * @param out as long as the blocks have elements; a new array by default
- * @throws BitloomError `ggml-length` when the bytes are not whole blocks or `out` has another length.
+ * @throws BitloomError `ggml-length` when the bytes are not whole blocks or `out` has another length,
+ *   `format-unknown` for a name that is none.
  */
 export function decodeGgmlBlocks(
   name: GgmlBlockName,
   blocks: Uint8Array,
   out?: Float32Array,
 ): Float32Array<ArrayBufferLike> {
-  const format = BLOCK_FORMATS[name];
-  const count = blocks.length / format.bytes;
-  if (!Number.isInteger(count))
-    throw badLength(`${name} bytes`, `a multiple of ${format.bytes}`, blocks.length);
-  const target = out ?? new Float32Array(count * format.elements);
-  if (target.length !== count * format.elements) {
-    throw badLength('output elements', String(count * format.elements), target.length);
+  const { elements, bytes, decode } = ggmlBlock(name);
+  const count = blocks.length / bytes;
+  if (!Number.isInteger(count)) throw badLength(`${name} bytes`, `a multiple of ${bytes}`, blocks.length);
+  const target = out ?? new Float32Array(count * elements);
+  if (target.length !== count * elements) {
+    throw badLength('output elements', String(count * elements), target.length);
   }
-  for (let i = 0; i < count; i += 1) format.decode(blocks, i * format.bytes, target, i * format.elements);
+  for (let i = 0; i < count; i += 1) decode(blocks, i * bytes, target, i * elements);
   return target;
 }
 
 /**
- * Encodes float32 values as whole blocks, byte for byte as GGML's reference does. Values must be finite.
+ * Encodes float32 values as whole blocks, byte for byte as GGML's reference does without an importance matrix. Where
+ * GGML would write an infinite scale, this throws instead; where it would write what its buffer happened to hold (the
+ * codes of an `iq4_nl` block of zeros, the sums of a `q8_K` one), this writes fixed bytes of the same meaning.
  *
  * @throws BitloomError `ggml-length` unless the number of values is a multiple of the block's elements,
- *   `quantize-not-finite` for a NaN or an infinity.
+ *   `quantize-not-finite` for a NaN or an infinity, `quantize-scale-overflow` for a block whose scale or minimum
+ *   does not fit fp16, `format-unknown` for a name that is none.
  */
 export function encodeGgmlBlocks(name: GgmlBlockName, values: Float32Array): Uint8Array<ArrayBuffer> {
-  const format = BLOCK_FORMATS[name];
-  const count = values.length / format.elements;
-  if (!Number.isInteger(count)) throw badLength('values', `a multiple of ${format.elements}`, values.length);
+  const format = ggmlBlock(name);
+  const { elements, bytes, encode } = format;
+  const count = values.length / elements;
+  if (!Number.isInteger(count)) throw badLength('values', `a multiple of ${elements}`, values.length);
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {
     throw new BitloomError({
@@ -131,9 +113,35 @@ export function encodeGgmlBlocks(name: GgmlBlockName, values: Float32Array): Uin
       got: String(values[bad]),
     });
   }
-  const out = new Uint8Array(count * format.bytes);
-  for (let i = 0; i < count; i += 1) format.encode(values, i * format.elements, out, i * format.bytes);
+  const out = new Uint8Array(count * bytes);
+  const scratch = createScratch();
+  for (let i = 0; i < count; i += 1) {
+    encode(values, i * elements, out, i * bytes, scratch);
+    if (!scalesAreFinite(format, out, i * bytes)) throw scaleOverflow(format, values, i);
+  }
   return out;
+}
+
+/** Whether no fp16 of the block at byte `at` is an infinity or a NaN. */
+function scalesAreFinite(format: GgmlBlock, out: Uint8Array, at: number): boolean {
+  for (let i = 0; i < format.halves.length; i += 1) {
+    if ((out[at + format.halves[i] + 1] & 0x7c) === 0x7c) return false;
+  }
+  return true;
+}
+
+function scaleOverflow(format: GgmlBlock, values: Float32Array, block: number): BitloomError {
+  const start = block * format.elements;
+  let amax = 0;
+  for (let j = start; j < start + format.elements; j += 1) amax = Math.max(amax, Math.abs(values[j]));
+  return new BitloomError({
+    code: 'quantize-scale-overflow',
+    message: `the scale of a ${format.name} block does not fit fp16`,
+    where: `elements ${start} to ${start + format.elements - 1}`,
+    expected: 'scales and minimums below 65520',
+    got: `amax ${amax}`,
+    hint: 'keep this tensor in floating point',
+  });
 }
 
 function badLength(where: string, expected: string, got: number): BitloomError {
