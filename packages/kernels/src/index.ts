@@ -5,4 +5,5 @@
 export { Arena, type ArenaOptions } from './arena.js';
 export { createKernels, type KernelOptions } from './create.js';
 export * from './kernels.js';
+export * from './reference/onnx-integer.js';
 export { type RopeScaling, ropeFrequencies, ropeTable } from './rotary.js';
