@@ -5,6 +5,7 @@
  */
 import { compile } from '@bitloom/compiler';
 import { quantizeModel, type Scheme } from '@bitloom/compression';
+import { integerScheme, perGroup } from '@bitloom/formats';
 import {
   BitloomError,
   type Device,
@@ -45,10 +46,9 @@ const shape: fc.Arbitrary<Partial<TinyShape>> = fc
   })
   .map(({ share, ...rest }) => ({ ...rest, heads: rest.kvHeads * share }));
 
-const format = fc.record({
-  numBits: fc.integer({ min: 2, max: 8 }),
-  groupSize: fc.constantFrom(8, 16, 32, 128),
-});
+const format = fc
+  .tuple(fc.integer({ min: 2, max: 8 }), fc.constantFrom(8, 16, 32, 128))
+  .map(([bits, groupSize]) => integerScheme(bits, perGroup(groupSize)));
 const scheme: fc.Arbitrary<Scheme> = fc
   .record({ linear: format, embedding: format, head: format })
   .map((weights) => ({ name: 'random', doc: 'for a test', weights, numerics: integerNumerics('random') }));

@@ -60,8 +60,8 @@ describe('numerics', () => {
       inputs: node.inputs.map((name) => (name === quantize.outputs[0] ? quantize.inputs[0] : name)),
     });
     expect(refusal(rewritten(bypass))).toMatchObject({
-      code: 'model-type',
-      expected: 'x and w both float or both quantised',
+      code: 'model-numerics',
+      expected: 'activations from `quantize`',
     });
     const states = MODEL.states.map((state) => ({ ...state, type: dense('f32', state.type.shape) }));
     expect(refusal({ ...MODEL, states })).toMatchObject({ code: 'model-numerics', got: 'f32[4, 512, 8]' });

@@ -3,8 +3,14 @@
  * to float32. Rows do not depend on each other, so any range costs only the rows it touches, and a model that does
  * not fit in memory can be quantised tensor by tensor. Same input, same bytes, whatever the ranges.
  */
-import { type GroupShape, groupsPerRow, packCanonical, quantizeGroups } from '@bitloom/formats';
-import { BitloomError, missingSection, requireSectionRange, type SectionSource } from '@bitloom/ir';
+import { componentBytes, type FixedQuantizedType, isRowLocal, quantize } from '@bitloom/formats';
+import {
+  BitloomError,
+  missingSection,
+  requireSectionRange,
+  type SectionSource,
+  type TensorScheme,
+} from '@bitloom/ir';
 import { type FloatDType, readFloats } from './dense-floats.js';
 
 /** Elements quantised at a time: 4 MiB of float32. */
@@ -59,92 +65,79 @@ export function widenedSection(base: SectionSource, source: FloatSource, element
 }
 
 /**
- * The two sections of a matrix quantised by rounding. They share what they compute: reading the codes leaves the
- * scales of those rows behind in `cache`.
+ * The component sections of a matrix under a scheme. They share what they compute: reading one leaves the others of
+ * those rows behind in `cache`. Under a scheme whose scales lie within rows any range costs only the rows it touches;
+ * under another one the whole matrix is quantised at the first read.
  */
 export function quantizedSections(
   base: SectionSource,
   source: FloatSource,
-  shape: GroupShape,
+  type: FixedQuantizedType,
+  scheme: TensorScheme,
   cache: QuantizedCache,
-): { readonly codes: ComputedSection; readonly scales: ComputedSection } {
-  const groups = groupsPerRow(shape);
-  const rowBytes = Math.ceil((shape.cols * shape.bits) / 8);
-  const quantizeRows = (first: number, last: number): QuantizedRows => {
+): Record<string, ComputedSection> {
+  const { constant, section, dtype } = source;
+  const [rows, cols] = type.shape;
+  const sizes = componentBytes(type);
+  const step = isRowLocal(scheme) ? Math.max(1, Math.floor(STEP_ELEMENTS / Math.max(1, cols))) : rows;
+  const quantizeRows = (first: number, last: number): Components => {
     try {
-      const values = readFloats(
-        base,
-        source.section,
-        source.dtype,
-        first * shape.cols,
-        (last - first) * shape.cols,
-      );
-      const { codes, scales } = packCanonical(quantizeGroups(values, { ...shape, rows: last - first }));
-      return { codes, scales };
+      const data = readFloats(base, section, dtype, first * cols, (last - first) * cols);
+      return quantize({ data, shape: [last - first, cols] }, scheme).components;
     } catch (error) {
-      throw inTensor(error, source.constant, first);
+      throw inTensor(error, constant, first);
     }
   };
-  const step = Math.max(1, Math.floor(STEP_ELEMENTS / Math.max(1, shape.cols)));
-  const component = (
-    bytesPerRow: number,
-    bytesOf: (first: number, last: number) => Uint8Array,
-  ): ComputedSection => ({
-    byteLength: shape.rows * bytesPerRow,
-    read(offset, length) {
-      const out = new Uint8Array(length);
-      // Steps lie on a fixed grid, so that ranges which follow each other meet the rows already computed.
-      const start = Math.floor(offset / bytesPerRow / step) * step;
-      for (let first = start; first * bytesPerRow < offset + length; first += step) {
-        const bytes = bytesOf(first, Math.min(shape.rows, first + step));
-        const at = first * bytesPerRow;
-        const from = Math.max(0, offset - at);
-        const to = Math.min(bytes.length, offset + length - at);
-        out.set(bytes.subarray(from, to), at + from - offset);
-      }
-      return out;
-    },
-  });
-  const { constant } = source;
-  return {
-    codes: component(rowBytes, (first, last) =>
-      cache.codes(constant, first, () => quantizeRows(first, last)),
-    ),
-    scales: component(groups * 2, (first, last) => {
-      const scales = cache.scales(constant, first, () => quantizeRows(first, last));
-      return new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength);
-    }),
+  const sectionOf = (component: string, byteLength: number): ComputedSection => {
+    // Of a scheme that is not row-local there is one step, and bytes need not divide by rows.
+    const stepBytes = step >= rows ? byteLength : (byteLength / rows) * step;
+    return {
+      byteLength,
+      read(offset, length) {
+        const out = new Uint8Array(length);
+        if (length === 0) return out;
+        // Steps lie on a fixed grid, so that ranges which follow each other meet the rows already computed.
+        for (let index = Math.floor(offset / stepBytes); index * stepBytes < offset + length; index += 1) {
+          const first = index * step;
+          const bytes = cache.component(constant, first, component, () =>
+            quantizeRows(first, Math.min(rows, first + step)),
+          );
+          const at = index * stepBytes;
+          const from = Math.max(0, offset - at);
+          out.set(bytes.subarray(from, Math.min(bytes.length, offset + length - at)), at + from - offset);
+        }
+        return out;
+      },
+    };
   };
+  return Object.fromEntries(
+    Object.entries(sizes).map(([component, bytes]) => [component, sectionOf(component, bytes)]),
+  );
 }
 
-/** Consecutive rows of a matrix, quantised. */
-interface QuantizedRows {
-  readonly codes: Uint8Array;
-  readonly scales: Uint16Array;
-}
+type Components = Readonly<Record<string, Uint8Array>>;
+
+/** Components that hold a code per element: the large ones. */
+const LARGE = new Set(['codes', 'blocks']);
 
 /**
- * The last steps that were computed: codes of a few (1 MiB each), scales of many (64 KiB each at groups of 32), so
- * that a writer who takes all codes of a tensor and then all scales does not quantise it twice.
+ * The last steps that were computed: the codes of a few (1 MiB each), the scales of many (64 KiB each at groups of 32),
+ * so that a writer who takes all codes of a tensor and then all scales does not quantise it twice.
  */
 export class QuantizedCache {
-  readonly #codes = new Map<string, Uint8Array>();
-  readonly #scales = new Map<string, Uint16Array>();
+  readonly #large = new Map<string, Uint8Array>();
+  readonly #small = new Map<string, Uint8Array>();
 
-  codes(constant: string, first: number, compute: () => QuantizedRows): Uint8Array {
-    const key = `${first} ${constant}`;
-    return this.#codes.get(key) ?? this.#keep(key, compute()).codes;
-  }
-
-  scales(constant: string, first: number, compute: () => QuantizedRows): Uint16Array {
-    const key = `${first} ${constant}`;
-    return this.#scales.get(key) ?? this.#keep(key, compute()).scales;
-  }
-
-  #keep(key: string, rows: QuantizedRows): QuantizedRows {
-    insert(this.#codes, key, rows.codes, 8);
-    insert(this.#scales, key, rows.scales, 1024);
-    return rows;
+  component(constant: string, first: number, component: string, compute: () => Components): Uint8Array {
+    const key = (name: string): string => `${first} ${name} ${constant}`;
+    const known = (LARGE.has(component) ? this.#large : this.#small).get(key(component));
+    if (known !== undefined) return known;
+    const computed = compute();
+    for (const [name, bytes] of Object.entries(computed)) {
+      if (LARGE.has(name)) insert(this.#large, key(name), bytes, 8);
+      else insert(this.#small, key(name), bytes, 2048);
+    }
+    return computed[component];
   }
 }
 

@@ -2,18 +2,18 @@
  * Round-to-nearest: rewrites a float model into a quantised one by a scheme. The graph changes at once; bytes are
  * computed when the sections of the result are read.
  */
-import { symmetricMaxCode } from '@bitloom/formats';
+import { schemeType } from '@bitloom/formats';
 import {
   BitloomError,
   type ConstantDecl,
   type DenseType,
-  FP16,
   formatExpression,
-  intFormat,
   type Model,
   type ModelBundle,
+  type TensorScheme,
 } from '@bitloom/ir';
 import { isFloat } from './dense-floats.js';
+import { fittingScheme } from './fitting-scheme.js';
 import {
   type ComputedSection,
   layeredSections,
@@ -22,7 +22,7 @@ import {
   widenedSection,
 } from './lazy-sections.js';
 import { quantizeFunction, quantizeState } from './quantize-graph.js';
-import { findScheme, type Scheme, type WeightFormat, type WeightRole } from './schemes.js';
+import { findScheme, type Scheme, type WeightRole } from './schemes.js';
 import { findWeights } from './weight-roles.js';
 
 /** A rewritten model. */
@@ -53,17 +53,19 @@ export function quantizeModel(bundle: ModelBundle, scheme: string | Scheme): Qua
   const rewrite = new ConstantRewriter(bundle, computed, notes);
   const constants = model.constants.map((constant) => {
     const roles = weights.get(constant.name);
-    if (roles === undefined) return rewrite.widen(constant);
-    return rewrite.quantize(constant, chooseFormat(constant.name, roles, chosen.weights, notes));
+    const scheme =
+      roles === undefined ? undefined : chooseScheme(constant.name, roles, chosen.weights, notes);
+    return scheme === undefined ? rewrite.widen(constant) : rewrite.quantize(constant, scheme);
   });
   const names = new Set(weights.keys());
+  const integer = chosen.numerics.linear !== 'f32';
   return {
     model: {
       ...model,
       numerics: chosen.numerics,
       constants,
-      states: model.states.map(quantizeState),
-      functions: model.functions.map((fn) => quantizeFunction(fn, names)),
+      states: integer ? model.states.map(quantizeState) : model.states,
+      functions: integer ? model.functions.map((fn) => quantizeFunction(fn, names)) : model.functions,
     },
     sections: layeredSections(bundle.sections, computed),
     notes,
@@ -83,17 +85,18 @@ function requireFloat(model: Model, scheme: Scheme): void {
   });
 }
 
-/** The format of a weight; the wider one where its roles differ. */
-function chooseFormat(
+/** The scheme of a weight, undefined for float32; where its roles differ, the wider one, float32 above all. */
+function chooseScheme(
   name: string,
   roles: ReadonlySet<WeightRole>,
-  formats: Readonly<Record<WeightRole, WeightFormat>> | undefined,
+  schemes: Scheme['weights'],
   notes: string[],
-): WeightFormat {
-  const wanted = [...roles].flatMap((role) => (formats === undefined ? [] : [formats[role]]));
-  const widest = wanted.reduce((best, format) => (format.numBits > best.numBits ? format : best));
-  if (wanted.some((format) => format.numBits !== widest.numBits || format.groupSize !== widest.groupSize)) {
-    notes.push(`weight '${name}' serves as ${[...roles].join(' and ')}: kept at ${widest.numBits} bits`);
+): TensorScheme | undefined {
+  const wanted = [...roles].map((role) => schemes?.[role]);
+  const bits = (scheme: TensorScheme | undefined): number => scheme?.element.bits ?? 32;
+  const widest = wanted.reduce((best, scheme) => (bits(scheme) > bits(best) ? scheme : best));
+  if (wanted.some((scheme) => scheme?.name !== widest?.name)) {
+    notes.push(`weight '${name}' serves as ${[...roles].join(' and ')}: kept at ${bits(widest)} bits`);
   }
   return widest;
 }
@@ -125,45 +128,31 @@ class ConstantRewriter {
     return { ...widened, components: { data } };
   }
 
-  quantize(constant: ConstantDecl, format: WeightFormat): ConstantDecl {
+  quantize(constant: ConstantDecl, wanted: TensorScheme): ConstantDecl {
     const { type, name } = constant;
     if (type.kind !== 'dense' || !isFloat(type.dtype)) throw notFloat(constant);
-    const [rows, cols] = numericShape(name, type);
-    const { numBits: bits, groupSize } = format;
-    const rest = cols % groupSize;
-    if (rest !== 0) {
-      this.#notes.push(
-        `weight '${name}' [${rows}, ${cols}]: groups of ${groupSize}, the last of each row holds ${rest}`,
-      );
-    }
-    const quantized: ConstantDecl = {
-      ...constant,
-      type: {
-        kind: 'quantized',
-        shape: type.shape,
-        element: intFormat(bits),
-        scales: [
-          {
-            format: FP16,
-            block: [1, groupSize],
-            direction: 'multiply',
-            rule: `amax/${symmetricMaxCode(bits)}`,
-          },
-        ],
-        layout: 'canonical',
-      },
-    };
+    const shape = numericShape(name, type);
+    const scheme = fittingScheme(name, shape, wanted, this.#notes);
+    if (scheme === undefined) return this.widen(constant);
+    const fixed = schemeType(scheme, shape);
+    const quantized: ConstantDecl = { ...constant, type: fixed, components: {}, scheme };
     const section = this.#dataSection(constant);
     if (section === undefined) return quantized;
-    const { codes, scales } = quantizedSections(
+    const computed = quantizedSections(
       this.#bundle.sections,
       { constant: name, section, dtype: type.dtype },
-      { rows, cols, bits, groupSize },
+      fixed,
+      scheme,
       this.#cache,
     );
     return {
       ...quantized,
-      components: { codes: this.#add(`${name}.codes`, codes), scales: this.#add(`${name}.scales`, scales) },
+      components: Object.fromEntries(
+        Object.entries(computed).map(([component, one]) => [
+          component,
+          this.#add(`${name}.${component}`, one),
+        ]),
+      ),
     };
   }
 

@@ -1,15 +1,9 @@
 /**
- * Quantisation schemes as data: which formats a float model is rewritten to. A new scheme of the same kind is one
- * entry of the table.
+ * Quantisation schemes of whole models: which scheme a weight gets in which role, and the numerics of the result. Three
+ * rows compute in integers; every preset of `@bitloom/formats` is a scheme too, whose weights stand for float32 values.
  */
-import { BitloomError, FLOAT_NUMERICS, integerNumerics, type Numerics } from '@bitloom/ir';
-
-/** Symmetric integers with one fp16 scale per group of `groupSize` columns; scale = amax / (2^(bits-1) - 1). */
-export interface WeightFormat {
-  /** 2 to 8. */
-  readonly numBits: number;
-  readonly groupSize: number;
-}
+import { type Preset, preset, presetNames } from '@bitloom/formats';
+import { BitloomError, FLOAT_NUMERICS, integerNumerics, type Numerics, type TensorScheme } from '@bitloom/ir';
 
 /** Where a weight is used. `embedding` are look-up tables of tokens, `head` the matrix that gives the logits. */
 export type WeightRole = 'linear' | 'embedding' | 'head';
@@ -18,42 +12,56 @@ export interface Scheme {
   readonly name: string;
   /** One line for people. */
   readonly doc: string;
-  /** Format of weights by role; absent: weights stay as they are, and so does everything else. */
-  readonly weights?: Readonly<Record<WeightRole, WeightFormat>>;
+  /** Scheme of weights by role; a role without one stays in float32. Absent: the whole model stays as it is. */
+  readonly weights?: Readonly<Partial<Record<WeightRole, TensorScheme>>>;
   readonly numerics: Numerics;
 }
 
-const INT8: WeightFormat = { numBits: 8, groupSize: 32 };
-const INT4: WeightFormat = { numBits: 4, groupSize: 32 };
+/** Integer weights, activations and KV cache; embedding and head at 8 bits. */
+function integerScheme(name: string, doc: string): Scheme {
+  const linear = preset(name).weights;
+  const wide = preset('W8A8').weights;
+  return { name, doc, weights: { linear, embedding: wide, head: wide }, numerics: integerNumerics(name) };
+}
 
+/** Float arithmetic on the values that the codes of a preset stand for; embedding and head stay in float32. */
+function weightOnly({ name, doc, weights }: Preset): Scheme {
+  return { name, doc, weights: { linear: weights }, numerics: { ...FLOAT_NUMERICS, scheme: name } };
+}
+
+/** Schemes whose products are integers, and the baseline: what cards compute, and what to compare with. */
 export const SCHEMES: readonly Scheme[] = [
   { name: 'f32', doc: 'float32 throughout; the baseline', numerics: FLOAT_NUMERICS },
-  {
-    name: 'W8A8',
-    doc: 'INT8 weights in groups of 32, INT8 activations per token, INT8 KV cache',
-    weights: { linear: INT8, embedding: INT8, head: INT8 },
-    numerics: integerNumerics('W8A8'),
-  },
-  {
-    name: 'W4A8',
-    doc: 'INT4 weights in groups of 32, embedding and head INT8, INT8 activations per token, INT8 KV cache',
-    weights: { linear: INT4, embedding: INT8, head: INT8 },
-    numerics: integerNumerics('W4A8'),
-  },
+  integerScheme('W8A8', 'INT8 weights in groups of 32, INT8 activations per token, INT8 KV cache'),
+  integerScheme(
+    'W4A8',
+    'INT4 weights in groups of 32, embedding and head INT8, INT8 activations per token, INT8 KV cache',
+  ),
 ];
 
+/** Names of all schemes. */
+export function schemeNames(): string[] {
+  return [...new Set([...SCHEMES.map(({ name }) => name), ...presetNames()])];
+}
+
 /**
- * The scheme called `name`.
+ * The scheme called `name`: a row of {@link SCHEMES}, or a preset of `@bitloom/formats`.
  * @throws BitloomError `scheme-unknown`
  */
 export function findScheme(name: string): Scheme {
   const scheme = SCHEMES.find((candidate) => candidate.name === name);
   if (scheme !== undefined) return scheme;
-  throw new BitloomError({
-    code: 'scheme-unknown',
-    message: 'there is no quantisation scheme of this name',
-    expected: SCHEMES.map((known) => known.name).join(', '),
-    got: name,
-    hint: 'names are case-sensitive',
-  });
+  try {
+    return weightOnly(preset(name));
+  } catch (error) {
+    if (!(error instanceof BitloomError) || error.code !== 'preset-unknown') throw error;
+    throw new BitloomError({
+      code: 'scheme-unknown',
+      message: 'there is no quantisation scheme of this name',
+      expected: schemeNames().join(', '),
+      got: name,
+      hint: '`bitloom formats` lists them; names are case-sensitive',
+      cause: error,
+    });
+  }
 }

@@ -286,6 +286,6 @@ describe('quantizeModel', () => {
       },
       'W8A8',
     );
-    expect(() => quantized.sections.read('gate.scales')).toThrow(/constant 'gate' \(row 2, group 0/);
+    expect(() => quantized.sections.read('gate.scales')).toThrow(/constant 'gate' \(element \[2, 20\]/);
   });
 });

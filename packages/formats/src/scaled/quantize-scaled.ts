@@ -123,7 +123,7 @@ function chooseLevel(
   const rounding = rule.rounding ?? 'nearest-even';
   const codes = encode(wanted, level.format, { rounding, saturate: false, nan: 'throw' });
   const effective = decode(codes, level.format);
-  requireFit(effective, wanted, level, rule);
+  requireFit(effective, wanted, level, rule, grid.counts);
   const zeros = level.zero === undefined ? undefined : new Float32Array(grid.cells);
   let zeroCodes: CodeArray | undefined;
   if (zeros !== undefined && level.zero !== undefined && rule.zero !== undefined) {
@@ -195,23 +195,36 @@ function gatherStatistics(
   };
 }
 
-function requireFit(stored: Float32Array, wanted: Float32Array, level: ScaleScheme, rule: ScaleRule): void {
-  const at = stored.findIndex((scale) => !Number.isFinite(scale));
-  if (
-    at < 0 ||
-    (rule.nanScale === true &&
-      stored.every((scale) => scale < Number.POSITIVE_INFINITY || Number.isNaN(scale)))
-  ) {
-    return;
-  }
+function requireFit(
+  stored: Float32Array,
+  wanted: Float32Array,
+  level: ScaleScheme,
+  rule: ScaleRule,
+  counts: readonly number[],
+): void {
+  const at = stored.findIndex((scale) =>
+    rule.nanScale === true ? scale === Number.POSITIVE_INFINITY : !Number.isFinite(scale),
+  );
+  if (at < 0) return;
   throw new BitloomError({
     code: 'quantize-scale-overflow',
     message: `a scale does not fit ${level.format.name}`,
-    where: `block ${at} of the rule ${level.rule}`,
+    where: `block ${positionOf(at, counts)} of the rule ${level.rule}`,
     expected: `a scale that ${level.format.name} can hold`,
     got: String(wanted[at]),
     hint: 'choose a wider format for the scales, or keep this tensor in floating point',
   });
+}
+
+/** Indices along each axis of the element `index` of a row-major array. */
+function positionOf(index: number, shape: readonly number[]): string {
+  const position: number[] = [];
+  let rest = index;
+  for (const dimension of [...shape].reverse()) {
+    position.unshift(rest % dimension);
+    rest = Math.floor(rest / dimension);
+  }
+  return `[${position.join(', ')}]`;
 }
 
 /** Codes of all elements, clamped to those of the rule. */
@@ -279,16 +292,10 @@ function encodeShifted(
 }
 
 function notFinite(value: number, index: number, shape: readonly number[]): BitloomError {
-  const position: number[] = [];
-  let rest = index;
-  for (const dimension of [...shape].reverse()) {
-    position.unshift(rest % dimension);
-    rest = Math.floor(rest / dimension);
-  }
   return new BitloomError({
     code: 'quantize-not-finite',
     message: 'a value to quantise is not finite',
-    where: `element [${position.join(', ')}]`,
+    where: `element ${positionOf(index, shape)}`,
     expected: 'a finite float32',
     got: String(value),
     hint: "the checkpoint is damaged or was stored after an overflow; or choose the NaN policy 'zero' or 'max'",

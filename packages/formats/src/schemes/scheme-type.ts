@@ -1,5 +1,6 @@
 /** What a tensor becomes under a scheme: the quantised type of its shape. */
 import type { TensorScheme } from '@bitloom/ir';
+import { isStochastic } from '../rounding/stochastic.js';
 import type { FixedQuantizedType } from '../tensor.js';
 import { blockOf } from './block-grid.js';
 
@@ -26,4 +27,13 @@ export function schemeType(scheme: TensorScheme, shape: readonly number[]): Fixe
       : { indexMap: { axis: shape.length - 1, purpose: 'shift-group', groups: shiftGroups } }),
     layout,
   };
+}
+
+/**
+ * Whether each row of the last axis becomes codes and scales of its own, so that rows can be quantised in pieces.
+ * Random bits are counted over the whole tensor.
+ */
+export function isRowLocal({ scales, shiftGroups, rounding }: TensorScheme): boolean {
+  if (shiftGroups !== undefined || isStochastic(rounding)) return false;
+  return scales.every(({ granularity: { strategy } }) => strategy === 'token' || strategy === 'group');
 }

@@ -7,7 +7,10 @@
 export interface Numerics {
   /** Name of the scheme, e.g. `f32`, `W8A8`, `W4A8`. */
   readonly scheme: string;
-  /** Arithmetic of matrix products of weights: float32, or integer codes with per-group float32 scales. */
+  /**
+   * Arithmetic of matrix products of weights: float32 (of the values that quantised weights stand for), or integer
+   * codes with per-group float32 scales.
+   */
   readonly linear: 'f32' | 'int8-activations';
   /** Arithmetic of normalisations, softmax, activations. */
   readonly specialFunctions: 'f32' | 'f16';

@@ -151,7 +151,7 @@ const OPS: readonly OpSpec[] = [
   },
   {
     name: 'linear',
-    doc: 'out[t, n] = sum_k x[t, k] * w[n, k] (+ bias[n]). x float, or int8 per token from `quantize`.',
+    doc: 'out[t, n] = sum_k x[t, k] * w[n, k] (+ bias[n]). x float, and w float or quantised (its float32 values are meant); or x int8 per token from `quantize`, and w quantised.',
     inputs: ['x', 'w', 'bias?'],
     outputs: 1,
     attributes: {},
@@ -162,8 +162,8 @@ const OPS: readonly OpSpec[] = [
       const [n, wk] = rank(w, 2, node, 'w');
       if (!sameDim(k ?? -1, wk ?? -2))
         fail(node, `w with ${formatExpression(k ?? -1)} columns`, formatType(w));
-      if ((x.kind === 'quantized') !== (w.kind === 'quantized')) {
-        fail(node, 'x and w both float or both quantised', `${formatType(x)} and ${formatType(w)}`);
+      if (x.kind === 'quantized' && w.kind !== 'quantized') {
+        fail(node, 'w quantised, as x is', `${formatType(x)} and ${formatType(w)}`);
       }
       const bias = types.length > 2 ? floatInput(types, 2, node) : undefined;
       if (bias !== undefined && !(bias.length === 1 && sameDim(bias[0], n ?? -1))) {

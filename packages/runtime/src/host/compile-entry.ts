@@ -127,6 +127,7 @@ function stepSite(node: HostNode, scratch: number, plan: EntryPlan, memory: Engi
       return state;
     },
     isQuantized: (index) => graph.types.get(node.inputs[index])?.kind === 'quantized',
+    isGroupTable: (index) => constants.isTable(requireConstant(node, index, isConstant)),
     floatConstant: (index) => constants.float(requireConstant(node, index, isConstant), identity),
     blockConstant: (index) => constants.blocks(requireConstant(node, index, isConstant), identity),
     tableConstant: (index) => constants.table(requireConstant(node, index, isConstant), identity),

@@ -4,8 +4,10 @@
  */
 import {
   canonicalRowBytes,
+  componentBytes,
   decodeBf16Array,
   decodeFp16Array,
+  dequantize,
   groupsPerRow,
   packRows16,
   parseRows16LayoutId,
@@ -88,10 +90,17 @@ export class ConstantStore {
     return found;
   }
 
-  /** A dense float constant as float32. */
+  /** Whether {@link table} can read a constant. */
+  isTable(name: string): boolean {
+    const { type } = this.declaration(name);
+    return type.kind === 'quantized' && type.layout === 'canonical' && isGroupIntegers(type);
+  }
+
+  /** A float constant as float32; of a quantised one, the values it stands for. */
   float(name: string, user: NodeIdentity): FloatConstant {
     return remember(this.#floats, name, () => {
       const { type } = this.declaration(name);
+      if (type.kind === 'quantized') return this.#dequantized(name, type);
       if (type.kind !== 'dense' || (type.dtype !== 'f32' && type.dtype !== 'f16' && type.dtype !== 'bf16')) {
         throw unsupportedNode(user, `constant '${name}' as a dense float tensor`, formatType(type));
       }
@@ -139,6 +148,21 @@ export class ConstantStore {
       );
       return { rows, cols, bits, group, codes, codesRowBytes, scales, scalesRowBytes };
     });
+  }
+
+  #dequantized(name: string, type: QuantizedType): FloatConstant {
+    const shape = numericShape(name, type.shape);
+    const fixed = { ...type, shape };
+    const components = Object.fromEntries(
+      Object.entries(componentBytes(fixed)).map(([component, bytes]) => [
+        component,
+        this.#bundle.sections.read(this.#section(name, component, bytes)),
+      ]),
+    );
+    const count = shape.reduce((a, b) => a * b, 1);
+    const pointer = this.#arena.alloc(count * 4);
+    dequantize({ type: fixed, components }, this.#arena.f32.subarray(pointer / 4, pointer / 4 + count));
+    return { pointer, shape };
   }
 
   #loadFloats(name: string, type: DenseType, count: number): number {
@@ -254,9 +278,22 @@ export function numericShape(name: string, shape: DenseType['shape']): readonly 
 /** Symmetric integers with one fp16 multiplier per group of columns; anything else is refused. */
 function groupIntegers(name: string, type: QuantizedType, user: NodeIdentity): GroupIntegers {
   const [rows, cols] = numericShape(name, type.shape);
+  if (!isGroupIntegers(type)) {
+    throw unsupportedNode(
+      user,
+      `constant '${name}' as symmetric integers of 2 to 8 bits with one fp16 scale per group of columns`,
+      formatType(type),
+    );
+  }
+  const [scale] = type.scales;
+  return { rows, cols, bits: type.element.bits, groupSize: scale.block[1] === 0 ? cols : scale.block[1] };
+}
+
+/** Symmetric integers with one fp16 multiplier per group of columns: what products of codes and tables read. */
+function isGroupIntegers(type: QuantizedType): boolean {
   const [scale] = type.scales;
   const { element } = type;
-  const plain =
+  return (
     type.shape.length === 2 &&
     element.kind === 'int' &&
     element.signed &&
@@ -267,15 +304,8 @@ function groupIntegers(name: string, type: QuantizedType, user: NodeIdentity): G
     scale.zero === undefined &&
     scale.block[0] === 1 &&
     type.indexMap === undefined &&
-    type.sparsity === undefined;
-  if (!plain) {
-    throw unsupportedNode(
-      user,
-      `constant '${name}' as symmetric integers of 2 to 8 bits with one fp16 scale per group of columns`,
-      formatType(type),
-    );
-  }
-  return { rows, cols, bits: element.bits, groupSize: scale.block[1] === 0 ? cols : scale.block[1] };
+    type.sparsity === undefined
+  );
 }
 
 /** Bytes as little-endian uint16; copies only where they are misaligned. */

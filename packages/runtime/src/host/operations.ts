@@ -45,6 +45,8 @@ export interface StepSite {
   ids(index: number): { readonly pointer: number; readonly rows: RowCount };
   state(index: number): StateBuffer;
   isQuantized(index: number): boolean;
+  /** Whether {@link tableConstant} can read the operand. */
+  isGroupTable(index: number): boolean;
   floatConstant(index: number): FloatConstant;
   blockConstant(index: number): BlockConstant;
   tableConstant(index: number): TableConstant;
@@ -68,7 +70,7 @@ function embedding(site: StepSite): Step {
   const { embedF32, embedGroups } = site.kernels;
   const ids = site.ids(0);
   const out = site.floatResult();
-  if (!site.isQuantized(1)) {
+  if (!site.isGroupTable(1)) {
     const table = site.floatConstant(1).pointer;
     return () =>
       embedF32(ids.rows.rows, out.cols, ids.pointer, table, out.cols * 4, out.pointer, out.rowBytes);

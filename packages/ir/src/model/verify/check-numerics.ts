@@ -82,10 +82,15 @@ function checkLinears(
     for (const node of fn.nodes) {
       if (node.op !== 'linear') continue;
       linears++;
-      if (types.get(fn.name)?.get(node.inputs[0])?.kind !== 'quantized') continue;
+      const where = `function '${fn.name}', node '${node.name}'`;
+      const [x, w] = node.inputs.map((name) => types.get(fn.name)?.get(name)?.kind);
+      if (x !== 'quantized') {
+        if (!isInteger || w !== 'quantized') continue;
+        const expected = 'activations from `quantize`';
+        fail('a float product of quantised weights under integer numerics', where, expected, 'float32');
+      }
       quantized++;
       if (!isInteger) {
-        const where = `function '${fn.name}', node '${node.name}'`;
         fail(
           'a quantised product under float numerics',
           where,

@@ -1,0 +1,109 @@
+/**
+ * `quantize` and `dequantize`: any scheme, any layout, one form of result. They choose the code for a layout and check
+ * nothing twice; a bundle that needs one family imports that family's function instead.
+ */
+import { BitloomError, type TensorScheme } from '@bitloom/ir';
+import { GGML_BLOCK_SIZES, type GgmlBlockName } from './ggml/block-sizes.js';
+import { decodeGgmlBlocks, encodeGgmlBlocks } from './ggml/ggml-blocks.js';
+import { checkLength } from './layouts/group-shape.js';
+import { canonicalComponents, dequantizeScaled } from './scaled/dequantize-scaled.js';
+import { type QuantizeOptions, quantizeScaled } from './scaled/quantize-scaled.js';
+import { quantizeShifted } from './scaled/quantize-shifted.js';
+import { ggmlLayoutName } from './schemes/ggml-scheme.js';
+import { schemeType } from './schemes/scheme-type.js';
+import {
+  checkShape,
+  elementsOf,
+  type FixedQuantizedType,
+  type QuantizedTensor,
+  rowsOf,
+  type Tensor,
+} from './tensor.js';
+
+/**
+ * A tensor as codes under a scheme.
+ *
+ * @param tensor float32, row-major; [rows, cols] for weights, any rank in general
+ * @returns the type and the component bytes, as a constant of a model holds them
+ * @throws BitloomError `scheme-invalid`, `scheme-rule-unknown`, `scheme-rank`, `scheme-nesting`, `scheme-ragged` when a
+ *   layout of whole blocks does not divide the last axis, `scheme-layout` for a layout without an encoder,
+ *   `quantize-not-finite`, `quantize-scale-overflow`, `format-shape`, `format-length`
+ */
+export function quantize(
+  tensor: Tensor,
+  scheme: TensorScheme,
+  options: QuantizeOptions = {},
+): QuantizedTensor {
+  const block = ggmlLayoutName(scheme.layout);
+  if (block !== undefined) return quantizeBlocks(tensor, scheme, block);
+  if (scheme.layout !== 'canonical') throw unknownLayout(scheme.layout);
+  if (scheme.shiftGroups !== undefined) return quantizeShifted(tensor, scheme, scheme.shiftGroups, options);
+  return quantizeScaled(tensor, scheme, options);
+}
+
+/**
+ * The float32 values of a quantised tensor, row-major.
+ *
+ * @param out as long as the tensor has elements; a new array by default
+ * @throws BitloomError `format-length`, `quantized-component-missing`, `quantized-index`, `scheme-nesting`,
+ *   `scheme-layout`
+ */
+export function dequantize(tensor: QuantizedTensor, out?: Float32Array): Float32Array {
+  const block = ggmlLayoutName(tensor.type.layout);
+  if (block !== undefined) {
+    const { blocks } = componentBytes(tensor.type);
+    checkLength('bytes of blocks', tensor.components.blocks.length, blocks);
+    return decodeGgmlBlocks(block, tensor.components.blocks, out);
+  }
+  if (tensor.type.layout !== 'canonical') throw unknownLayout(tensor.type.layout);
+  return dequantizeScaled(tensor, out);
+}
+
+/**
+ * Exact bytes of every component of a type, by name.
+ *
+ * @throws BitloomError `scheme-layout`, `scheme-ragged`, `scheme-nesting`, `format-shape`
+ */
+export function componentBytes(type: FixedQuantizedType): Record<string, number> {
+  const block = ggmlLayoutName(type.layout);
+  if (block === undefined) {
+    if (type.layout !== 'canonical') throw unknownLayout(type.layout);
+    return canonicalComponents(type);
+  }
+  checkShape(type.shape);
+  requireWholeBlocks(block, type.shape);
+  const { elements, bytes } = GGML_BLOCK_SIZES[block];
+  return { blocks: (elementsOf(type.shape) / elements) * bytes };
+}
+
+function quantizeBlocks(tensor: Tensor, scheme: TensorScheme, block: GgmlBlockName): QuantizedTensor {
+  const { data, shape } = tensor;
+  checkShape(shape);
+  checkLength('values', data.length, elementsOf(shape));
+  requireWholeBlocks(block, shape);
+  return { type: schemeType(scheme, shape), components: { blocks: encodeGgmlBlocks(block, data) } };
+}
+
+function requireWholeBlocks(block: GgmlBlockName, shape: readonly number[]): void {
+  const { elements } = GGML_BLOCK_SIZES[block];
+  const { cols } = rowsOf(shape);
+  if (cols % elements === 0) return;
+  throw new BitloomError({
+    code: 'scheme-ragged',
+    message: `rows of this length are not whole blocks of ${block}`,
+    where: `shape [${shape.join(', ')}]`,
+    expected: `a multiple of ${elements} columns`,
+    got: String(cols),
+    hint: 'fall back to a format with smaller blocks for this tensor, or keep it in floating point',
+  });
+}
+
+function unknownLayout(layout: string): BitloomError {
+  return new BitloomError({
+    code: 'scheme-layout',
+    message: 'no tensor can be brought into this layout, or out of it, by itself',
+    expected: `canonical, or ggml. and one of ${Object.keys(GGML_BLOCK_SIZES).join(', ')}`,
+    got: layout,
+    hint: 'layouts of kernels are made from canonical ones: packRows16, unpackRows16',
+  });
+}
