@@ -25,6 +25,16 @@ export {
 } from './layouts/group-shape.js';
 export * from './layouts/rows16.js';
 export * from './metrics/error-metrics.js';
+export {
+  mlsElementFormat,
+  mlsFractionBits,
+  mlsGroupScaleFormat,
+  mlsProductBits,
+} from './mls/mls-formats.js';
+export type { MlsGroups } from './mls/mls-groups.js';
+export { type MlsDot, mlsAccumulatorBits, mlsDot, mlsGroupProduct } from './mls/mls-product.js';
+export { type MlsScaleRule, mlsEffectiveScale, mlsGroupScale, mlsWantedScale } from './mls/mls-scales.js';
+export * from './mls/quantize-mls.js';
 export * from './quantize.js';
 export { philox4x32, randomWords } from './rounding/philox.js';
 export {
@@ -54,6 +64,13 @@ export * from './schemes/named-schemes.js';
 export { type Preset, preset, presetNames } from './schemes/presets.js';
 export { SCALE_RULES } from './schemes/scale-rules.js';
 export { isRowLocal, schemeType } from './schemes/scheme-type.js';
+export type { Accumulator } from './shift/accumulator-bits.js';
+export { type ChannelMatrix, channelMaxima } from './shift/channel-matrix.js';
+export * from './shift/optimal-groups.js';
+export * from './shift/quantize-shift.js';
+export * from './shift/shift-distance.js';
+export * from './shift/shift-groups.js';
+export * from './shift/shift-product.js';
 export {
   type Bitmask24Matrix,
   type BitmaskMatrix,
