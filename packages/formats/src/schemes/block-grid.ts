@@ -61,7 +61,8 @@ export interface BlockGrid {
 /** The grid of blocks of sizes `block` (0: the whole axis) over `shape`. */
 export function blockGrid(shape: readonly number[], block: readonly number[]): BlockGrid {
   const sizes = shape.map((dimension, axis) => Math.max(1, block[axis] === 0 ? dimension : block[axis]));
-  const counts = shape.map((dimension, axis) => Math.ceil(dimension / sizes[axis]));
+  // A whole axis is one block, also where it is empty.
+  const counts = shape.map((dimension, axis) => (block[axis] === 0 ? 1 : Math.ceil(dimension / sizes[axis])));
   const { cols } = rowsOf(shape);
   const last = shape.length - 1;
   const runs = last < 0 ? 1 : counts[last];

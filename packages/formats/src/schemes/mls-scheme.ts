@@ -1,6 +1,7 @@
 /** The MLS tensor format (arXiv 2006.02804) as a scheme: an element, a group scale rounded up, a float per tensor. */
 import { FP32, type Granularity, type RoundingMode, type TensorScheme } from '@bitloom/ir';
 import { mlsElementFormat, mlsGroupScaleFormat } from '../mls/mls-formats.js';
+import type { MlsScaleRule } from '../mls/mls-scales.js';
 import { PER_TENSOR, scaleBy, tensorScheme } from './named-schemes.js';
 
 /** What {@link mlsScheme} may say beside the element. */
@@ -10,6 +11,8 @@ export interface MlsOptions {
   readonly groups?: 'n' | 'c' | 'nc';
   /** Mantissa bits of the group scale <8, 0|1>. Default 1. */
   readonly groupScaleMantissa?: 0 | 1;
+  /** `amax/qmax` (default): nothing saturates. `amax`: as the paper, where the top of each range is cut. */
+  readonly rule?: MlsScaleRule;
   /** Default `nearest-even`; the paper trains with stochastic rounding, which needs a seed. */
   readonly rounding?: RoundingMode;
   readonly seed?: number;
@@ -27,6 +30,7 @@ export function mlsScheme(
     name = `MLS<${exponentBits},${mantissaBits}>`,
     groups = 'nc',
     groupScaleMantissa = 1,
+    rule = 'amax/qmax',
     rounding = 'nearest-even',
     seed,
   } = options;
@@ -34,8 +38,8 @@ export function mlsScheme(
   return tensorScheme(name, {
     element: mlsElementFormat(exponentBits, mantissaBits),
     scales: [
-      scaleBy(mlsGroupScaleFormat(groupScaleMantissa), granularity, 'mls-ceil'),
-      scaleBy(FP32, PER_TENSOR, 'amax'),
+      scaleBy(mlsGroupScaleFormat(groupScaleMantissa), granularity, `${rule}, up`),
+      scaleBy(FP32, PER_TENSOR, rule),
     ],
     rounding,
     ...(seed === undefined ? {} : { seed }),

@@ -8,6 +8,7 @@ import { formatRange } from '../elements/element-formats.js';
 import type { DeterministicRounding } from '../rounding/rounding.js';
 
 const f = Math.fround;
+const MAX_FLOAT32 = 3.4028234663852886e38;
 
 /** What a rule may know of the values of a block. A NaN makes `amax` NaN. */
 export interface BlockStatistics {
@@ -68,6 +69,12 @@ function within(scale: number, outer: OuterScale | undefined): number {
   if (outer === undefined) return scale;
   if (outer.value === 0) return 0;
   return outer.direction === 'multiply' ? f(scale / outer.value) : f(scale * outer.value);
+}
+
+/** The scale under which `amax` is the largest code, a finite float32 also where the largest code is below 1. */
+function byLargest(amax: number, element: ElementFormat): number {
+  const scale = f(amax / formatRange(element).symmetricMax);
+  return amax < Number.POSITIVE_INFINITY ? Math.min(MAX_FLOAT32, scale) : scale;
 }
 
 /** floor(log2(x)), exactly, for a finite x > 0. */
@@ -132,7 +139,7 @@ const RULES = {
   'amax/qmax': {
     doc: 'the largest magnitude becomes the largest code: 7 for INT4, 448 for e4m3fn (AutoAWQ, bitloom)',
     codes: mirroredCodes,
-    scale: ({ amax }, element, outer) => within(f(amax / formatRange(element).symmetricMax), outer),
+    scale: ({ amax }, element, outer) => within(byLargest(amax, element), outer),
   },
   'amax/half-range': {
     doc: 'half the range of codes: 7.5 for INT4; the lowest code is in use (torchao, compressed-tensors)',
@@ -209,13 +216,23 @@ const RULES = {
       amax === 0 ? 1 : Math.min(MAX_FLOAT32, f((FP8_LARGEST * formatRange(element).max) / amax)),
   },
   amax: {
-    doc: 'the largest magnitude itself (the tensor scale of MLS)',
+    doc: 'the largest magnitude becomes 1, as the MLS paper writes its scales',
     codes: mirroredCodes,
     scale: ({ amax }, _element, outer) => within(amax, outer),
   },
+  'amax/qmax, up': {
+    doc: 'as amax/qmax, rounded up, so that nothing saturates (group scales of MLS)',
+    codes: mirroredCodes,
+    scale: ({ amax }, element, outer) => within(byLargest(amax, element), outer),
+    rounding: 'toward-positive',
+  },
+  'amax, up': {
+    doc: 'as amax, rounded up (group scales of MLS as the paper writes them)',
+    codes: mirroredCodes,
+    scale: ({ amax }, _element, outer) => within(amax, outer),
+    rounding: 'toward-positive',
+  },
 } as const satisfies Record<string, ScaleRule>;
-
-const MAX_FLOAT32 = 3.4028234663852886e38;
 
 /** Names of the scale rules. */
 export const SCALE_RULES: readonly string[] = /* @__PURE__ */ Object.keys(RULES);
