@@ -151,21 +151,18 @@ export function emitEncode(module: ModuleBuilder): void {
       return op('v128.or', unsigned, op('i32x4.shr_u', op('v128.andnot', value, magnitude), signShift));
     };
 
-    /** Packs and stores each turn of the block; `code` gives four 32-bit codes, `narrow` two vectors as bytes. */
-    const turns = (
-      code: (offset: number) => V128,
-      narrow: 'i8x16.narrow_i16x8_s' | 'i8x16.narrow_i16x8_u',
-      limit: (codes: V128) => V128,
-    ): void => {
-      repeatWhile(f, op('i32.lt_u', from, end), () => {
-        const half = (first: number, second: number): V128 =>
-          op('i16x8.narrow_i32x4_s', code(first), code(second));
-        f.set(bytes, limit(op(narrow, half(0, 16), half(32, 48))));
-        pack(f, bytes, packed);
-        f.store('v128.store', to, bytes);
-        advance(f, from, TURN_BYTES);
-        advance(f, to, turnBytes);
-      });
+    /** bytes = the codes of a turn, one per byte. */
+    const encodeTurn = (): void => {
+      const half = (code: (offset: number) => V128, first: number, second: number): V128 =>
+        op('i16x8.narrow_i32x4_s', code(first), code(second));
+      f.if(
+        op('i32.eq', p.elementKind, i32(ELEMENT_KINDS.int)),
+        () => {
+          const codes = op('i8x16.narrow_i16x8_s', half(integerCode, 0, 16), half(integerCode, 32, 48));
+          f.set(bytes, op('i8x16.min_s', op('i8x16.max_s', codes, low), high));
+        },
+        () => f.set(bytes, op('i8x16.narrow_i16x8_u', half(floatCode, 0, 16), half(floatCode, 32, 48))),
+      );
     };
 
     f.while(op('i32.gt_s', p.rows, i32(0)), () => {
@@ -199,14 +196,22 @@ export function emitEncode(module: ModuleBuilder): void {
         );
         f.set(from, p.source);
         f.set(to, at);
-        f.if(
-          op('i32.eq', p.elementKind, i32(ELEMENT_KINDS.int)),
-          () =>
-            turns(integerCode, 'i8x16.narrow_i16x8_s', (codes) =>
-              op('i8x16.min_s', op('i8x16.max_s', codes, low), high),
-            ),
-          () => turns(floatCode, 'i8x16.narrow_i16x8_u', (codes) => codes),
-        );
+        repeatWhile(f, op('i32.lt_u', from, end), () => {
+          encodeTurn();
+          f.if(
+            op('i32.eq', p.bits, i32(4)),
+            () => {
+              f.set(bytes, op('v128.and', bytes, packed.mask));
+              f.set(bytes, op('v128.or', bytes, op('i16x8.shr_u', bytes, i32(4))));
+              f.set(bytes, op('v128.and', bytes, packed.lower[0]));
+              f.set(bytes, op('i8x16.narrow_i16x8_u', bytes, bytes));
+            },
+            () => pack(f, bytes, packed),
+          );
+          f.store('v128.store', to, bytes);
+          advance(f, from, TURN_BYTES);
+          advance(f, to, turnBytes);
+        });
         f.if(and(count, 15), () => {
           TURN.forEach((offset, i) => {
             f.store('v128.store', end, kept[i], offset);
