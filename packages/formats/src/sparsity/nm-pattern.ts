@@ -86,7 +86,9 @@ export function magnitudeMask(
   checkLength('values', values.length, grid.rows * grid.cols);
   const perBlock = resolveKeeps(grid, keeps);
   const mask = new Uint8Array(values.length);
-  const magnitudes = new Float64Array(grid.m);
+  // The best of a group so far, best first, and their columns.
+  const best = new Float64Array(grid.m);
+  const place = new Uint8Array(grid.m);
   forEachGroup(grid, (row, col, width, block) => {
     const keep = perBlock[block];
     const start = row * grid.cols + col;
@@ -95,29 +97,27 @@ export function magnitudeMask(
       return;
     }
     if (keep === 0) return;
-    for (let i = 0; i < width; i += 1) magnitudes[i] = Math.abs(values[start + i]);
-    for (let i = 0; i < width; i += 1) {
-      if (rankOf(magnitudes, i, width) < keep) mask[start + i] = 1;
+    for (let i = 0, count = 0; i < width; i += 1) {
+      const magnitude = Math.abs(values[start + i]);
+      let at = count;
+      while (at > 0 && isLarger(magnitude, best[at - 1])) at -= 1;
+      if (at === keep) continue;
+      if (count < keep) count += 1;
+      for (let j = count - 1; j > at; j -= 1) {
+        best[j] = best[j - 1];
+        place[j] = place[j - 1];
+      }
+      best[at] = magnitude;
+      place[at] = i;
     }
+    for (let j = 0; j < keep; j += 1) mask[start + place[j]] = 1;
   });
   return mask;
 }
 
-/** How many of the first `width` magnitudes come before the one at `at`: NaN, then the larger, then the lower column. */
-function rankOf(magnitudes: Float64Array, at: number, width: number): number {
-  const own = magnitudes[at];
-  const isNan = Number.isNaN(own);
-  let rank = 0;
-  for (let i = 0; i < width; i += 1) {
-    const other = magnitudes[i];
-    const isOtherNan = Number.isNaN(other);
-    if (isOtherNan === isNan) {
-      if (other > own || ((other === own || isNan) && i < at)) rank += 1;
-    } else if (isOtherNan) {
-      rank += 1;
-    }
-  }
-  return rank;
+/** Whether `a` is kept before an earlier `b`: it is larger, or NaN where `b` is a number. */
+function isLarger(a: number, b: number): boolean {
+  return a > b || (Number.isNaN(a) && !Number.isNaN(b));
 }
 
 /** Calls `visit` for each group of columns of each row, rows outermost, with the number of its block. */
