@@ -24,6 +24,7 @@ export {
   symmetricMaxCode,
 } from './layouts/group-shape.js';
 export * from './layouts/rows16.js';
+export { entropy, klDivergence } from './metrics/divergence.js';
 export * from './metrics/error-metrics.js';
 export {
   mlsElementFormat,

@@ -168,19 +168,3 @@ describe('canonical layout', () => {
     }
   });
 });
-
-describe('errorMetrics', () => {
-  it('computes the figures by their definitions', () => {
-    const metrics = errorMetrics([3, 4], [3, 4.5]);
-    expect(metrics).toEqual({
-      maxError: 0.5,
-      maxErrorIndex: 1,
-      rmse: Math.sqrt(0.125),
-      sqnr: 10 * Math.log10(25 / 0.25),
-    });
-    expect(errorMetrics([1], [1]).sqnr).toBe(Number.POSITIVE_INFINITY);
-    expect(errorMetrics([1, Number.NaN, 2], [1, 1, 9]).maxError).toBeNaN();
-    expect(errorMetrics([], [])).toMatchObject({ maxError: 0, rmse: 0 });
-    expect(() => errorMetrics([1], [])).toThrow(/length/);
-  });
-});
