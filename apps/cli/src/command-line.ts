@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import type { CompareOptions } from './commands/compare.js';
 import type { CompileOptions } from './commands/compile.js';
 import type { DemoOptions } from './commands/demo.js';
 import type { DevicesOptions } from './commands/devices.js';
@@ -13,7 +14,7 @@ import type { InspectOptions } from './commands/inspect.js';
 import type { QuantizeOptions } from './commands/quantize.js';
 import type { RunOptions } from './commands/run.js';
 import type { SimulateOptions } from './commands/simulate.js';
-import { collect, integer, number } from './option-values.js';
+import { collect, integer, number, splitSchemes } from './option-values.js';
 import type { Terminal } from './terminal/terminal.js';
 
 const MODEL = 'file, folder or zoo name (see `bitloom models`)';
@@ -67,9 +68,33 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
       finish(await importModel(model, options, terminal));
     });
 
+  add('formats', 'list number formats and quantisation schemes, or describe one')
+    .argument('[name]', 'scheme or element format')
+    .action(async (name: string | undefined) => {
+      const { formats } = await import('./commands/formats.js');
+      finish(await formats(name, terminal));
+    });
+
+  add('compare', 'a model in several schemes side by side: size, error, perplexity')
+    .argument('<model>', MODEL)
+    .requiredOption(
+      '-s, --schemes <names>',
+      'schemes, divided by commas (see `bitloom formats`)',
+      splitSchemes,
+    )
+    .option('--text <file>', 'text to score, UTF-8; without it there is no perplexity')
+    .option('--context <tokens>', 'tokens of a window', integer(3), 256)
+    .option('--chunks <n>', 'most windows (default: all)', integer(1))
+    .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
+    .option('--threads <n>', 'threads', integer(1), 1)
+    .action(async (model: string, options: CompareOptions) => {
+      const { compare } = await import('./commands/compare.js');
+      finish(await compare(model, options, terminal));
+    });
+
   add('quantize', 'rewrite a model in a low-bit scheme')
     .argument('<model>', MODEL)
-    .requiredOption('-s, --scheme <name>', 'W8A8 or W4A8')
+    .requiredOption('-s, --scheme <name>', 'W8A8, W4A8, MXFP4, Q4_K, ... (see `bitloom formats`)')
     .requiredOption('-o, --output <file>', 'file to write')
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--context <tokens>', 'longest sequence to make room for', integer(1))
@@ -119,7 +144,10 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .option('--top-p <p>', 'draw from the likeliest tokens that sum to p', number(0, 1, true), 1)
     .option('--seed <n>', 'seed of the draws', integer(0), 0)
     .option('--stop <text...>', 'end before this text; may be given several times', collect)
-    .option('-s, --scheme <name>', 'f32, W8A8 or W4A8 (default: f32 on the host, W4A8 on a card)')
+    .option(
+      '-s, --scheme <name>',
+      'f32, W8A8, W4A8 or, on the host, any of `bitloom formats` (default: f32; W4A8 on a card)',
+    )
     .option('-d, --device <name>', 'host, a card, or file of a device (default: host)')
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--context <tokens>', 'longest sequence to make room for', integer(1))
@@ -135,7 +163,10 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .requiredOption('--text <file>', 'text to score, UTF-8')
     .option('--context <tokens>', 'tokens of a window', integer(3), 256)
     .option('--chunks <n>', 'most windows (default: all)', integer(1))
-    .option('-s, --scheme <name>', 'f32, W8A8 or W4A8 (default: f32 on the host, W4A8 on a card)')
+    .option(
+      '-s, --scheme <name>',
+      'f32, W8A8, W4A8 or, on the host, any of `bitloom formats` (default: f32; W4A8 on a card)',
+    )
     .option('-d, --device <name>', 'host, a card, or file of a device (default: host)')
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--model <path>', 'the model of a program that was written with --no-weights')

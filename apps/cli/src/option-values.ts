@@ -26,3 +26,8 @@ export function number(min: number, max = Number.POSITIVE_INFINITY, open = false
 export function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
   return [...(previous ?? []), value];
 }
+
+/** `--schemes a,b,c`, also given several times. Commas inside MLS<2,4> belong to the name. */
+export function splitSchemes(value: string, previous: readonly string[] = []): string[] {
+  return [...previous, ...(value.match(/[^,<]+(?:<[^>]*>)?[^,<]*/g) ?? [])];
+}

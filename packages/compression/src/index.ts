@@ -1,5 +1,6 @@
 /**
  * `@bitloom/compression`: rewrite a float graph into a quantised one. Round-to-nearest by named schemes.
  */
+export { compareWeights, type ModelComparison, type WeightComparison } from './compare-weights.js';
 export { type QuantizedBundle, quantizeModel } from './quantize-model.js';
 export { findScheme, SCHEMES, type Scheme, schemeNames, type WeightRole } from './schemes.js';

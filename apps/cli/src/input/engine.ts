@@ -143,7 +143,8 @@ async function withClosers<T>(
 /** A card that counts no time makes no report, so nobody reads these. */
 const NOT_COUNTED: InstructionBytes = { total: 0, unbucketed: 0, bucketed: 0, resolved: 0 };
 
-function requireTokenizer(tokenizer: Tokenizer | undefined, spec: string): Tokenizer {
+/** @throws BitloomError `tokenizer-missing` */
+export function requireTokenizer(tokenizer: Tokenizer | undefined, spec: string): Tokenizer {
   if (tokenizer !== undefined) return tokenizer;
   throw new BitloomError({
     code: 'tokenizer-missing',

@@ -1,0 +1,172 @@
+/** `bitloom formats`: element formats and quantisation schemes, or one of them in full. */
+import {
+  decodeElement,
+  describe,
+  ELEMENT_FORMATS,
+  formatRange,
+  preset,
+  presetNames,
+  type SchemeDescription,
+} from '@bitloom/formats';
+import type { ElementFormat, TensorScheme } from '@bitloom/ir';
+import { EXIT } from '../exit-codes.js';
+import { formatColumns, formatFacts } from '../terminal/table.js';
+import type { Terminal } from '../terminal/terminal.js';
+
+/** What `--json` prints of a scheme. */
+interface SchemeDocument extends SchemeDescription {
+  readonly doc: string;
+  readonly activations?: string;
+}
+
+/** What `--json` prints of an element format. */
+interface ElementDocument extends ElementFormat {
+  readonly min: number;
+  readonly max: number;
+  readonly smallest: number;
+}
+
+export async function formats(name: string | undefined, terminal: Terminal): Promise<number> {
+  if (name === undefined) return listAll(terminal);
+  if (Object.hasOwn(ELEMENT_FORMATS, name)) return showElement(ELEMENT_FORMATS[name], terminal);
+  return showScheme(name, terminal);
+}
+
+function listAll(terminal: Terminal): number {
+  const schemes = presetNames().map(schemeDocument);
+  const elements = Object.values(ELEMENT_FORMATS).map(elementDocument);
+  if (terminal.json) {
+    terminal.document({ schemes, elements });
+    return EXIT.ok;
+  }
+  const { out } = terminal;
+  const schemeTable = formatColumns(
+    [
+      { title: 'scheme' },
+      { title: 'bits/weight', align: 'right' },
+      { title: 'element' },
+      { title: 'range', align: 'right' },
+      { title: 'what it is' },
+    ],
+    schemes.map(({ name, bitsPerWeight, element, range, doc }) => [
+      out.style.accent(name),
+      String(Number(bitsPerWeight.toFixed(4))),
+      element,
+      rangeText(range[0], range[1]),
+      doc,
+    ]),
+    out,
+  );
+  const elementTable = formatColumns(
+    [
+      { title: 'element' },
+      { title: 'bits', align: 'right' },
+      { title: 'range', align: 'right' },
+      { title: 'smallest', align: 'right' },
+      { title: 'exponent, mantissa, bias', align: 'right' },
+      { title: 'no numbers' },
+    ],
+    elements.map((format) => [
+      out.style.accent(format.name),
+      String(format.bits),
+      rangeText(format.min, format.max),
+      figure(format.smallest),
+      format.kind === 'float'
+        ? `${format.exponentBits}, ${format.mantissaBits}, ${format.bias}`
+        : format.kind,
+      SPECIALS[format.specials],
+    ]),
+    out,
+  );
+  terminal.write(
+    `${schemeTable}\n${elementTable}\n` +
+      'Families by pattern: MLS<E,M>, ShiftQuant<bits>x<groups>; elements <E,M>.\n' +
+      '`bitloom formats NAME` describes one; `bitloom compare MODEL --schemes A,B` measures them on a model.\n',
+  );
+  return EXIT.ok;
+}
+
+const SPECIALS: Readonly<Record<ElementFormat['specials'], string>> = {
+  ieee: 'infinities, NaNs',
+  fn: 'one NaN per sign',
+  fnuz: 'one NaN, no -0',
+  'nan-only': 'one NaN, no 0',
+  none: 'none',
+};
+
+function showScheme(name: string, terminal: Terminal): number {
+  const { weights, activations, doc } = preset(name);
+  if (terminal.json) {
+    terminal.document({
+      ...schemeDocument(name),
+      weights,
+      ...(activations === undefined ? {} : { activations }),
+    });
+    return EXIT.ok;
+  }
+  const { text, bitsPerWeight } = describe(weights);
+  const facts: [string, string][] = [
+    ['weights', text],
+    ['bits per weight', String(Number(bitsPerWeight.toFixed(4)))],
+    ...(activations === undefined ? [] : [['activations', describe(activations).text] as [string, string]]),
+    ['saturate', String(weights.saturate)],
+    ['NaN', nanText(weights)],
+    ['layout', weights.layout],
+  ];
+  const { out } = terminal;
+  terminal.write(`${out.style.strong(name)}: ${doc}\n${formatFacts(facts, out)}`);
+  if (weights.element.bits <= 4) terminal.write(codePoints(weights.element));
+  return EXIT.ok;
+}
+
+function nanText({ nan, scales }: TensorScheme): string {
+  return scales[0].format.specials === 'nan-only' ? 'the block becomes NaN' : nan;
+}
+
+function showElement(format: ElementFormat, terminal: Terminal): number {
+  const document = elementDocument(format);
+  if (terminal.json) {
+    terminal.document(document);
+    return EXIT.ok;
+  }
+  const { out } = terminal;
+  const facts: [string, string][] = [
+    ['bits', String(format.bits)],
+    ['range', rangeText(document.min, document.max)],
+    ['smallest', figure(document.smallest)],
+    ['no numbers', SPECIALS[format.specials]],
+  ];
+  terminal.write(`${out.style.strong(format.name)}\n${formatFacts(facts, out)}`);
+  if (format.bits <= 4) terminal.write(codePoints(format));
+  return EXIT.ok;
+}
+
+/** All values of a narrow element, in order of codes. */
+function codePoints(format: ElementFormat): string {
+  const used = format.values?.length ?? 2 ** format.bits;
+  const values = Array.from({ length: used }, (_, code) => decodeElement(code, format));
+  return `  values by code: ${values.map((value) => (Object.is(value, -0) ? '-0' : figure(value))).join(' ')}\n`;
+}
+
+function schemeDocument(name: string): SchemeDocument {
+  const { doc, weights, activations } = preset(name);
+  return {
+    ...describe(weights),
+    name,
+    doc,
+    ...(activations === undefined ? {} : { activations: describe(activations).text }),
+  };
+}
+
+function elementDocument(format: ElementFormat): ElementDocument {
+  const { min, max, smallest } = formatRange(format);
+  return { ...format, min, max, smallest };
+}
+
+function rangeText(min: number, max: number): string {
+  return min === -max ? `±${figure(max)}` : `${figure(min)}..${figure(max)}`;
+}
+
+function figure(value: number): string {
+  return String(Number(value.toPrecision(6)));
+}
