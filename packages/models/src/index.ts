@@ -19,13 +19,22 @@ export {
 export type { Weights } from './decoder/weights.js';
 export type { Checkpoint } from './families/checkpoint.js';
 export { ggufCheckpoint } from './families/gguf.js';
+export {
+  type ExportedTensor,
+  type ExportSource,
+  exportGguf,
+  type GgufExport,
+  type GgufExportOptions,
+} from './families/gguf-export.js';
 export { hfCheckpoint } from './families/hf-checkpoint.js';
 export { readHfConfig } from './families/hf-config.js';
 export { llama2cCheckpoint } from './families/llama2c.js';
 export { type GgufData, GgufMetadata, type GgufValue } from './gguf/metadata.js';
 export { type GgufFile, readGguf } from './gguf/reader.js';
+export { GGUF_STORAGE_TYPES } from './gguf/storage-types.js';
 export type { GgufValueType } from './gguf/types.js';
 export type { GgufLimits } from './gguf/value-reader.js';
+export { encodeGguf, type GgufContent, type GgufTensorInput, ggufWrites } from './gguf/writer.js';
 export { readChatTemplate } from './hf/chat-template.js';
 export { type HfFiles, type HfLlamaOptions, writeHfLlama } from './hf/write-hf-llama.js';
 export type { JsonObject, JsonValue } from './json/strict-json.js';

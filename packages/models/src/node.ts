@@ -3,3 +3,4 @@ export type { OpenModel } from './bundle.js';
 export { fromDescriptor, openFile, openFolder } from './node/file-source.js';
 export { type OpenOptions, openModel } from './node/open-model.js';
 export { readTokenizerFile } from './node/open-tokenizer.js';
+export { writeGguf } from './node/write-pieces.js';

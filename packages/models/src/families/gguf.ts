@@ -1,8 +1,9 @@
 /**
- * A GGUF file as a decoder: architecture `llama`. Its query and key rows are stored for interleaved rotation, and a
- * long-context scaling may come as divisors of the frequencies (`rope_freqs.weight`).
+ * A GGUF file as a decoder: architectures `llama`, whose query and key rows are stored for interleaved rotation, and
+ * `qwen2`, whose rows turn in halves. A long-context scaling may come as divisors of the frequencies
+ * (`rope_freqs.weight`).
  *
- * Source of keys and names: the GGUF specification and llama.cpp's loader for this architecture.
+ * Source of keys and names: the GGUF specification and llama.cpp's loaders for these architectures.
  */
 import { BitloomError } from '@bitloom/ir';
 import type { RopeScaling } from '@bitloom/kernels';
@@ -16,26 +17,7 @@ import type { GgufMetadata } from '../gguf/metadata.js';
 import type { GgufFile } from '../gguf/reader.js';
 import { readFloatsAsync } from '../tensors/tensor-file.js';
 import { type Checkpoint, checkpointOf, fromTable } from './checkpoint.js';
-
-const TENSORS: Readonly<Record<string, string>> = {
-  'embedding.weight': 'token_embd.weight',
-  'attention_norm.weight': 'blk.{}.attn_norm.weight',
-  'q.weight': 'blk.{}.attn_q.weight',
-  'k.weight': 'blk.{}.attn_k.weight',
-  'v.weight': 'blk.{}.attn_v.weight',
-  'o.weight': 'blk.{}.attn_output.weight',
-  'q.bias': 'blk.{}.attn_q.bias',
-  'k.bias': 'blk.{}.attn_k.bias',
-  'v.bias': 'blk.{}.attn_v.bias',
-  'o.bias': 'blk.{}.attn_output.bias',
-  'ffn_norm.weight': 'blk.{}.ffn_norm.weight',
-  'gate.weight': 'blk.{}.ffn_gate.weight',
-  'up.weight': 'blk.{}.ffn_up.weight',
-  'down.weight': 'blk.{}.ffn_down.weight',
-  'norm.weight': 'output_norm.weight',
-  'head.weight': 'output.weight',
-};
-const ROPE_FACTORS = 'rope_freqs.weight';
+import { GGUF_ARCHITECTURES, GGUF_ROPE_FACTORS, GGUF_TENSORS } from './gguf-architectures.js';
 
 /**
  * The decoder in a GGUF file.
@@ -44,14 +26,17 @@ const ROPE_FACTORS = 'rope_freqs.weight';
  */
 export async function ggufCheckpoint(file: GgufFile): Promise<Checkpoint> {
   const architecture = file.metadata.string('general.architecture');
-  if (architecture !== 'llama') throw unknownArchitecture(file.name, 'llama', architecture);
-  const config = await readConfig(file);
+  const known = GGUF_ARCHITECTURES.get(architecture);
+  if (known === undefined) {
+    throw unknownArchitecture(file.name, [...GGUF_ARCHITECTURES.keys()].join(' or '), architecture);
+  }
+  const config = await readConfig(file, architecture, known.layout);
   checkDecoderConfig(config, file.name);
   return checkpointOf(
     file,
     config,
-    (parameter, shape) => ({ tensor: fromTable(TENSORS, parameter), shape }),
-    (tensor) => tensor === ROPE_FACTORS,
+    (parameter, shape) => ({ tensor: fromTable(GGUF_TENSORS, parameter), shape }),
+    (tensor) => tensor === GGUF_ROPE_FACTORS,
   );
 }
 
@@ -67,10 +52,14 @@ export function unknownArchitecture(where: string, known: string, got: string): 
   });
 }
 
-async function readConfig(file: GgufFile): Promise<DecoderConfig> {
+async function readConfig(
+  file: GgufFile,
+  architecture: string,
+  layout: 'interleaved' | 'half',
+): Promise<DecoderConfig> {
   const { metadata, tensors } = file;
-  const integer = (key: string): number => metadata.integer(`llama.${key}`);
-  const optional = (key: string): number | undefined => metadata.optionalInteger(`llama.${key}`);
+  const integer = (key: string): number => metadata.integer(`${architecture}.${key}`);
+  const optional = (key: string): number | undefined => metadata.optionalInteger(`${architecture}.${key}`);
   const [width, heads] = [integer('embedding_length'), integer('attention.head_count')];
   const headDim = optional('attention.key_length') ?? width / heads;
   requireOnly(file, 'experts', 'none', optional('expert_count') ?? 0, 0);
@@ -94,7 +83,7 @@ async function readConfig(file: GgufFile): Promise<DecoderConfig> {
     throw invalidConfig(file.name, 'vocabulary size', 'token_embd.weight', 'neither');
   const has = (part: string): boolean => tensors.has(`blk.0.${part}`);
   return {
-    family: 'llama',
+    family: architecture,
     vocabSize,
     layers: integer('block_count'),
     width,
@@ -102,12 +91,12 @@ async function readConfig(file: GgufFile): Promise<DecoderConfig> {
     kvHeads: optional('attention.head_count_kv') ?? heads,
     headDim,
     hiddenWidth: integer('feed_forward_length'),
-    norm: { kind: 'rms', epsilon: metadata.float('llama.attention.layer_norm_rms_epsilon') },
+    norm: { kind: 'rms', epsilon: metadata.float(`${architecture}.attention.layer_norm_rms_epsilon`) },
     positions: {
       kind: 'rope',
-      theta: metadata.optionalFloat('llama.rope.freq_base') ?? 10000,
-      layout: 'interleaved',
-      scaling: await readScaling(file),
+      theta: metadata.optionalFloat(`${architecture}.rope.freq_base`) ?? 10000,
+      layout,
+      scaling: await readScaling(file, architecture),
     },
     biases: { qkv: has('attn_q.bias'), output: has('attn_output.bias'), feedForward: false },
     feedForward: { gated: true, activation: 'silu' },
@@ -120,32 +109,32 @@ function requireOnly(file: GgufFile, what: string, expected: string, got: number
   if (got !== wanted) throw unsupportedModel(file.name, what, expected, got);
 }
 
-async function readScaling(file: GgufFile): Promise<RopeScaling> {
+async function readScaling(file: GgufFile, architecture: string): Promise<RopeScaling> {
   const { metadata, tensors } = file;
-  const factors = tensors.get(ROPE_FACTORS);
-  const linear = readLinearScaling(metadata);
+  const factors = tensors.get(GGUF_ROPE_FACTORS);
+  const linear = readLinearScaling(metadata, architecture);
   if (factors === undefined) return linear;
   if (linear.kind !== 'none') {
     throw unsupportedModel(
       file.name,
       'two kinds of rotary scaling at once',
       'one',
-      `${ROPE_FACTORS} and a factor`,
+      `${GGUF_ROPE_FACTORS} and a factor`,
     );
   }
   if (factors.shape.length !== 1 || factors.shape[0] > 65536) {
-    throw invalidConfig(file.name, ROPE_FACTORS, 'one row of at most 65536', factors.shape);
+    throw invalidConfig(file.name, GGUF_ROPE_FACTORS, 'one row of at most 65536', factors.shape);
   }
   return { kind: 'factors', factors: Array.from(await readFloatsAsync(factors)) };
 }
 
-function readLinearScaling(metadata: GgufMetadata): RopeScaling {
-  const type = metadata.optionalString('llama.rope.scaling.type') ?? 'linear';
+function readLinearScaling(metadata: GgufMetadata, architecture: string): RopeScaling {
+  const type = metadata.optionalString(`${architecture}.rope.scaling.type`) ?? 'linear';
   if (type === 'none') return { kind: 'none' };
   if (type !== 'linear') throw unsupportedModel(metadata.file, 'rotary scaling', 'none or linear', type);
   const factor =
-    metadata.optionalFloat('llama.rope.scaling.factor') ??
-    metadata.optionalFloat('llama.rope.scale_linear') ??
+    metadata.optionalFloat(`${architecture}.rope.scaling.factor`) ??
+    metadata.optionalFloat(`${architecture}.rope.scale_linear`) ??
     1;
   return factor === 1 || factor === 0 ? { kind: 'none' } : { kind: 'linear', factor };
 }

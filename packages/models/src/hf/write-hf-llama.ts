@@ -5,6 +5,7 @@
 import { BitloomError, type SectionSource } from '@bitloom/ir';
 import { type DecoderConfig, unsupportedModel } from '../decoder/decoder-config.js';
 import { decoderParameters } from '../decoder/parameters.js';
+import { halvesFirst } from '../decoder/rotary-order.js';
 import { fromTable } from '../families/checkpoint.js';
 import { LLAMA_NAMES } from '../families/hf-checkpoint.js';
 import { f32Entry, type SafetensorsEntry, writeSafetensors } from '../safetensors/writer.js';
@@ -46,25 +47,6 @@ export function writeHfLlama(
     'config.json': new TextEncoder().encode(`${json}\n`),
     'model.safetensors': writeSafetensors(entries, { format: 'pt' }),
   };
-}
-
-/**
- * Rows of each head reordered from interleaved pairs (0, 1), (2, 3), ... to halves: row 2i goes to i, row 2i + 1 to
- * i + headDim/2. `rowLength` values make a row.
- */
-export function halvesFirst(
-  values: Float32Array,
-  headDim: number,
-  rowLength: number,
-): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(values.length);
-  const rows = values.length / rowLength;
-  for (let row = 0; row < rows; row++) {
-    const inHead = row % headDim;
-    const target = row - inHead + (inHead >> 1) + (inHead & 1) * (headDim / 2);
-    out.set(values.subarray(row * rowLength, (row + 1) * rowLength), target * rowLength);
-  }
-  return out;
 }
 
 function hfLlamaConfig(config: DecoderConfig, options: HfLlamaOptions): Record<string, unknown> {

@@ -149,7 +149,7 @@ function build(record: HfJsonRecord, added: readonly AddedToken[]): HfTokenizer 
   }
 }
 
-interface AddedToken {
+export interface AddedToken {
   readonly id: number;
   readonly content: string;
   readonly special?: boolean;
@@ -163,8 +163,8 @@ function isId(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < MAX_ID;
 }
 
-/** The added tokens, checked: the package trusts their ids. */
-function addedTokens(tokenizer: Readonly<Record<string, unknown>>): AddedToken[] {
+/** The added tokens, checked: the package trusts their ids. @throws BitloomError `tokenizer-json-invalid` */
+export function addedTokens(tokenizer: Readonly<Record<string, unknown>>): AddedToken[] {
   const list = tokenizer.added_tokens ?? [];
   if (!Array.isArray(list)) throw invalid('an array added_tokens', describe(list));
   return list.map((token: unknown) => {
