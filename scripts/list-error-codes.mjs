@@ -40,6 +40,7 @@ const ROOMS = [
 /** How codes begin that reach BitloomError through a helper function, by package. */
 const HELPER_PREFIXES = {
   ir: ['model-', 'program-'],
+  formats: ['packing-'],
   models: ['gguf-', 'llama2c-', 'model-', 'safetensors-'],
   cli: ['output-'],
 };

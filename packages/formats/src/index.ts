@@ -36,6 +36,37 @@ export type { MlsGroups } from './mls/mls-groups.js';
 export { type MlsDot, mlsAccumulatorBits, mlsDot, mlsGroupProduct } from './mls/mls-product.js';
 export { type MlsScaleRule, mlsEffectiveScale, mlsGroupScale, mlsWantedScale } from './mls/mls-scales.js';
 export * from './mls/quantize-mls.js';
+export * from './packings/awq.js';
+export * from './packings/compressed-floats.js';
+export {
+  type CompressedIntegerShape,
+  compressedGroups,
+  type PackQuantizedTensors,
+  type PlainIntegerTensors,
+  readPackQuantized,
+  readPlainIntegers,
+  wordLayout,
+  writePackQuantized,
+  writePlainIntegers,
+} from './packings/compressed-integers.js';
+export { type CompressedStrategy, type StrategyScales, strategyScales } from './packings/compressed-strategy.js';
+export * from './packings/gptq.js';
+export * from './packings/hqq.js';
+export {
+  checkPackedLinear,
+  dequantizePacked,
+  type PackedLinear,
+  type RowRange,
+  type ScaleGroups,
+} from './packings/packed-linear.js';
+export { type RoundToNearestRule, roundToNearest } from './packings/round-to-nearest.js';
+export {
+  decodeStoredFloats,
+  encodeStoredFloats,
+  type StoredFloats,
+  type StoredFormat,
+} from './packings/stored-floats.js';
+export { type WordLayout, wordCount } from './packings/word-stream.js';
 export * from './quantize.js';
 export { philox4x32, randomWords } from './rounding/philox.js';
 export {
