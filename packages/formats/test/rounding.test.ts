@@ -1,7 +1,7 @@
 import { BitloomError } from '@bitloom/ir';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ROUNDING_MODES, type DeterministicRounding, roundShift, roundToInteger } from '../src/index.js';
+import { type DeterministicRounding, ROUNDING_MODES, roundShift, roundToInteger } from '../src/index.js';
 
 it('rounds ties and directions as the names say', () => {
   const table: [number, ...number[]][] = [

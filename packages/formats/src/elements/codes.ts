@@ -6,7 +6,9 @@ import { BitloomError, type ElementFormat } from '@bitloom/ir';
 import { randomWords } from '../rounding/philox.js';
 import { isStochastic } from '../rounding/stochastic.js';
 import { codeCount, codeError, decodeElement } from './decode-element.js';
-import { DEFAULT_ENCODE_POLICY, type EncodePolicy, encodeElement, encodeNan } from './encode-element.js';
+import { decodeTable } from './decode-table.js';
+import { DEFAULT_ENCODE_POLICY, type EncodePolicy } from './encode-element.js';
+import { encodeRangeOf } from './encode-ranges.js';
 
 /** One code per element: the narrowest unsigned integers that hold the bits of the format. */
 export type CodeArray = Uint8Array | Uint16Array | Uint32Array;
@@ -45,27 +47,28 @@ export function encode(values: Float32Array, format: ElementFormat, options: Enc
     saturate: options.saturate ?? DEFAULT_ENCODE_POLICY.saturate,
     nan: options.nan ?? DEFAULT_ENCODE_POLICY.nan,
   };
+  const encodeRange = encodeRangeOf(format, policy, values.length);
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const stochastic = isStochastic(policy.rounding);
+  if (!isStochastic(policy.rounding)) {
+    encodeRange(values, bits, out, 0, values.length, new Uint32Array(0));
+    return out;
+  }
   const { seed = 0, stream = 0, firstIndex = 0 } = options;
-  const words = new Uint32Array(stochastic ? Math.min(RANDOM_CHUNK, values.length) : 0);
-  const random = { bits: 32, value: 0 };
-  for (let i = 0; i < values.length; i += 1) {
-    if (stochastic) {
-      if (i % RANDOM_CHUNK === 0) randomWords(seed, stream, firstIndex + i, words);
-      random.value = words[i % RANDOM_CHUNK];
-    }
-    // The sign of a NaN is read from its bits: as a number it has none that could be relied on.
-    out[i] = Number.isNaN(values[i])
-      ? encodeNan(bits[i] >>> 31 === 1, format, policy.nan, `element ${i}`)
-      : encodeElement(values[i], format, policy, random);
+  const words = new Uint32Array(Math.min(RANDOM_CHUNK, values.length));
+  for (let start = 0; start < values.length; start += RANDOM_CHUNK) {
+    const end = Math.min(start + RANDOM_CHUNK, values.length);
+    randomWords(seed, stream, firstIndex + start, words.subarray(0, end - start));
+    encodeRange(values, bits, out, start, end, words);
   }
   return out;
 }
 
+/** Below this many codes, values are decoded one by one rather than by a table of all codes. */
+const TABLE_WORTH = 64;
+
 /**
  * The value of every code, rounded to float32 where the format is wider than that: `out[i] = decodeElement(codes[i])`.
- * NaNs come out quiet, with the sign of their code.
+ * NaNs keep the sign of their code.
  *
  * @returns `out`, or a new array.
  * @throws BitloomError `element-code` naming the element, `format-length`.
@@ -76,14 +79,36 @@ export function decode(
   out: Float32Array = new Float32Array(codes.length),
 ): Float32Array {
   checkElementCount('out', out.length, codes.length);
+  if (format.bits <= 8 && codes.length >= TABLE_WORTH && codes instanceof Uint8Array) {
+    return decodeByTable(codes, format, out);
+  }
   const count = codeCount(format);
   const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
   for (let i = 0; i < codes.length; i += 1) {
     const code = codes[i];
     if (!(code < count)) throw codeError(code, format, `element ${i}`);
     const value = decodeElement(code, format);
-    out[i] = value;
     if (Number.isNaN(value)) bits[i] = format.signed && code >= count / 2 ? 0xffc00000 : 0x7fc00000;
+    else out[i] = value;
+  }
+  return out;
+}
+
+function decodeByTable(codes: Uint8Array, format: ElementFormat, out: Float32Array): Float32Array {
+  // Copied as bits, because a NaN that passes as a number may lose its sign.
+  const table = new Uint32Array(256);
+  table.set(new Uint32Array(decodeTable(format).buffer));
+  const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
+  const count = codeCount(format);
+  let largest = 0;
+  for (let i = 0; i < codes.length; i += 1) {
+    const code = codes[i];
+    bits[i] = table[code];
+    largest = code > largest ? code : largest;
+  }
+  if (largest >= count) {
+    const at = codes.findIndex((code) => code >= count);
+    throw codeError(codes[at], format, `element ${at}`);
   }
   return out;
 }
