@@ -49,7 +49,11 @@ export {
   writePackQuantized,
   writePlainIntegers,
 } from './packings/compressed-integers.js';
-export { type CompressedStrategy, type StrategyScales, strategyScales } from './packings/compressed-strategy.js';
+export {
+  type CompressedStrategy,
+  type StrategyScales,
+  strategyScales,
+} from './packings/compressed-strategy.js';
 export * from './packings/gptq.js';
 export * from './packings/hqq.js';
 export {
@@ -67,6 +71,7 @@ export {
   type StoredFormat,
 } from './packings/stored-floats.js';
 export { type WordLayout, wordCount } from './packings/word-stream.js';
+export { type CodePointsOptions, codePointsSvg } from './pictures/code-points.js';
 export * from './quantize.js';
 export { philox4x32, randomWords } from './rounding/philox.js';
 export {
