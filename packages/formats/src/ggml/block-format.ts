@@ -15,8 +15,10 @@ export interface GgmlBlock {
   readonly elements: number;
   /** Bytes of one block. */
   readonly bytes: number;
-  /** Where in a block its fp16 scales and minimums lie, as byte offsets: what must stay finite when encoding. */
+  /** Byte offsets of the fp16 scales and minimums in a block; encoding refuses a block where one is not finite. */
   readonly halves: readonly number[];
+  /** The same of float32 scales, where the format has them. */
+  readonly floats?: readonly number[];
   /** Decodes the block at byte `at` of `blocks` to `elements` values from `outAt` of `out`. Never fails. */
   readonly decode: (blocks: Uint8Array, at: number, out: Float32Array, outAt: number) => void;
   /** Encodes `elements` finite values from `from` of `values` to the block at byte `outAt` of zeroed `out`. */

@@ -13,16 +13,19 @@ const f = Math.fround;
 /** Twice the value of each code; scales below are halved in turn. Code 8 is a zero without a sign. */
 const DOUBLED: readonly number[] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
-/** Midpoints between neighbours of the first eight. */
-const MIDPOINTS: readonly number[] = [0.5, 1.5, 2.5, 3.5, 5, 7, 10];
-
 /** Code nearest to value / scale, of two that are equally near the smaller magnitude. `scale` is a halved one. */
 function nearestCode(value: number, scale: number): number {
-  if (scale === 0) return 0;
   const size = Math.abs(value);
   let code = 0;
-  // Exact in float64: a midpoint times a scale of at most four bits.
-  while (code < 7 && size > MIDPOINTS[code] * scale) code += 1;
+  let nearest = size;
+  for (let candidate = 1; candidate < 8; candidate += 1) {
+    // In float32, so that far beyond the largest value, where GGML cannot tell the candidates apart, neither can this.
+    const distance = Math.abs(f(f(DOUBLED[candidate] * scale) - size));
+    if (distance < nearest) {
+      nearest = distance;
+      code = candidate;
+    }
+  }
   return value < 0 && code > 0 ? code + 8 : code;
 }
 

@@ -96,7 +96,7 @@ export function decodeGgmlBlocks(
  *
  * @throws BitloomError `ggml-length` unless the number of values is a multiple of the block's elements,
  *   `quantize-not-finite` for a NaN or an infinity, `quantize-scale-overflow` for a block whose scale or minimum
- *   does not fit fp16, `format-unknown` for a name that is none.
+ *   does not fit its format, `format-unknown` for a name that is none.
  */
 export function encodeGgmlBlocks(name: GgmlBlockName, values: Float32Array): Uint8Array<ArrayBuffer> {
   const format = ggmlBlock(name);
@@ -122,10 +122,16 @@ export function encodeGgmlBlocks(name: GgmlBlockName, values: Float32Array): Uin
   return out;
 }
 
-/** Whether no fp16 of the block at byte `at` is an infinity or a NaN. */
-function scalesAreFinite(format: GgmlBlock, out: Uint8Array, at: number): boolean {
-  for (let i = 0; i < format.halves.length; i += 1) {
-    if ((out[at + format.halves[i] + 1] & 0x7c) === 0x7c) return false;
+const NONE: readonly number[] = [];
+
+/** Whether no scale of the block at byte `at` is an infinity or a NaN: all bits of its exponent set. */
+function scalesAreFinite({ halves, floats = NONE }: GgmlBlock, out: Uint8Array, at: number): boolean {
+  for (let i = 0; i < halves.length; i += 1) {
+    if ((out[at + halves[i] + 1] & 0x7c) === 0x7c) return false;
+  }
+  for (let i = 0; i < floats.length; i += 1) {
+    const top = at + floats[i] + 3;
+    if ((out[top] & 0x7f) === 0x7f && (out[top - 1] & 0x80) !== 0) return false;
   }
   return true;
 }
@@ -136,9 +142,10 @@ function scaleOverflow(format: GgmlBlock, values: Float32Array, block: number): 
   for (let j = start; j < start + format.elements; j += 1) amax = Math.max(amax, Math.abs(values[j]));
   return new BitloomError({
     code: 'quantize-scale-overflow',
-    message: `the scale of a ${format.name} block does not fit fp16`,
+    message: `the scale of a ${format.name} block does not fit its format`,
     where: `elements ${start} to ${start + format.elements - 1}`,
-    expected: 'scales and minimums below 65520',
+    expected:
+      format.halves.length > 0 ? 'scales and minimums below 65520' : 'a scale that decodes to finite values',
     got: `amax ${amax}`,
     hint: 'keep this tensor in floating point',
   });

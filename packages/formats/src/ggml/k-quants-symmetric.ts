@@ -164,6 +164,7 @@ export const Q8_K: GgmlBlock = {
   elements: 256,
   bytes: 292,
   halves: [],
+  floats: [0],
   decode(blocks, at, out, outAt) {
     const d = float32FromBits(
       blocks[at] | (blocks[at + 1] << 8) | (blocks[at + 2] << 16) | (blocks[at + 3] << 24),
@@ -177,7 +178,9 @@ export const Q8_K: GgmlBlock = {
     }
     if (extreme === 0) return;
     const inverse = f(-127 / extreme);
-    const bits = float32Bits(f(1 / inverse));
+    const d = f(1 / inverse);
+    // Two divisions make the scale of the largest float32 a little too large to decode.
+    const bits = float32Bits(Number.isFinite(f(127 * d)) ? d : Number.POSITIVE_INFINITY);
     for (let byte = 0; byte < 4; byte += 1) out[outAt + byte] = bits >> (8 * byte);
     for (let group = 0; group < 16; group += 1) {
       let sum = 0;
