@@ -5,8 +5,8 @@
  *     value = fround(code · s)     fround((code − zero) · s)     fround(fround(code · s) + minimum)
  */
 import { BitloomError, type ElementFormat } from '@bitloom/ir';
-import { decode } from '../elements/codes.js';
-import { decodeElement } from '../elements/decode-element.js';
+import { type CodeArray, decode } from '../elements/codes.js';
+import { codeCount, codeError, decodeElement } from '../elements/decode-element.js';
 import { codesFromBytes, rowBytes, unpackCodes } from '../layouts/codes.js';
 import { checkLength } from '../layouts/group-shape.js';
 import { type BlockGrid, blockGrid, forSegments, outerCells } from '../schemes/block-grid.js';
@@ -42,7 +42,7 @@ function codeSize({ bits }: ElementFormat): number {
  *
  * @param out row-major, as long as the tensor has elements; a new array by default
  * @throws BitloomError `format-length` when a component or `out` has another length, `quantized-component-missing`,
- *   `quantized-index` for a group that is not there, `scheme-nesting`
+ *   `quantized-index` for a group that is not there, `element-code` for a code that is not there, `scheme-nesting`
  */
 export function dequantizeScaled(
   tensor: QuantizedTensor,
@@ -60,7 +60,7 @@ export function dequantizeScaled(
   const zeros = zerosOf(tensor, grid);
   const minimum = type.scales[0].zero?.kind === 'minimum';
   const codes = unpackCodes(components.codes, rows, cols, element.bits);
-  const value = element.bits <= 8 ? valueTable(element) : undefined;
+  const value = element.bits <= 8 ? valueTable(element, codes) : undefined;
   const values = value === undefined ? decode(codes, element) : undefined;
   const factors = channelFactors(tensor);
 
@@ -88,8 +88,13 @@ function component(components: Readonly<Record<string, Uint8Array>>, name: strin
 }
 
 /** Value of every code of a narrow element. */
-function valueTable(element: ElementFormat): Float32Array {
-  return Float32Array.from({ length: 2 ** element.bits }, (_, code) => decodeElement(code, element));
+function valueTable(element: ElementFormat, codes: CodeArray): Float32Array {
+  const count = codeCount(element);
+  if (count < 2 ** element.bits) {
+    const bad = codes.findIndex((code) => code >= count);
+    if (bad >= 0) throw codeError(codes[bad], element, `element ${bad}`);
+  }
+  return Float32Array.from({ length: count }, (_, code) => decodeElement(code, element));
 }
 
 /** Effective scale of each block of the first level. */

@@ -5,6 +5,7 @@ import { GGML_BLOCK_SIZES } from '../ggml/block-sizes.js';
 import { elementsOf } from '../tensor.js';
 import { blockGrid, blockOf } from './block-grid.js';
 import { ggmlLayoutName } from './ggml-scheme.js';
+import { scaleRule } from './scale-rules.js';
 
 /** What {@link describe} says. */
 export interface SchemeDescription {
@@ -12,7 +13,7 @@ export interface SchemeDescription {
   /** Name and bits of one code. */
   readonly element: string;
   readonly elementBits: number;
-  /** Lowest and highest value of a code at scale 1. */
+  /** Lowest and highest value of the codes in use, at scale 1. */
   readonly range: readonly [number, number];
   /**
    * Bits per element with scales and zeros, as the format defines them: for the shape given, or for a tensor without
@@ -30,17 +31,25 @@ export interface SchemeDescription {
  */
 export function describe(scheme: TensorScheme, shape?: readonly number[]): SchemeDescription {
   const { name, element, scales, shiftGroups, rounding } = scheme;
-  const { min, max } = formatRange(element);
   const levels = scales.map((level) => `${level.format.name} ${sharing(level.granularity)} (${level.rule})`);
   const shift = shiftGroups === undefined ? [] : [`channels in ${shiftGroups} groups of powers of two`];
   return {
     name,
     element: element.name,
     elementBits: element.bits,
-    range: [min, max],
+    range: codesInUse(scheme),
     bitsPerWeight: bitsPerWeight(scheme, shape),
     text: [`${element.name} under ${[...levels, ...shift].join(', ')}`, `rounded ${rounding}`].join('; '),
   };
+}
+
+function codesInUse({ element, scales, layout }: TensorScheme): [number, number] {
+  if (layout !== 'canonical') {
+    const { min, max } = formatRange(element);
+    return [min, max];
+  }
+  const { lowest, highest } = scaleRule(scales[0].rule).codes(element);
+  return [lowest, highest];
 }
 
 function sharing(granularity: Granularity): string {

@@ -98,8 +98,16 @@ function checkComponents(constant: ConstantDecl): void {
   });
 }
 
-/** Canonical codes have their scales beside them; a tile layout holds both in its codes. */
+/**
+ * Components by layout: `canonical` has the codes, the scales of each level, zeros where a level has them, and the
+ * index map; every other layout is one run of blocks.
+ */
 function neededComponents(type: ValueType): readonly string[] {
   if (type.kind === 'dense') return ['data'];
-  return type.layout === 'canonical' && type.scales.length > 0 ? ['codes', 'scales'] : ['codes'];
+  if (type.layout !== 'canonical') return ['blocks'];
+  const levels = type.scales.flatMap(({ zero }, index) => {
+    const suffix = index === 0 ? '' : String(index);
+    return [`scales${suffix}`, ...(zero === undefined ? [] : [`zeros${suffix}`])];
+  });
+  return ['codes', ...levels, ...(type.indexMap === undefined ? [] : ['index'])];
 }
