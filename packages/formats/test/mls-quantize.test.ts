@@ -107,6 +107,15 @@ describe('MLS tensors', () => {
     );
   });
 
+  test('group scales of <8,1> may move once more: 0.8 of the range rounds to 2/3, which asks for another scale', () => {
+    const options = { element: [2, 1], groupScaleMantissa: 1, groups: 'n' } as const;
+    const step = (values: Float32Array) => dequantizeMls(quantizeMls(values, [2], options));
+    const once = step(Float32Array.of(1, 0.8));
+    expect([...once]).toEqual([1, 2 / 3].map(Math.fround));
+    expect([...step(once)]).toEqual([1, 0.75]);
+    expect([...step(step(once))]).toEqual([1, 0.75]);
+  });
+
   test('any options: quantising what came back under the same scales gives the same codes', () => {
     fc.assert(
       fc.property(cases(), ({ values, shape, options }) => {
