@@ -11,7 +11,6 @@ export { DEFAULT_ENCODE_POLICY, type EncodePolicy, encodeElement } from './eleme
 export * from './elements/half-precision.js';
 export type { EncodeScratch, GgmlBlock } from './ggml/block-format.js';
 export * from './ggml/block-sizes.js';
-export { GGML_BLOCK_SIZES, type GgmlBlockName, type GgmlBlockSize } from './ggml/block-sizes.js';
 export { ggmlFallback } from './ggml/fallback.js';
 export * from './ggml/ggml-blocks.js';
 export { type CodeShape, packBitStream, unpackBitStream } from './layouts/bit-stream.js';
