@@ -9,6 +9,7 @@ export { decodeElement } from './elements/decode-element.js';
 export * from './elements/element-formats.js';
 export { DEFAULT_ENCODE_POLICY, type EncodePolicy, encodeElement } from './elements/encode-element.js';
 export * from './elements/half-precision.js';
+export { dequantizeGroupsPacked, quantizeGroupsPacked } from './fast/group-integers.js';
 export type { EncodeScratch, GgmlBlock } from './ggml/block-format.js';
 export * from './ggml/block-sizes.js';
 export { ggmlFallback } from './ggml/fallback.js';

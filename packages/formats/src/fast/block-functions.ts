@@ -7,11 +7,12 @@ import { internalError } from '@bitloom/ir';
 import { compileModule, instantiateModule, type WasmFunction, type WasmMemory } from '@bitloom/wasm';
 import { BLOCK_MODULE } from './block-module.js';
 
-/** An instance of the module; see `emit/encode.ts` and `emit/decode.ts` for the arguments. */
-export interface BlockFunctions {
+/** Names of the exported functions; `emit/` says what they do and take. */
+const NAMES = ['largest', 'fp16Scales', 'e8m0Scales', 'encode', 'decode', 'decodeHalves'] as const;
+
+/** An instance of the module. */
+export interface BlockFunctions extends Readonly<Record<(typeof NAMES)[number], WasmFunction>> {
   readonly memory: WasmMemory;
-  readonly encode: WasmFunction;
-  readonly decode: WasmFunction;
 }
 
 /** Gives the block functions, or undefined where the engine cannot run them. */
@@ -26,7 +27,7 @@ export function blockSource(
 ): BlockSource {
   let made: { readonly functions: BlockFunctions | undefined } | undefined;
   return () => {
-    made ??= { functions: tryInstantiate(instantiate) };
+    made ??= { functions: makeFunctions(instantiate) };
     return made.functions;
   };
 }
@@ -34,7 +35,7 @@ export function blockSource(
 /** The source that every fast path takes unless it is given another. */
 export const sharedBlockSource: BlockSource = /* @__PURE__ */ blockSource();
 
-function tryInstantiate(instantiate: Instantiate): BlockFunctions | undefined {
+function makeFunctions(instantiate: Instantiate): BlockFunctions | undefined {
   let exports: Record<string, unknown>;
   try {
     exports = instantiate(Uint8Array.from(atob(BLOCK_MODULE), (character) => character.charCodeAt(0)));
@@ -42,17 +43,16 @@ function tryInstantiate(instantiate: Instantiate): BlockFunctions | undefined {
     // No WebAssembly, no SIMD, or a policy of the page against compiling: the definition gives the same results.
     return undefined;
   }
-  const { memory, encode, decode } = exports;
-  if (!isMemory(memory) || !isFunction(encode) || !isFunction(decode)) {
+  if (!isBlockFunctions(exports)) {
     throw internalError('the block module does not export what its callers expect');
   }
-  return { memory, encode, decode };
+  return exports;
 }
 
-function isMemory(value: unknown): value is WasmMemory {
-  return typeof value === 'object' && value !== null && 'buffer' in value;
-}
-
-function isFunction(value: unknown): value is WasmFunction {
-  return typeof value === 'function';
+function isBlockFunctions(exports: object): exports is BlockFunctions {
+  const { memory } = exports as Partial<BlockFunctions>;
+  return (
+    memory?.buffer instanceof ArrayBuffer &&
+    NAMES.every((name) => typeof (exports as Partial<BlockFunctions>)[name] === 'function')
+  );
 }

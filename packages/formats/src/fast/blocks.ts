@@ -1,10 +1,11 @@
 /**
- * Matrices through the block functions: copied into their memory piece by piece, encoded or decoded there, copied
- * out. A piece is some whole rows, or some whole blocks of one row, small enough for the caches. Nothing here throws
- * for what a format cannot do: the answer is then undefined, and the caller takes the definition.
+ * Matrices through the block functions: copied into their memory piece by piece, worked on there, copied out. A piece
+ * is some whole rows, or some whole blocks of one row, small enough for the caches. Nothing here throws for what a
+ * format cannot do: callers look at what comes back, and take the definition where it says no.
  */
 import type { BlockFunctions, BlockSource } from './block-functions.js';
-import { ELEMENT_KINDS, PARAMETER_BYTES, PARAMETERS, SCALE_KINDS } from './parameters.js';
+import type { ElementCoding, Vectors } from './element-coding.js';
+import { ELEMENT_KINDS, PARAMETER_BYTES, PARAMETERS } from './parameters.js';
 
 /** A matrix [rows, cols] with a scale per `group` columns of a row; the last group of a row may be short. */
 export interface BlockShape {
@@ -13,197 +14,165 @@ export interface BlockShape {
   readonly group: number;
 }
 
-/** Scale and element of a block format, in the terms of `parameters.ts`. */
-export interface BlockFormat {
-  /** Width of a code, 2 to 8. */
-  readonly bits: number;
-  readonly scale: keyof typeof SCALE_KINDS;
-  readonly element: keyof typeof ELEMENT_KINDS;
-  /** Float elements: mantissa bits. */
-  readonly mantissaBits: number;
-  /** Vectors for `encode` and for `decode`, beside the index; those not named are 0. */
-  readonly encode: VectorParameters;
-  readonly decode: VectorParameters;
-}
-
-/** Vectors by name: 16 bytes each. */
-export type VectorParameters = Partial<Record<keyof typeof PARAMETERS, Uint8Array>>;
-
-/** Four equal float32, as a vector. */
-export function floats(value: number): Uint8Array {
-  return new Uint8Array(new Float32Array(4).fill(value).buffer);
-}
-
-/** Four equal 32-bit integers. */
-export function integers(value: number): Uint8Array {
-  return new Uint8Array(new Int32Array(4).fill(value).buffer);
-}
-
-/** Sixteen equal bytes. */
-export function bytes(value: number): Uint8Array {
-  return new Uint8Array(16).fill(value);
-}
-
-/** Bytes of a stored scale. */
-const SCALE_BYTES: Readonly<Record<keyof typeof SCALE_KINDS, number>> = { fp16: 2, e8m0: 1 };
-
 /** Elements of a piece, unless one block is larger. */
 const PIECE = 16384;
-/** A block past this many elements is left to the definition. */
-const LARGEST_BLOCK = 2 ** 24;
+/** A block past this many elements is left to the definition: scratch memory is kept, and should stay small. */
+const LARGEST_BLOCK = 2 ** 20;
 /** What the functions may read or write past the end of a buffer, at least. */
 const SPARE = 64;
 const PAGE = 65536;
 
-/** Where the buffers of a piece lie, in bytes. */
-interface Layout {
-  readonly elements: number;
+/** One piece: its blocks and where they begin in the matrix. */
+export interface Piece {
+  readonly rows: number;
+  readonly cols: number;
+  /** Index of its first element, of its first byte of codes, of its first block. */
+  readonly element: number;
+  readonly code: number;
+  readonly block: number;
+  readonly blocks: number;
+}
+
+/** Block functions with scratch memory for the pieces of one matrix. */
+export interface Workshop {
+  readonly functions: BlockFunctions;
+  readonly group: number;
+  readonly pieces: readonly Piece[];
+  /** Addresses: values, a float32 per block, bytes of codes, bytes of scale codes. */
   readonly values: number;
-  readonly codes: number;
   readonly scales: number;
-}
-
-/** Makes room for pieces of at most `elements` elements. */
-function layOut(memory: BlockFunctions['memory'], elements: number): Layout {
-  const values = PARAMETER_BYTES;
-  const codes = values + elements * 4 + SPARE;
-  const scales = codes + elements + SPARE;
-  // A block has at least one element, and its scale at most two bytes.
-  const missing = scales + elements * 2 + SPARE - memory.buffer.byteLength;
-  if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
-  return { elements, values, codes, scales };
-}
-
-/** Whether every block begins on a byte of the code stream and fits a piece. */
-function isRegular({ cols, group }: BlockShape, bits: number): boolean {
-  return (group >= cols || (group * bits) % 8 === 0) && Math.min(group, cols) <= LARGEST_BLOCK;
-}
-
-/** Writes the vectors a format needs; the index moves bytes between 2 · bits dense ones and two runs of 8. */
-function setParameters(
-  memory: BlockFunctions['memory'],
-  vectors: VectorParameters,
-  index: (i: number) => number,
-): void {
-  const target = new Uint8Array(memory.buffer, 0, PARAMETER_BYTES);
-  target.fill(0);
-  for (let i = 0; i < 16; i += 1) target[PARAMETERS.index + i] = index(i);
-  for (const [name, vector] of Object.entries(vectors)) {
-    target.set(vector, PARAMETERS[name as keyof typeof PARAMETERS]);
-  }
+  readonly codes: number;
+  readonly scaleCodes: number;
+  /** The memory in words and bytes. */
+  readonly words: Float32Array;
+  readonly bytes: Uint8Array;
 }
 
 /**
- * Visits a matrix in pieces: rows and columns of the piece, and where its values, code bytes and scales begin in the
- * matrix.
+ * Prepares for the pieces of a matrix whose codes have `bits` bits. Undefined where there are no block functions, a
+ * block would not begin on a byte of the code stream, or one is too large.
  */
-function forPieces(
-  { rows, cols, group }: BlockShape,
-  bits: number,
-  elements: number,
-  visit: (rows: number, cols: number, value: number, code: number, scale: number) => void,
-): void {
+export function openWorkshop(shape: BlockShape, bits: number, source: BlockSource): Workshop | undefined {
+  const { rows, cols } = shape;
+  const group = Math.min(shape.group, cols);
+  if (rows === 0 || cols === 0 || group > LARGEST_BLOCK) return undefined;
+  if (group < cols && (group * bits) % 8 !== 0) return undefined;
+  const functions = source();
+  if (functions === undefined) return undefined;
+  const elements = Math.max(PIECE, group);
+  const pieces = listPieces(rows, cols, group, bits, elements);
+  const blocks = pieces.reduce((most, piece) => Math.max(most, piece.blocks), 0);
+  const values = PARAMETER_BYTES;
+  const scales = values + elements * 4 + SPARE;
+  const codes = scales + blocks * 4 + SPARE;
+  const scaleCodes = codes + elements + SPARE;
+  const { memory } = functions;
+  const missing = scaleCodes + blocks * 2 + SPARE - memory.buffer.byteLength;
+  if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+  return {
+    functions,
+    group,
+    pieces,
+    values,
+    scales,
+    codes,
+    scaleCodes,
+    words: new Float32Array(memory.buffer),
+    bytes: new Uint8Array(memory.buffer),
+  };
+}
+
+function listPieces(rows: number, cols: number, group: number, bits: number, elements: number): Piece[] {
   const rowBytes = Math.ceil((cols * bits) / 8);
   const groups = Math.ceil(cols / group);
+  const pieces: Piece[] = [];
   if (cols <= elements) {
     const most = Math.floor(elements / cols);
     for (let row = 0; row < rows; row += most) {
-      visit(Math.min(most, rows - row), cols, row * cols, row * rowBytes, row * groups);
+      const count = Math.min(most, rows - row);
+      pieces.push({
+        rows: count,
+        cols,
+        element: row * cols,
+        code: row * rowBytes,
+        block: row * groups,
+        blocks: count * groups,
+      });
     }
-    return;
+    return pieces;
   }
-  const groupsPerPiece = Math.floor(elements / group);
+  const most = Math.floor(elements / group);
   for (let row = 0; row < rows; row += 1) {
-    for (let first = 0; first < groups; first += groupsPerPiece) {
+    for (let first = 0; first < groups; first += most) {
       const col = first * group;
-      const count = Math.min(groupsPerPiece * group, cols - col);
-      visit(1, count, row * cols + col, row * rowBytes + (col * bits) / 8, row * groups + first);
+      pieces.push({
+        rows: 1,
+        cols: Math.min(most * group, cols - col),
+        element: row * cols + col,
+        code: row * rowBytes + (col * bits) / 8,
+        block: row * groups + first,
+        blocks: Math.min(most, groups - first),
+      });
     }
+  }
+  return pieces;
+}
+
+/** Writes vectors to the parameters; the others keep what they are. */
+export function setVectors({ bytes }: Workshop, vectors: Vectors): void {
+  for (const [name, vector] of Object.entries(vectors)) {
+    bytes.set(vector, PARAMETERS[name as keyof typeof PARAMETERS]);
   }
 }
 
-/** Buffers that {@link encodeBlocks} fills: the stream of codes, and the scales in their bytes. */
-export interface BlockBuffers {
-  readonly codes: Uint8Array;
-  readonly scales: Uint8Array;
+/** Copies the values of a piece in. */
+export function loadValues({ words, values }: Workshop, from: Float32Array, piece: Piece): void {
+  const { element, rows, cols } = piece;
+  words.set(from.subarray(element, element + rows * cols), values / 4);
 }
 
 /**
- * Encodes `values` [rows, cols]. Returns the largest magnitude, which is not finite where a value is not; the codes
- * then mean nothing. Undefined: not done, the buffers are untouched.
+ * The largest magnitude of every block of the piece that was loaded, to the scales of the workshop; the bits of the
+ * largest of all are the result: 0x7f800000 and more where a value is not finite.
  */
-export function encodeBlocks(
-  values: Float32Array,
-  shape: BlockShape,
-  format: BlockFormat,
-  out: BlockBuffers,
-  source: BlockSource,
-): number | undefined {
-  const { bits } = format;
-  if (!isRegular(shape, bits)) return undefined;
-  if (shape.rows === 0 || shape.cols === 0) return 0;
-  const functions = source();
-  if (functions === undefined) return undefined;
-  const { memory, encode } = functions;
-  const group = Math.min(shape.group, shape.cols);
-  const layout = layOut(memory, Math.max(PIECE, group));
-  setParameters(memory, format.encode, (i) => (i < bits ? i : i < 2 * bits ? 8 + i - bits : 0xff));
-  const bytesPerScale = SCALE_BYTES[format.scale];
-  const scaleKind = SCALE_KINDS[format.scale];
-  const elementKind = ELEMENT_KINDS[format.element];
-  const drop = 23 - format.mantissaBits;
-  const floatsAt = new Float32Array(memory.buffer, layout.values, layout.elements);
-  const bytesAt = new Uint8Array(memory.buffer);
-  let largest = 0;
-  forPieces({ ...shape, group }, bits, layout.elements, (rows, cols, value, code, scale) => {
-    floatsAt.set(values.subarray(value, value + rows * cols));
-    const { values: from, codes: to, scales } = layout;
-    const seen = encode(rows, cols, group, from, to, scales, bits, scaleKind, elementKind, drop);
-    largest = Math.max(largest, seen);
-    const codeBytes = rows * Math.ceil((cols * bits) / 8);
-    const scaleBytes = rows * Math.ceil(cols / group) * bytesPerScale;
-    out.codes.set(bytesAt.subarray(to, to + codeBytes), code);
-    out.scales.set(bytesAt.subarray(scales, scales + scaleBytes), scale * bytesPerScale);
-  });
-  return new Float32Array(Int32Array.of(largest).buffer)[0];
+export function findLargest({ functions, group, values, scales }: Workshop, { rows, cols }: Piece): number {
+  return functions.largest(rows, cols, group, values, scales);
 }
 
-/**
- * Decodes a matrix [rows, cols] into `out`. Returns the largest scale code, by which the caller knows whether all
- * scales were numbers; where not, what was written means nothing. Undefined: not done, `out` is untouched.
- */
-export function decodeBlocks(
-  { codes, scales }: BlockBuffers,
-  shape: BlockShape,
-  format: BlockFormat,
+/** Parameters of the packing of `bits` bits, for codes that are written, and for codes that are read. */
+export function packIndex(bits: number): Uint8Array {
+  return Uint8Array.from({ length: 16 }, (_, i) => (i < bits ? i : i < 2 * bits ? 8 + i - bits : 0xff));
+}
+
+export function unpackIndex(bits: number): Uint8Array {
+  return Uint8Array.from({ length: 16 }, (_, i) => (i % 8 < bits ? (i >> 3) * bits + (i % 8) : 0xff));
+}
+
+/** Codes of the piece that was loaded, under the scales of the workshop, to their place in `out`. */
+export function storeCodes(workshop: Workshop, coding: ElementCoding, piece: Piece, out: Uint8Array): void {
+  const { functions, group, values, scales, codes, bytes } = workshop;
+  const { rows, cols, code } = piece;
+  const { bits, drop } = coding;
+  functions.encode(rows, cols, group, values, scales, codes, bits, ELEMENT_KINDS[coding.encodeKind], drop);
+  out.set(bytes.subarray(codes, codes + codeBytes(piece, bits)), code);
+}
+
+/** Values of the codes of a piece, under the scales of the workshop, to their place in `out`. */
+export function storeValues(
+  workshop: Workshop,
+  coding: ElementCoding,
+  piece: Piece,
+  from: Uint8Array,
   out: Float32Array,
-  source: BlockSource,
-): number | undefined {
-  const { bits } = format;
-  if (!isRegular(shape, bits)) return undefined;
-  if (shape.rows === 0 || shape.cols === 0) return 0;
-  const functions = source();
-  if (functions === undefined) return undefined;
-  const { memory, decode } = functions;
-  const group = Math.min(shape.group, shape.cols);
-  const layout = layOut(memory, Math.max(PIECE, group));
-  setParameters(memory, format.decode, (i) => (i % 8 < bits ? (i >> 3) * bits + (i % 8) : 0xff));
-  const bytesPerScale = SCALE_BYTES[format.scale];
-  const scaleKind = SCALE_KINDS[format.scale];
-  const elementKind = ELEMENT_KINDS[format.element];
-  const drop = 23 - format.mantissaBits;
-  const floatsAt = new Float32Array(memory.buffer, layout.values, layout.elements);
-  const bytesAt = new Uint8Array(memory.buffer);
-  let largest = 0;
-  forPieces({ ...shape, group }, bits, layout.elements, (rows, cols, value, code, scale) => {
-    const { values: to, codes: from, scales: scalesFrom } = layout;
-    const codeBytes = rows * Math.ceil((cols * bits) / 8);
-    const scaleBytes = rows * Math.ceil(cols / group) * bytesPerScale;
-    bytesAt.set(codes.subarray(code, code + codeBytes), from);
-    bytesAt.set(scales.subarray(scale * bytesPerScale, scale * bytesPerScale + scaleBytes), scalesFrom);
-    const seen = decode(rows, cols, group, from, scalesFrom, to, bits, scaleKind, elementKind, drop);
-    largest = Math.max(largest, seen);
-    out.set(floatsAt.subarray(0, rows * cols), value);
-  });
-  return largest;
+): void {
+  const { functions, group, values, scales, codes, bytes, words } = workshop;
+  const { rows, cols, code, element } = piece;
+  const { bits, drop } = coding;
+  bytes.set(from.subarray(code, code + codeBytes(piece, bits)), codes);
+  functions.decode(rows, cols, group, values, scales, codes, bits, ELEMENT_KINDS[coding.decodeKind], drop);
+  out.set(words.subarray(values / 4, values / 4 + rows * cols), element);
+}
+
+function codeBytes({ rows, cols }: Piece, bits: number): number {
+  return rows * Math.ceil((cols * bits) / 8);
 }

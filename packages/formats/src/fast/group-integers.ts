@@ -16,24 +16,10 @@ import {
   packCanonical,
   quantizeGroups,
 } from '../scaled/group-integers.js';
+import { decodeBlocks, encodeBlocks } from './block-codes.js';
 import { type BlockSource, sharedBlockSource } from './block-functions.js';
-import { type BlockFormat, bytes, decodeBlocks, encodeBlocks, floats } from './blocks.js';
-
-/** Quotients below this round to a finite fp16. */
-const FP16_OVERFLOW = 65520;
-const FP16_INFINITY = 0x7c00;
-
-function groupFormat(bits: number): BlockFormat {
-  const maxCode = symmetricMaxCode(bits);
-  return {
-    bits,
-    scale: 'fp16',
-    element: 'int',
-    mantissaBits: 0,
-    encode: { divisor: floats(maxCode), low: bytes(-maxCode), high: bytes(maxCode) },
-    decode: {},
-  };
-}
+import { fp16Coding } from './block-scales.js';
+import { integerCoding } from './element-coding.js';
 
 /**
  * Quantises `values` [rows, cols] row-major to the canonical layout: `packCanonical(quantizeGroups(values, shape))`
@@ -53,13 +39,16 @@ export function quantizeGroupsPacked(
   const size = canonicalBytes(shape);
   const codes = new Uint8Array(size.codes);
   const scales = new Uint16Array(size.scales / 2);
-  const format = groupFormat(bits);
-  const out = { codes, scales: new Uint8Array(scales.buffer) };
-  const largest = encodeBlocks(values, { rows, cols, group: groupSize }, format, out, source);
-  // NaN compares as false.
-  if (largest !== undefined && Math.fround(largest / symmetricMaxCode(bits)) < FP16_OVERFLOW) {
-    return { rows, cols, bits, groupSize, codes, scales };
-  }
+  const maxCode = symmetricMaxCode(bits);
+  const done = encodeBlocks(
+    values,
+    { rows, cols, group: groupSize },
+    integerCoding(bits, -maxCode, maxCode),
+    fp16Coding(maxCode),
+    { codes, scales: new Uint8Array(scales.buffer) },
+    source,
+  );
+  if (done) return { rows, cols, bits, groupSize, codes, scales };
   return packCanonical(quantizeGroups(values, shape));
 }
 
@@ -79,9 +68,15 @@ export function dequantizeGroupsPacked(
   const { rows, cols, bits, groupSize, codes, scales } = matrix;
   checkLength('values', out.length, rows * cols);
   const scaleBytes = new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength);
-  const shape = { rows, cols, group: groupSize };
-  const largest = decodeBlocks({ codes, scales: scaleBytes }, shape, groupFormat(bits), out, source);
-  // Scales that are negative, infinite or NaN are left to the definition.
-  if (largest === undefined || largest >= FP16_INFINITY) out.set(dequantizeCanonical(matrix));
+  const maxCode = symmetricMaxCode(bits);
+  const done = decodeBlocks(
+    { codes, scales: scaleBytes },
+    { rows, cols, group: groupSize },
+    integerCoding(bits, -maxCode, maxCode),
+    fp16Coding(maxCode),
+    out,
+    source,
+  );
+  if (!done) out.set(dequantizeCanonical(matrix));
   return out;
 }

@@ -1,25 +1,15 @@
 /**
- * Emits `decode`: codes with a scale per block of a row to float32, value = fround(element · scale), and the largest
- * scale code it met, by which the caller sees scales that are not numbers (their values then mean nothing).
+ * Emits `decode`: a stream of codes to a matrix of float32, each block multiplied by its own float32 scale:
+ * value = fround(element · scale).
  *
- * A block is written in turns of 16 columns; what falls beyond it is overwritten by the next one, so the target needs
- * 64 spare bytes. Codes are read 16 bytes at a time, so their buffer needs 16 readable bytes past its end.
+ * Values are written 16 at a time; what falls beyond a block is overwritten by the next one. Codes are read 16 bytes at
+ * a time, so their buffer needs 16 readable bytes past its end.
  */
-import { type Expression, f32, i32, load, type ModuleBuilder, op, select, shuffle } from '@bitloom/wasm';
-import { ELEMENT_KINDS, PARAMETERS, SCALE_KINDS } from '../parameters.js';
+import { i32, load, type ModuleBuilder, op, shuffle } from '@bitloom/wasm';
+import { ELEMENT_KINDS } from '../parameters.js';
+import { forBlocks, forTurns, parameter, TURN } from './loops.js';
 import { packing, unpack } from './pack.js';
-import {
-  add,
-  advance,
-  lanes16,
-  mul,
-  repeatWhile,
-  shiftLeft,
-  shiftRight,
-  splat32,
-  sub,
-  type V128,
-} from './steps.js';
+import { advance, lanes16, shiftLeft, splat32, sub, type V128 } from './steps.js';
 
 /** Interleaves 16-bit lanes of two vectors: from their lower halves, from their upper halves. */
 const LOW_HALVES = lanes16(0, 8, 1, 9, 2, 10, 3, 11);
@@ -42,111 +32,85 @@ export function emitDecode(module: ModuleBuilder): void {
   const params = {
     rows: 'i32',
     cols: 'i32',
-    /** Columns of a block; the last one of a row may be short. */
     group: 'i32',
-    codes: 'i32',
+    values: 'i32',
+    /** A float32 per block. */
     scales: 'i32',
-    target: 'i32',
-    /** Width of a code. Blocks begin on a byte: group · bits is a multiple of 8, or a row is one block. */
+    codes: 'i32',
     bits: 'i32',
-    scaleKind: 'i32',
     elementKind: 'i32',
-    /** Float elements: 23 − mantissa bits. */
+    /** Floats: 23 − mantissa bits. */
     drop: 'i32',
   } as const;
-  module.function('decode', params, 'i32', (f, p) => {
-    const parameter = (name: keyof typeof PARAMETERS): V128 => load('v128.load', i32(0), PARAMETERS[name]);
+  module.procedure('decode', params, (f, p) => {
     const packed = packing(f, p.bits, parameter('index'));
-    const scale = f.local('v128', 'scale');
     const low = f.local('v128', 'low', parameter('low'));
     const high = f.local('v128', 'high', parameter('high'));
+    const scale = f.local('v128', 'scale');
     const bytes = f.local('v128', 'bytes');
     const tops = f.local('v128', 'tops');
-    const seen = f.local('i32', 'seen', i32(0));
-    const code = f.local('i32', 'code');
-    const signBit = f.local('i32', 'signBit', shiftLeft(i32(1), sub(p.bits, 1)));
-    const sign = f.local('v128', 'sign', op('i8x16.splat', signBit));
     const turnBytes = f.local('i32', 'turnBytes', shiftLeft(p.bits, 1));
-    const rowBytes = f.local('i32', 'rowBytes', shiftRight(add(mul(p.cols, p.bits), 7), 3));
-    const left = f.local('i32', 'left');
-    const count = f.local('i32', 'count');
-    const end = f.local('i32', 'end');
-    const from = f.local('i32', 'from');
-    const at = f.local('i32', 'at');
-    const to = f.local('i32', 'to');
+    const sign = f.local('v128', 'sign', op('i8x16.splat', shiftLeft(i32(1), sub(p.bits, 1))));
+    const signs = f.local('v128', 'signs', op('i32x4.shl', splat32(1), sub(p.bits, 1)));
+    const signShift = f.local('i32', 'signShift', sub(32, p.bits));
+    // The first code of a normal number, and the power of two there.
+    const normal = f.local('v128', 'normal', op('i32x4.shl', splat32(1), sub(23, p.drop)));
+    const hidden = f.local('v128', 'hidden', op('i32x4.add', low, splat32(1 << 23)));
+    const code = f.local('v128', 'code');
+    const size = f.local('v128', 'size');
+    const small = f.local('v128', 'small');
 
-    const codesAt = (bytesPerScale: 1 | 2): void => {
-      f.set(code, load(bytesPerScale === 1 ? 'i32.load8_u' : 'i32.load16_u', p.scales));
-      advance(f, p.scales, bytesPerScale);
-      f.set(seen, select(code, seen, op('i32.gt_u', code, seen)));
-    };
+    forBlocks(f, p, p, false, (block) => {
+      const store = (values: readonly V128[]): void => {
+        values.forEach((value, i) => {
+          f.store('v128.store', block.from, op('f32x4.mul', value, scale), TURN[i]);
+        });
+      };
 
-    /** Stores four vectors of float32 elements, scaled. */
-    const store = (values: readonly V128[]): void => {
-      values.forEach((value, i) => {
-        f.store('v128.store', to, op('f32x4.mul', value, scale), i * 16);
-      });
-    };
+      // Mantissa and exponent in place, the exponent corrected by the difference of the biases. Below the normal
+      // numbers one power of two is added that the subtraction of its value takes away again, which leaves the
+      // mantissa alone. Codes past the finite numbers have an exponent of ones.
+      const floatValue = (codes: V128): V128 => {
+        const magnitude = op('v128.andnot', f.tee(code, codes), signs);
+        const isSmall = op('i32x4.lt_s', f.tee(size, magnitude), normal);
+        const extra = op('v128.and', f.tee(small, isSmall), splat32(1 << 23));
+        // `extra` first: it sets `size`.
+        const biased = op('i32x4.add', extra, op('i32x4.add', op('i32x4.shl', size, p.drop), low));
+        const finite = op('f32x4.sub', biased, op('v128.and', small, hidden));
+        const special = op('v128.and', op('i32x4.gt_s', size, high), splat32(0x7f800000));
+        const negative = op('i32x4.shl', op('v128.and', code, signs), signShift);
+        return op('v128.or', op('v128.or', finite, special), negative);
+      };
 
-    const turns = (body: () => void): void => {
-      repeatWhile(f, op('i32.lt_u', to, end), () => {
-        f.set(bytes, load('v128.load', from));
+      f.set(scale, load('v128.load32_splat', p.scales));
+      advance(f, p.scales, 4);
+      forTurns(f, block, turnBytes, () => {
+        f.set(bytes, load('v128.load', block.to));
         unpack(f, bytes, packed);
-        body();
-        advance(f, from, turnBytes);
-        advance(f, to, 64);
-      });
-    };
-
-    f.while(op('i32.gt_s', p.rows, i32(0)), () => {
-      f.set(left, p.cols);
-      f.set(at, p.codes);
-      f.while(left, () => {
-        f.set(count, select(p.group, left, op('i32.lt_s', p.group, left)));
-        f.set(end, add(p.target, shiftLeft(count, 2)));
-        f.set(from, at);
-        f.set(to, p.target);
-        f.if(
-          op('i32.eq', p.scaleKind, i32(SCALE_KINDS.fp16)),
-          () => {
-            codesAt(2);
-            const bits = op('i32x4.splat', shiftLeft(code, 13));
-            f.set(scale, op('f32x4.mul', bits, splat(f32(2 ** 112))));
-          },
-          () => {
-            codesAt(1);
-            const bits = op('i32x4.max_s', op('i32x4.splat', shiftLeft(code, 23)), splat32(0x400000));
-            f.set(scale, op('f32x4.mul', bits, parameter('step')));
-          },
-        );
         f.if(
           op('i32.eq', p.elementKind, i32(ELEMENT_KINDS.int)),
+          () => {
+            f.set(bytes, op('i8x16.sub', op('v128.xor', bytes, sign), sign));
+            store(widen(bytes, 's').map((integers) => op('f32x4.convert_i32x4_s', integers)));
+          },
           () =>
-            turns(() => {
-              f.set(bytes, op('i8x16.sub', op('v128.xor', bytes, sign), sign));
-              store(widen(bytes, 's').map((integers) => op('f32x4.convert_i32x4_s', integers)));
-            }),
-          () =>
-            // The upper 16 bits of the float32 of each code, from two tables of bytes.
-            turns(() => {
-              f.set(tops, op('i8x16.swizzle', high, bytes));
-              f.set(bytes, op('i8x16.swizzle', low, bytes));
-              const zero = splat32(0);
-              const halves = [shuffle(bytes, tops, LOW_BYTES), shuffle(bytes, tops, HIGH_BYTES)];
-              store(
-                halves.flatMap((half) => [shuffle(zero, half, LOW_HALVES), shuffle(zero, half, HIGH_HALVES)]),
-              );
-            }),
+            f.if(
+              op('i32.eq', p.elementKind, i32(ELEMENT_KINDS.nibbles)),
+              () => {
+                f.set(tops, op('i8x16.swizzle', high, bytes));
+                f.set(bytes, op('i8x16.swizzle', low, bytes));
+                const halves = [shuffle(bytes, tops, LOW_BYTES), shuffle(bytes, tops, HIGH_BYTES)];
+                store(
+                  halves.flatMap((half) => [
+                    shuffle(splat32(0), half, LOW_HALVES),
+                    shuffle(splat32(0), half, HIGH_HALVES),
+                  ]),
+                );
+              },
+              () => store(widen(bytes, 'u').map(floatValue)),
+            ),
         );
-        f.set(p.target, end);
-        advance(f, at, shiftRight(mul(count, p.bits), 3));
-        f.set(left, sub(left, count));
       });
-      advance(f, p.codes, rowBytes);
-      advance(f, p.rows, -1);
     });
-    return seen;
   });
 }
-
-const splat = (value: Expression<'f32'>): V128 => op('f32x4.splat', value);

@@ -2,12 +2,22 @@
 import { ModuleBuilder } from '@bitloom/wasm';
 import { emitDecode } from './decode.js';
 import { emitEncode } from './encode.js';
+import { emitDecodeHalves } from './halves.js';
+import { emitE8m0Scales, emitFp16Scales, emitLargest } from './scales.js';
+
+const EMITTERS = [
+  emitLargest,
+  emitFp16Scales,
+  emitE8m0Scales,
+  emitEncode,
+  emitDecode,
+  emitDecodeHalves,
+] as const;
 
 /** The binary. Equal for every call. */
 export function blockModuleBytes(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.memory('memory', { initial: 4 });
-  emitEncode(module);
-  emitDecode(module);
+  for (const emit of EMITTERS) emit(module);
   return module.toBytes({ names: false });
 }

@@ -1,0 +1,129 @@
+/**
+ * The scales of blocks that the block functions make and read themselves: fp16 next to amax / divisor, and the powers
+ * of two of OCP MX. Each kind fills the float32 scales of a piece in the workshop.
+ */
+
+import type { ElementFormat } from '@bitloom/ir';
+import { formatRange } from '../elements/element-formats.js';
+import type { Piece, Workshop } from './blocks.js';
+import { floats, integers, type Vectors } from './element-coding.js';
+
+/** How the scales of blocks come from their largest magnitudes, and from their codes again. */
+export interface ScaleCoding {
+  /** Bytes of a stored scale. */
+  readonly bytes: 1 | 2 | 4;
+  /** Whether a block with this largest magnitude, finite or not, has a scale by this coding. */
+  readonly holds: (largest: number) => boolean;
+  /** Parameters for {@link ScaleCoding.encode}. */
+  readonly vectors: Vectors;
+  /** Codes of `piece`, whose largest magnitudes are in the workshop, to `out`; the workshop then has its scales. */
+  readonly encode: (workshop: Workshop, piece: Piece, out: Uint8Array) => void;
+  /** Scales of the codes of `piece`, times a power of two that belongs to the element, to the workshop. */
+  readonly decode: (workshop: Workshop, piece: Piece, codes: Uint8Array) => void;
+}
+
+/** Quotients below this round to a finite fp16. */
+const FP16_OVERFLOW = 65520;
+
+/** fp16(fround(amax / divisor)). */
+export function fp16Coding(divisor: number): ScaleCoding {
+  return {
+    bytes: 2,
+    // NaN compares as false.
+    holds: (largest) => Math.fround(largest / divisor) < FP16_OVERFLOW,
+    vectors: { divisor: floats(divisor) },
+    encode(workshop, piece, out) {
+      const { functions, scales, scaleCodes } = workshop;
+      functions.fp16Scales(piece.blocks, scales, scaleCodes);
+      takeCodes(workshop, piece, 2, out);
+    },
+    decode(workshop, piece, codes) {
+      const { functions, scales, scaleCodes, bytes } = workshop;
+      bytes.set(codes.subarray(piece.block * 2, (piece.block + piece.blocks) * 2), scaleCodes);
+      functions.decodeHalves(piece.blocks, scaleCodes, scales);
+    },
+  };
+}
+
+/** Rules of OCP MX by name: what amax is divided by, and what is added to the bits before the exponent is taken. */
+const E8M0_RULES: Readonly<
+  Record<string, (element: ElementFormat) => { divisor: number; addend: number; offset: number }>
+> = {
+  floor: (element) => ({ divisor: 1, addend: 0, offset: topExponent(element) }),
+  ceil: (element) => ({ divisor: 1, addend: 0x7fffff, offset: topExponent(element) }),
+  even: (element) => ({
+    divisor: 1,
+    addend: 1 << (22 - fractionBits(element)),
+    offset: topExponent(element),
+  }),
+  rceil: (element) => ({ divisor: formatRange(element).max, addend: 0x7fffff, offset: 0 }),
+};
+
+/** Names of the scale rules of powers of two that have a coding. */
+export function isE8m0Rule(rule: string): boolean {
+  return Object.hasOwn(E8M0_RULES, rule);
+}
+
+/**
+ * e8m0 by a rule of OCP MX.
+ *
+ * @param rule one of {@link isE8m0Rule}
+ */
+export function e8m0Coding(rule: string, element: ElementFormat): ScaleCoding {
+  const { divisor, addend, offset } = E8M0_RULES[rule](element);
+  // Elements with a binary point behind them are divided by the step as well.
+  const step = element.kind === 'int' ? 2 ** -element.bias : 1;
+  const values = Float32Array.from({ length: 256 }, (_, code) =>
+    code === 255 ? Number.NaN : 2 ** (code - 127) * step,
+  );
+  return {
+    bytes: 1,
+    // NaN compares as false.
+    holds: (largest) => largest < Number.POSITIVE_INFINITY,
+    vectors: {
+      divisor: floats(divisor),
+      addend: integers(addend),
+      offset: integers(offset),
+      step: floats(step),
+    },
+    encode(workshop, piece, out) {
+      const { functions, scales, scaleCodes } = workshop;
+      functions.e8m0Scales(piece.blocks, scales, scaleCodes);
+      takeCodes(workshop, piece, 1, out);
+    },
+    decode({ words, scales }, { block, blocks }, codes) {
+      const at = scales / 4 - block;
+      for (let i = block; i < block + blocks; i += 1) words[at + i] = values[codes[i]];
+    },
+  };
+}
+
+function takeCodes({ bytes, scaleCodes }: Workshop, piece: Piece, size: number, out: Uint8Array): void {
+  out.set(bytes.subarray(scaleCodes, scaleCodes + piece.blocks * size), piece.block * size);
+}
+
+/** Exponent of the largest power of two of an element. */
+function topExponent(element: ElementFormat): number {
+  return Math.floor(Math.log2(formatRange(element).max));
+}
+
+function fractionBits({ kind, bits, mantissaBits }: ElementFormat): number {
+  return kind === 'float' ? mantissaBits : bits - 2;
+}
+
+/** fround(amax / divisor), stored as it is. */
+export function fp32Coding(divisor: number): ScaleCoding {
+  return {
+    bytes: 4,
+    // NaN compares as false.
+    holds: (largest) => Math.fround(largest / divisor) < Number.POSITIVE_INFINITY,
+    vectors: {},
+    encode({ words, bytes, scales }, { block, blocks }, out) {
+      for (let at = scales / 4; at < scales / 4 + blocks; at += 1) words[at] /= divisor;
+      out.set(bytes.subarray(scales, scales + blocks * 4), block * 4);
+    },
+    decode({ bytes, scales }, { block, blocks }, codes) {
+      bytes.set(codes.subarray(block * 4, (block + blocks) * 4), scales);
+    },
+  };
+}
