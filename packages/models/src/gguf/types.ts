@@ -1,7 +1,7 @@
 /**
  * What a GGUF file can hold: the types of metadata values, and the types of tensors with their block sizes.
- * Five tensor types can be read as float32; for the others the table knows the size, so that a file's layout
- * is checked, and the name, so that the error says it.
+ * The plain floats and every block format of `@bitloom/formats` can be read as float32; for the others the table
+ * knows the size, so that a file's layout is checked, and the name, so that the error says it.
  *
  * Source of numbers and sizes: the GGUF specification (ggml-org/ggml docs/gguf.md) and ggml's type table.
  */
@@ -11,8 +11,7 @@ import {
   elementEncoding,
   F16_ENCODING,
   F32_ENCODING,
-  Q4_0_ENCODING,
-  Q8_0_ENCODING,
+  ggmlEncoding as ggml,
   type TensorEncoding,
 } from '../tensors/encoding.js';
 
@@ -56,26 +55,26 @@ export const GGUF_MIN_BYTES: Readonly<Record<GgufValueType, number>> = {
 export const GGUF_TENSOR_TYPES: ReadonlyMap<number, TensorEncoding> = new Map<number, TensorEncoding>([
   [0, F32_ENCODING],
   [1, F16_ENCODING],
-  [2, Q4_0_ENCODING],
-  [3, blocks('Q4_1', 32, 20)],
-  [6, blocks('Q5_0', 32, 22)],
-  [7, blocks('Q5_1', 32, 24)],
-  [8, Q8_0_ENCODING],
+  [2, ggml('q4_0')],
+  [3, ggml('q4_1')],
+  [6, ggml('q5_0')],
+  [7, ggml('q5_1')],
+  [8, ggml('q8_0')],
   [9, blocks('Q8_1', 32, 36)],
-  [10, blocks('Q2_K', 256, 84)],
-  [11, blocks('Q3_K', 256, 110)],
-  [12, blocks('Q4_K', 256, 144)],
-  [13, blocks('Q5_K', 256, 176)],
-  [14, blocks('Q6_K', 256, 210)],
-  [15, blocks('Q8_K', 256, 292)],
+  [10, ggml('q2_K')],
+  [11, ggml('q3_K')],
+  [12, ggml('q4_K')],
+  [13, ggml('q5_K')],
+  [14, ggml('q6_K')],
+  [15, ggml('q8_K')],
   [16, blocks('IQ2_XXS', 256, 66)],
   [17, blocks('IQ2_XS', 256, 74)],
   [18, blocks('IQ3_XXS', 256, 98)],
   [19, blocks('IQ1_S', 256, 50)],
-  [20, blocks('IQ4_NL', 32, 18)],
+  [20, ggml('iq4_nl')],
   [21, blocks('IQ3_S', 256, 110)],
   [22, blocks('IQ2_S', 256, 82)],
-  [23, blocks('IQ4_XS', 256, 136)],
+  [23, ggml('iq4_xs')],
   [24, elementEncoding('I8', 1)],
   [25, elementEncoding('I16', 2)],
   [26, elementEncoding('I32', 4)],
@@ -83,7 +82,10 @@ export const GGUF_TENSOR_TYPES: ReadonlyMap<number, TensorEncoding> = new Map<nu
   [28, elementEncoding('F64', 8)],
   [29, blocks('IQ1_M', 256, 56)],
   [30, BF16_ENCODING],
-  [34, blocks('TQ1_0', 256, 54)],
-  [35, blocks('TQ2_0', 256, 66)],
-  [39, blocks('MXFP4', 32, 17)],
+  [34, ggml('tq1_0')],
+  [35, ggml('tq2_0')],
+  [39, ggml('mxfp4')],
+  [40, ggml('nvfp4')],
+  [41, ggml('q1_0')],
+  [42, ggml('q2_0')],
 ]);

@@ -5,7 +5,14 @@
  *
  * Not for: what a bit pattern means (`formats`).
  */
-import { decodeBf16Array, decodeFp16Array, decodeGgmlBlocks } from '@bitloom/formats';
+import {
+  decodeBf16Array,
+  decodeFp16Array,
+  decodeGgmlBlocks,
+  GGML_BLOCK_NAMES,
+  GGML_BLOCK_SIZES,
+  type GgmlBlockName,
+} from '@bitloom/formats';
 
 /** Decodes whole blocks; `out` has as many elements as `bytes` holds. */
 export type DecodeBlocks = (bytes: Uint8Array, out: Float32Array<ArrayBuffer>) => void;
@@ -52,10 +59,16 @@ export const BF16_ENCODING = elementEncoding('BF16', 2, (bytes, out) => {
   decodeBf16Array(words(bytes), out);
 });
 
-export const Q8_0_ENCODING = blockEncoding('Q8_0', 32, 34, (bytes, out) => {
-  decodeGgmlBlocks('q8_0', bytes, out);
-});
+/** The encoding of a block format of GGML, called as GGUF calls it: in capitals. */
+export function ggmlEncoding(block: GgmlBlockName): TensorEncoding {
+  const { elements, bytes } = GGML_BLOCK_SIZES[block];
+  return blockEncoding(block.toUpperCase(), elements, bytes, (blocks, out) => {
+    decodeGgmlBlocks(block, blocks, out);
+  });
+}
 
-export const Q4_0_ENCODING = blockEncoding('Q4_0', 32, 18, (bytes, out) => {
-  decodeGgmlBlocks('q4_0', bytes, out);
-});
+/** Names of the types whose values can be read. */
+export function readableEncodings(): string[] {
+  const floats = [F32_ENCODING, F16_ENCODING, BF16_ENCODING].map(({ name }) => name);
+  return [...floats, ...GGML_BLOCK_NAMES.map((block) => ggmlEncoding(block).name)];
+}

@@ -4,7 +4,7 @@
  */
 import { BitloomError } from '@bitloom/ir';
 import { type ByteSource, requireSync } from '../bytes/byte-source.js';
-import { type DecodeBlocks, F32_ENCODING, type TensorEncoding } from './encoding.js';
+import { type DecodeBlocks, F32_ENCODING, readableEncodings, type TensorEncoding } from './encoding.js';
 
 /** One tensor: what it is and where its bytes lie. Row-major, the last axis contiguous. */
 export interface StoredTensor {
@@ -69,6 +69,42 @@ export function readFloats(
   return finishRead(plan, reader.read(plan.offset, plan.length), out);
 }
 
+/**
+ * Fills `target` with bytes of a tensor as they are stored, from byte `offset` of the tensor, without waiting.
+ * @throws BitloomError `tensor-range-outside`, `source-not-synchronous` and what the source throws
+ */
+export function readBytes(tensor: StoredTensor, offset: number, target: Uint8Array): void {
+  if (!Number.isSafeInteger(offset) || offset < 0 || offset + target.byteLength > tensor.byteLength) {
+    throw rangeOutside(
+      tensor.name,
+      `bytes inside 0..${tensor.byteLength}`,
+      `${target.byteLength} at ${offset}`,
+    );
+  }
+  requireSync(tensor.source).readInto(tensor.offset + offset, target);
+}
+
+/**
+ * Checks a range of elements that is to be decoded by one read.
+ * @throws BitloomError `tensor-range-outside`
+ */
+export function checkElementRange(name: string, total: number, start: number, count: number): void {
+  const fits = Number.isSafeInteger(start) && Number.isSafeInteger(count) && start >= 0 && count >= 0;
+  if (fits && start + count <= total && count <= MAX_READ) return;
+  const expected = `a range inside 0..${total} of at most ${MAX_READ} elements`;
+  throw rangeOutside(name, expected, `${count} elements at ${start}`);
+}
+
+function rangeOutside(tensor: string, expected: string, got: string): BitloomError {
+  return new BitloomError({
+    code: 'tensor-range-outside',
+    message: 'a read leaves the tensor or is larger than one read may be',
+    where: `tensor '${tensor}'`,
+    expected,
+    got,
+  });
+}
+
 /** As {@link readFloats}, for any source. */
 export async function readFloatsAsync(
   tensor: StoredTensor,
@@ -97,22 +133,13 @@ function planRead(tensor: StoredTensor, start: number, count: number): ReadPlan 
       code: 'tensor-encoding-unsupported',
       message: `no reader for values of type ${encoding.name}`,
       where: `${tensor.source.name}, tensor '${tensor.name}'`,
-      expected: 'F32, F16, BF16, Q8_0 or Q4_0',
+      expected: readableEncodings().join(', '),
       got: encoding.name,
       hint: 'convert the file to one of these types',
     });
   }
   const total = elementCount(tensor.shape);
-  const fits = Number.isSafeInteger(start) && Number.isSafeInteger(count) && start >= 0 && count >= 0;
-  if (!fits || start + count > total || count > MAX_READ) {
-    throw new BitloomError({
-      code: 'tensor-range-outside',
-      message: 'a read leaves the tensor or is larger than one read may be',
-      where: `tensor '${tensor.name}'`,
-      expected: `a range inside 0..${total} of at most ${MAX_READ} elements`,
-      got: `${count} elements at ${start}`,
-    });
-  }
+  checkElementRange(tensor.name, total, start, count);
   const first = Math.floor(start / encoding.blockElements);
   const last = Math.ceil((start + count) / encoding.blockElements);
   return {
