@@ -43,9 +43,9 @@ export {
   compressedGroups,
   type PackQuantizedTensors,
   type PlainIntegerTensors,
+  packedLayout,
   readPackQuantized,
   readPlainIntegers,
-  wordLayout,
   writePackQuantized,
   writePlainIntegers,
 } from './packings/compressed-integers.js';

@@ -47,7 +47,7 @@ describe('gptq', () => {
       { rows: 32, cols: 32, bits: 3, groupSize: 32, version: 2 },
     );
     expect([...packed.codes.subarray(5 * 32, 6 * 32)]).toEqual(codes);
-    expect(packed.codes.reduce((sum, code) => sum + code, 0)).toBe(11);
+    expect([...packed.codes].reduce((sum, code) => sum + code, 0)).toBe(11);
   });
 
   it('wraps the zero point of version 1', () => {

@@ -68,46 +68,34 @@ function packsZeros({ strategy }: CompressedStrategy): boolean {
 }
 
 /**
- * Layout of `words` words that hold `count` codes; undefined where both fit and differ.
- * @throws BitloomError `packing-length` where neither fits
+ * Layout of a matrix, from the number of words of a row and, where they are packed, of the zero points of a group.
+ * Streams that are the same in both layouts say nothing.
+ * @throws BitloomError `packing-length` where neither layout fits, `packing-ambiguous` where both do and differ
  */
-export function wordLayout(
-  count: number,
-  bits: number,
-  words: number,
-  where: string,
-): WordLayout | undefined {
-  const [dense, padded] = (['dense', 'padded'] as const).map((layout) => wordCount(count, bits, layout));
-  if (words === dense) return words !== padded || words <= 1 || 32 % bits === 0 ? 'dense' : undefined;
-  if (words === padded) return 'padded';
-  throw packingError('packing-length', where, `${dense} words (dense) or ${padded} (padded)`, String(words));
-}
-
-/** The one layout of a matrix and its zero points. @throws BitloomError `packing-length`, `packing-ambiguous` */
-function matrixLayout(
-  tensors: PackQuantizedTensors,
-  shape: CompressedIntegerShape,
-  groups: number,
+export function packedLayout(
+  { rows, cols, bits }: Pick<CompressedIntegerShape, 'rows' | 'cols' | 'bits'>,
+  rowWords: number,
+  zeroWords?: number,
 ): WordLayout {
-  const { rows, cols, bits, scaling } = shape;
-  if (shape.layout !== undefined) return shape.layout;
+  const streams: [string, number, number][] = [['weight_packed', cols, rowWords]];
+  if (zeroWords !== undefined) streams.push(['weight_zero_point', rows, zeroWords]);
   const found = new Set<WordLayout>();
-  const ask = (where: string, count: number, words: number): void => {
-    const layout = wordLayout(count, bits, words, where);
-    // Where both layouts have one word they are the same, and say nothing about others.
-    if (layout !== undefined && wordCount(count, bits, 'dense') !== wordCount(count, bits, 'padded')) {
-      found.add(layout);
+  let ambiguous = false;
+  for (const [where, count, words] of streams) {
+    const [dense, padded] = (['dense', 'padded'] as const).map((layout) => wordCount(count, bits, layout));
+    if (words !== dense && words !== padded) {
+      throw packingError(
+        'packing-length',
+        where,
+        `${dense} words (dense) or ${padded} (padded)`,
+        String(words),
+      );
     }
-  };
-  ask('weight_packed', cols, tensors.packed.length / rows);
-  const { zeroPoints } = tensors;
-  if (zeroPoints !== undefined && packsZeros(scaling))
-    ask('weight_zero_point', rows, zeroPoints.length / groups);
-  if (found.size === 1) return [...found][0];
-  const same = (count: number): boolean => wordCount(count, bits, 'padded') <= 1 || 32 % bits === 0;
-  if (found.size === 0 && same(cols) && (zeroPoints === undefined || !packsZeros(scaling) || same(rows))) {
-    return 'dense';
+    if (dense !== padded) found.add(words === dense ? 'dense' : 'padded');
+    else if (padded > 1 && 32 % bits !== 0) ambiguous = true;
   }
+  if (found.size === 1) return [...found][0];
+  if (found.size === 0 && !ambiguous) return 'dense';
   throw packingError(
     'packing-ambiguous',
     'weight_packed',
@@ -128,7 +116,14 @@ export function readPackQuantized(
   const { rows, cols, bits } = shape;
   requireBits(bits, INTEGER_BITS);
   const { scaleRows, scaleCols, ...common } = readCommon(tensors, shape);
-  const layout = matrixLayout(tensors, shape, scaleCols);
+  const zeroWords = packsZeros(shape.scaling) ? tensors.zeroPoints : undefined;
+  const layout =
+    shape.layout ??
+    packedLayout(
+      shape,
+      tensors.packed.length / rows,
+      zeroWords === undefined ? undefined : zeroWords.length / scaleCols,
+    );
   const words = wordCount(cols, bits, layout);
   requireLength('weight_packed', tensors.packed.length, rows * words);
   const codes = new Int8Array(rows * cols);
