@@ -65,8 +65,8 @@ export function quantizeScaled(
   const values = applyNanPolicy(data, scheme, shape);
 
   const levels: ChosenLevel[] = [];
-  for (const level of [...scheme.scales].reverse()) {
-    levels.unshift(chooseLevel(values, shape, level, scheme, levels[0]));
+  for (let index = scheme.scales.length - 1; index >= 0; index -= 1) {
+    levels.unshift(chooseLevel(values, shape, index, scheme, levels[0]));
   }
   const [first] = levels;
   const [{ rule }] = scheme.scales;
@@ -100,21 +100,21 @@ function applyNanPolicy(data: Float32Array, scheme: TensorScheme, shape: readonl
 function chooseLevel(
   values: Float32Array,
   shape: readonly number[],
-  level: ScaleScheme,
+  index: number,
   scheme: TensorScheme,
   outer: ChosenLevel | undefined,
 ): ChosenLevel {
   const { element, scales } = scheme;
+  const level = scales[index];
   const rule = scaleRule(level.rule);
   const grid = blockGrid(shape, blockOf(level.granularity, shape.length));
   const { rows } = rowsOf(shape);
   const statistics = gatherStatistics(values, rows, grid);
   const parents = outer === undefined ? undefined : outerCells(shape, grid, outer.grid);
-  const outerScheme = scales[scales.indexOf(level) + 1];
   const outerOf = (cell: number): OuterScale | undefined =>
     outer === undefined || parents === undefined
       ? undefined
-      : { value: outer.effective[parents[cell]], direction: outerScheme.direction };
+      : { value: outer.effective[parents[cell]], direction: scales[index + 1].direction };
 
   const wanted = new Float32Array(grid.cells);
   for (let cell = 0; cell < grid.cells; cell += 1) {
@@ -124,19 +124,21 @@ function chooseLevel(
   const codes = encode(wanted, level.format, { rounding, saturate: false, nan: 'throw' });
   const effective = decode(codes, level.format);
   requireFit(effective, wanted, level, rule, grid.counts);
+  for (let cell = 0; cell < grid.cells; cell += 1) {
+    const around = outerOf(cell);
+    if (around === undefined) continue;
+    effective[cell] = combineScales(effective[cell], around);
+  }
   const zeros = level.zero === undefined ? undefined : new Float32Array(grid.cells);
   let zeroCodes: CodeArray | undefined;
   if (zeros !== undefined && level.zero !== undefined && rule.zero !== undefined) {
     for (let cell = 0; cell < grid.cells; cell += 1) {
       zeros[cell] = rule.zero(statistics.of(cell), effective[cell], element);
     }
-    zeroCodes = encode(zeros, level.zero.format);
-    zeros.set(decode(zeroCodes, level.zero.format));
-  }
-  for (let cell = 0; cell < grid.cells; cell += 1) {
-    const around = outerOf(cell);
-    if (around === undefined) continue;
-    effective[cell] = combineScales(effective[cell], around);
+    zeroCodes = encode(zeros, level.zero.format, { saturate: level.zero.kind === 'zero-point' });
+    const stored = decode(zeroCodes, level.zero.format);
+    requireFit(stored, zeros, { ...level, format: level.zero.format }, rule, grid.counts);
+    zeros.set(stored);
   }
   return {
     grid,

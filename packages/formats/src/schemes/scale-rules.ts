@@ -38,12 +38,16 @@ export interface ScaleRule {
   readonly codes: (element: ElementFormat) => CodeRange;
   /** The scale to store, before it is rounded to the format of its level. */
   readonly scale: (block: BlockStatistics, element: ElementFormat, outer?: OuterScale) => number;
-  /** Zero point (a code) or minimum (a value), for the scale as it was stored. */
+  /** Zero point (a code) or minimum (a value), for the effective scale: as stored, with the levels further out. */
   readonly zero?: (block: BlockStatistics, scale: number, element: ElementFormat) => number;
   /** A block with a NaN or an infinity has a NaN for a scale, instead of following the scheme's policy. */
   readonly nanScale?: boolean;
   /** How the scale is rounded to the format of its level; to the nearest, ties to even, where absent. */
   readonly rounding?: DeterministicRounding;
+  /** What {@link zero} is. */
+  readonly zeroKind?: 'zero-point' | 'minimum';
+  /** What the scale does to the codes: of all rules but one it multiplies. */
+  readonly direction?: 'divide';
 }
 
 /** All codes of an element. */
@@ -101,10 +105,11 @@ function powerOfTwo(doc: string, exponent: (amax: number, element: ElementFormat
     doc,
     nanScale: true,
     codes: mirroredCodes,
-    scale({ amax }, element) {
+    scale({ amax }, element, outer) {
       if (!Number.isFinite(amax)) return Number.NaN;
-      if (amax === 0) return 2 ** -127;
-      return 2 ** Math.max(-127, Math.min(127, exponent(amax, element)));
+      const units = Math.min(MAX_FLOAT32, within(amax, outer));
+      if (units === 0) return 2 ** -127;
+      return 2 ** Math.max(-127, Math.min(127, exponent(units, element)));
     },
   };
 }
@@ -150,7 +155,8 @@ const RULES = {
     doc: 'unsigned codes around a fixed zero point in the middle: 2·amax/15, zero 8 for UINT4 (GPTQ, symmetric)',
     codes: allCodes,
     scale: ({ amax }, element, outer) => within(f(f(2 * amax) / levels(element)), outer),
-    zero: (_block, _scale, element) => (levels(element) + 1) / 2,
+    zero: (_block, _scale, element) => allCodes(element).lowest + (levels(element) + 1) / 2,
+    zeroKind: 'zero-point',
   },
   minmax: {
     doc: 'the range from the least to the largest value, zero included, over all codes, with a zero point',
@@ -158,12 +164,15 @@ const RULES = {
     scale: ({ min, max }, element, outer) =>
       within(f(f(Math.max(0, max) - Math.min(0, min)) / levels(element)), outer),
     zero: affineZero,
+    zeroKind: 'zero-point',
   },
   'min+range': {
     doc: 'the range from the least to the largest value over all codes, the least stored (as Q4_1 of GGML)',
     codes: allCodes,
     scale: ({ min, max }, element, outer) => within(f(f(max - min) / levels(element)), outer),
-    zero: ({ min }) => min,
+    // A sum with 0 has no negative zero, which would be stored or not by the order of a block's zeros.
+    zero: ({ min }) => min + 0,
+    zeroKind: 'minimum',
   },
   mean: {
     doc: 'the mean magnitude becomes 1 (ternary weights of BitNet b1.58, binary weights of XNOR-Net)',
@@ -214,6 +223,7 @@ const RULES = {
     codes: allCodes,
     scale: ({ amax }, element) =>
       amax === 0 ? 1 : Math.min(MAX_FLOAT32, f((FP8_LARGEST * formatRange(element).max) / amax)),
+    direction: 'divide',
   },
   amax: {
     doc: 'the largest magnitude becomes 1, as the MLS paper writes its scales',
