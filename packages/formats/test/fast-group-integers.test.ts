@@ -2,8 +2,13 @@
 import { BitloomError } from '@bitloom/ir';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blockSource, sharedBlockSource } from '../src/fast/block-functions.js';
 import { dequantizeGroupsPacked, quantizeGroupsPacked } from '../src/fast/group-integers.js';
+import {
+  decodeSource,
+  encodeSource,
+  sharedDecodeSource,
+  sharedEncodeSource,
+} from '../src/fast/simd-module.js';
 import type { CanonicalMatrix, GroupShape } from '../src/layouts/group-shape.js';
 import { dequantizeCanonical, packCanonical, quantizeGroups } from '../src/scaled/group-integers.js';
 import { expectBits, fromBits, valuesOf } from './fast-values.js';
@@ -11,9 +16,14 @@ import { expectBits, fromBits, valuesOf } from './fast-values.js';
 const definition = (values: Float32Array, shape: GroupShape): CanonicalMatrix =>
   packCanonical(quantizeGroups(values, shape));
 
-/** A source that must give functions, so that a test cannot pass on the definition alone. */
-const fast = (): ReturnType<typeof sharedBlockSource> => {
-  const functions = sharedBlockSource();
+/** Sources that must give functions, so that a test cannot pass on the definition alone. */
+const fast: typeof sharedEncodeSource = () => {
+  const functions = sharedEncodeSource();
+  expect(functions).toBeDefined();
+  return functions;
+};
+const fastBack: typeof sharedDecodeSource = () => {
+  const functions = sharedDecodeSource();
   expect(functions).toBeDefined();
   return functions;
 };
@@ -85,7 +95,7 @@ describe('quantizeGroupsPacked', () => {
       const expected = definition(values, shape);
       expectBits(packed.codes, expected.codes);
       expectBits(packed.scales, expected.scales);
-      expectBits(dequantizeGroupsPacked(packed, undefined, fast), dequantizeCanonical(packed));
+      expectBits(dequantizeGroupsPacked(packed, undefined, fastBack), dequantizeCanonical(packed));
     }
   });
 
@@ -147,7 +157,7 @@ describe('dequantizeGroupsPacked', () => {
       });
     fc.assert(
       fc.property(matrices, (matrix) => {
-        expectBits(dequantizeGroupsPacked(matrix, undefined, fast), dequantizeCanonical(matrix));
+        expectBits(dequantizeGroupsPacked(matrix, undefined, fastBack), dequantizeCanonical(matrix));
       }),
       { numRuns: 400 },
     );
@@ -172,22 +182,25 @@ describe('without WebAssembly', () => {
   const shape = { rows: 3, cols: 50, bits: 4, groupSize: 32 };
   const values = Float32Array.from({ length: 150 }, (_, i) => Math.sin(i));
 
-  it('gives the same result where the engine refuses to compile, and asks it once', () => {
+  it('gives the same result where the engine refuses to compile, and asks it once for each module', () => {
     let asked = 0;
-    const none = blockSource(() => {
+    const refuse = (): never => {
       asked += 1;
       throw new Error('no SIMD here');
-    });
-    const matrix = quantizeGroupsPacked(values, shape, none);
-    expect(matrix).toEqual(quantizeGroupsPacked(values, shape, fast));
-    expect(dequantizeGroupsPacked(matrix, undefined, none)).toEqual(
-      dequantizeGroupsPacked(matrix, undefined, fast),
-    );
-    expect(asked).toBe(1);
+    };
+    const [none, noneBack] = [encodeSource(refuse), decodeSource(refuse)];
+    for (let turn = 0; turn < 2; turn += 1) {
+      const matrix = quantizeGroupsPacked(values, shape, none);
+      expect(matrix).toEqual(quantizeGroupsPacked(values, shape, fast));
+      expect(dequantizeGroupsPacked(matrix, undefined, noneBack)).toEqual(
+        dequantizeGroupsPacked(matrix, undefined, fastBack),
+      );
+    }
+    expect(asked).toBe(2);
   });
 
   it('says so when the module is not the one it should be', () => {
-    const other = blockSource(() => ({ memory: {}, encode: 1 }));
+    const other = encodeSource(() => ({ memory: {}, encode: 1 }));
     expect(() => quantizeGroupsPacked(values, shape, other)).toThrow(/internal/);
   });
 });

@@ -3,8 +3,13 @@ import { BitloomError, FP16, FP32, type TensorScheme } from '@bitloom/ir';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { customFloat, elementFormat } from '../src/elements/element-formats.js';
-import { blockSource, sharedBlockSource } from '../src/fast/block-functions.js';
 import { dequantizeFast, quantizeFast } from '../src/fast/scheme-path.js';
+import {
+  decodeSource,
+  encodeSource,
+  sharedDecodeSource,
+  sharedEncodeSource,
+} from '../src/fast/simd-module.js';
 import { dequantizeScaled } from '../src/scaled/dequantize-scaled.js';
 import { quantizeScaled } from '../src/scaled/quantize-scaled.js';
 import {
@@ -204,14 +209,17 @@ describe('quantizeFast', () => {
   });
 
   it('says no where the engine has no SIMD', () => {
-    const none = blockSource(() => {
+    const refuse = (): never => {
       throw new Error('no SIMD here');
-    });
+    };
     const tensor = { data: new Float32Array(64).fill(1), shape: [2, 32] };
     const scheme = mxScheme('fp4_e2m1');
-    expect(sharedBlockSource()).toBeDefined();
-    expect(quantizeFast(tensor, scheme, none)).toBeUndefined();
-    expect(dequantizeFast(quantizeScaled(tensor, scheme), new Float32Array(64), none)).toBe(false);
+    expect(sharedEncodeSource()).toBeDefined();
+    expect(sharedDecodeSource()).toBeDefined();
+    expect(quantizeFast(tensor, scheme, encodeSource(refuse))).toBeUndefined();
+    expect(dequantizeFast(quantizeScaled(tensor, scheme), new Float32Array(64), decodeSource(refuse))).toBe(
+      false,
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 /** Whole matrices: values to codes and scales, codes and scales to values, piece by piece. */
-import type { BlockSource } from './block-functions.js';
+
 import type { ScaleCoding } from './block-scales.js';
 import {
   type BlockShape,
@@ -13,6 +13,7 @@ import {
   unpackIndex,
 } from './blocks.js';
 import type { ElementCoding } from './element-coding.js';
+import type { DecodeSource, EncodeSource } from './simd-module.js';
 
 /** Codes as a stream per row, rows starting on a byte, and the stored scales in their bytes. */
 export interface BlockBuffers {
@@ -37,7 +38,7 @@ export function encodeBlocks(
   element: ElementCoding,
   scale: ScaleCoding,
   out: BlockBuffers,
-  source: BlockSource,
+  source: EncodeSource,
 ): boolean {
   const workshop = openWorkshop(shape, element.bits, source);
   if (workshop === undefined) return values.length === 0;
@@ -63,7 +64,7 @@ export function decodeBlocks(
   element: ElementCoding,
   scale: ScaleCoding,
   out: Float32Array,
-  source: BlockSource,
+  source: DecodeSource,
 ): boolean {
   const workshop = openWorkshop(shape, element.bits, source);
   if (workshop === undefined) return out.length === 0;

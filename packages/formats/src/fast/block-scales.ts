@@ -5,7 +5,7 @@
 
 import type { ElementFormat } from '@bitloom/ir';
 import { formatRange } from '../elements/element-formats.js';
-import type { Piece, Workshop } from './blocks.js';
+import type { Decoding, Encoding, Piece } from './blocks.js';
 import { floats, integers, type Vectors } from './element-coding.js';
 
 /** How the scales of blocks come from their largest magnitudes, and from their codes again. */
@@ -17,9 +17,9 @@ export interface ScaleCoding {
   /** Parameters for {@link ScaleCoding.encode}. */
   readonly vectors: Vectors;
   /** Codes of `piece`, whose largest magnitudes are in the workshop, to `out`; the workshop then has its scales. */
-  readonly encode: (workshop: Workshop, piece: Piece, out: Uint8Array) => void;
+  readonly encode: (workshop: Encoding, piece: Piece, out: Uint8Array) => void;
   /** Scales of the codes of `piece`, times a power of two that belongs to the element, to the workshop. */
-  readonly decode: (workshop: Workshop, piece: Piece, codes: Uint8Array) => void;
+  readonly decode: (workshop: Decoding, piece: Piece, codes: Uint8Array) => void;
 }
 
 /** Quotients below this round to a finite fp16. */
@@ -98,7 +98,7 @@ export function e8m0Coding(rule: string, element: ElementFormat): ScaleCoding {
   };
 }
 
-function takeCodes({ bytes, scaleCodes }: Workshop, piece: Piece, size: number, out: Uint8Array): void {
+function takeCodes({ bytes, scaleCodes }: Encoding, piece: Piece, size: number, out: Uint8Array): void {
   out.set(bytes.subarray(scaleCodes, scaleCodes + piece.blocks * size), piece.block * size);
 }
 

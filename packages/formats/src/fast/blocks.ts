@@ -3,9 +3,10 @@
  * is some whole rows, or some whole blocks of one row, small enough for the caches. Nothing here throws for what a
  * format cannot do: callers look at what comes back, and take the definition where it says no.
  */
-import type { BlockFunctions, BlockSource } from './block-functions.js';
+
 import type { ElementCoding, Vectors } from './element-coding.js';
 import { ELEMENT_KINDS, PARAMETER_BYTES, PARAMETERS } from './parameters.js';
+import type { DecodeSource, EncodeSource, SimdFunctions, SimdSource } from './simd-module.js';
 
 /** A matrix [rows, cols] with a scale per `group` columns of a row; the last group of a row may be short. */
 export interface BlockShape {
@@ -13,6 +14,11 @@ export interface BlockShape {
   readonly cols: number;
   readonly group: number;
 }
+
+/** Workshops by direction. */
+export type Encoding = Workshop<FunctionsOf<EncodeSource>>;
+export type Decoding = Workshop<FunctionsOf<DecodeSource>>;
+type FunctionsOf<S> = S extends SimdSource<infer N> ? N : never;
 
 /** Elements of a piece, unless one block is larger. */
 const PIECE = 16384;
@@ -33,9 +39,9 @@ export interface Piece {
   readonly blocks: number;
 }
 
-/** Block functions with scratch memory for the pieces of one matrix. */
-export interface Workshop {
-  readonly functions: BlockFunctions;
+/** Functions with scratch memory for the pieces of one matrix. */
+export interface Workshop<N extends string = never> {
+  readonly functions: SimdFunctions<N>;
   readonly group: number;
   readonly pieces: readonly Piece[];
   /** Addresses: values, a float32 per block, bytes of codes, bytes of scale codes. */
@@ -49,10 +55,14 @@ export interface Workshop {
 }
 
 /**
- * Prepares for the pieces of a matrix whose codes have `bits` bits. Undefined where there are no block functions, a
+ * Prepares for the pieces of a matrix whose codes have `bits` bits. Undefined where there are no functions, a
  * block would not begin on a byte of the code stream, or one is too large.
  */
-export function openWorkshop(shape: BlockShape, bits: number, source: BlockSource): Workshop | undefined {
+export function openWorkshop<N extends string>(
+  shape: BlockShape,
+  bits: number,
+  source: SimdSource<N>,
+): Workshop<N> | undefined {
   const { rows, cols } = shape;
   const group = Math.min(shape.group, cols);
   if (rows === 0 || cols === 0 || group > LARGEST_BLOCK) return undefined;
@@ -135,7 +145,7 @@ export function loadValues({ words, values }: Workshop, from: Float32Array, piec
  * The largest magnitude of every block of the piece that was loaded, to the scales of the workshop; the bits of the
  * largest of all are the result: 0x7f800000 and more where a value is not finite.
  */
-export function findLargest({ functions, group, values, scales }: Workshop, { rows, cols }: Piece): number {
+export function findLargest({ functions, group, values, scales }: Encoding, { rows, cols }: Piece): number {
   return functions.largest(rows, cols, group, values, scales);
 }
 
@@ -149,7 +159,7 @@ export function unpackIndex(bits: number): Uint8Array {
 }
 
 /** Codes of the piece that was loaded, under the scales of the workshop, to their place in `out`. */
-export function storeCodes(workshop: Workshop, coding: ElementCoding, piece: Piece, out: Uint8Array): void {
+export function storeCodes(workshop: Encoding, coding: ElementCoding, piece: Piece, out: Uint8Array): void {
   const { functions, group, values, scales, codes, bytes } = workshop;
   const { rows, cols, code } = piece;
   const { bits, drop } = coding;
@@ -159,7 +169,7 @@ export function storeCodes(workshop: Workshop, coding: ElementCoding, piece: Pie
 
 /** Values of the codes of a piece, under the scales of the workshop, to their place in `out`. */
 export function storeValues(
-  workshop: Workshop,
+  workshop: Decoding,
   coding: ElementCoding,
   piece: Piece,
   from: Uint8Array,

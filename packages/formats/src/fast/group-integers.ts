@@ -17,21 +17,26 @@ import {
   quantizeGroups,
 } from '../scaled/group-integers.js';
 import { decodeBlocks, encodeBlocks } from './block-codes.js';
-import { type BlockSource, sharedBlockSource } from './block-functions.js';
 import { fp16Coding } from './block-scales.js';
 import { integerCoding } from './element-coding.js';
+import {
+  type DecodeSource,
+  type EncodeSource,
+  sharedDecodeSource,
+  sharedEncodeSource,
+} from './simd-module.js';
 
 /**
  * Quantises `values` [rows, cols] row-major to the canonical layout: `packCanonical(quantizeGroups(values, shape))`
  * at the speed of memory.
  *
- * @param source where the block functions come from; another one than the shared is for tests
+ * @param source where the SIMD functions come from; another one than the shared is for tests
  * @throws BitloomError as `quantizeGroups`.
  */
 export function quantizeGroupsPacked(
   values: Float32Array,
   shape: GroupShape,
-  source: BlockSource = sharedBlockSource,
+  source: EncodeSource = sharedEncodeSource,
 ): CanonicalMatrix {
   checkGroupShape(shape);
   const { rows, cols, bits, groupSize } = shape;
@@ -56,13 +61,13 @@ export function quantizeGroupsPacked(
  * The float32 values [rows, cols] of a canonical matrix: `dequantizeCanonical` at the speed of memory.
  *
  * @param out where to put them; new by default
- * @param source where the block functions come from; another one than the shared is for tests
+ * @param source where the SIMD functions come from; another one than the shared is for tests
  * @throws BitloomError `format-shape`, `format-length`.
  */
 export function dequantizeGroupsPacked(
   matrix: CanonicalMatrix,
   out: Float32Array = new Float32Array(matrix.rows * matrix.cols),
-  source: BlockSource = sharedBlockSource,
+  source: DecodeSource = sharedDecodeSource,
 ): Float32Array {
   checkCanonical(matrix);
   const { rows, cols, bits, groupSize, codes, scales } = matrix;

@@ -7,18 +7,23 @@
 import type { TensorScheme } from '@bitloom/ir';
 import { elementsOf, type QuantizedTensor, type Tensor } from '../tensor.js';
 import { decodeBlocks, encodeBlocks } from './block-codes.js';
-import { type BlockSource, sharedBlockSource } from './block-functions.js';
 import { type SchemeCoding, schemeCoding, typeCoding } from './scheme-coding.js';
+import {
+  type DecodeSource,
+  type EncodeSource,
+  sharedDecodeSource,
+  sharedEncodeSource,
+} from './simd-module.js';
 
 /**
  * The components of a tensor under a scheme, or undefined: ask `quantizeScaled`.
  *
- * @param source where the block functions come from; another one than the shared is for tests
+ * @param source where the SIMD functions come from; another one than the shared is for tests
  */
 export function quantizeFast(
   { data, shape }: Tensor,
   scheme: TensorScheme,
-  source: BlockSource = sharedBlockSource,
+  source: EncodeSource = sharedEncodeSource,
 ): Readonly<Record<'codes' | 'scales', Uint8Array>> | undefined {
   if (data.length !== elementsOf(shape)) return undefined;
   const coding = schemeCoding(scheme, shape);
@@ -31,12 +36,12 @@ export function quantizeFast(
 /**
  * Writes the values of a tensor to `out`, or returns false: ask `dequantizeScaled`.
  *
- * @param source where the block functions come from; another one than the shared is for tests
+ * @param source where the SIMD functions come from; another one than the shared is for tests
  */
 export function dequantizeFast(
   { type, components }: QuantizedTensor,
   out: Float32Array,
-  source: BlockSource = sharedBlockSource,
+  source: DecodeSource = sharedDecodeSource,
 ): boolean {
   const coding = typeCoding(type);
   if (coding === undefined) return false;
