@@ -280,7 +280,7 @@ describe('hostile bytes', () => {
     expect([bytes[3] & 3, (bytes[3] >> 2) & 3, (bytes[3] >> 4) & 3, bytes[3] >> 6]).toEqual([0, 1, 3, 2]);
     expect(errorOf(() => unpack(changed(3, 0)))).toMatchObject({
       where: 'index of block (0, 0), row 0, column 0',
-      expected: '1..3',
+      expected: 'more than 0 and less than 4',
       got: '0',
     });
     const last = bytes.length - 1;

@@ -145,7 +145,11 @@ export function bitmapFromBlockList(list: BlockList): Uint8Array<ArrayBuffer> {
     for (let i = start, last = -1; i < end; i += 1) {
       const col = cols[i];
       if (col <= last || col >= gridCols) {
-        throw badList(`columns of row ${gridRow}`, `${last + 1}..${gridCols - 1}`, String(col));
+        throw badList(
+          `columns of row ${gridRow}`,
+          `more than ${last} and less than ${gridCols}`,
+          String(col),
+        );
       }
       bitmap[gridRow * rowBytes + Math.floor(col / 8)] |= 1 << (col & 7);
       last = col;

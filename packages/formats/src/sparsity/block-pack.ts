@@ -105,7 +105,7 @@ export function unpackBlocks<T extends SparseValues>(
   const list = blockListFromBitmap(bitmap, grid);
   const expected = blocksPackedBytes(shape, sparsity, list.cols.length);
   if (bytes.length !== expected) {
-    throw malformed('packed bytes', `${expected} bytes`, `${bytes.length} bytes`);
+    throw malformed('packed bytes', `${expected} bytes`, String(bytes.length));
   }
   target.fill(0);
   const shift = out instanceof Int8Array ? 32 - bits : 0;
@@ -139,7 +139,7 @@ export function unpackBlocks<T extends SparseValues>(
  */
 export function packedBitmap(bytes: Uint8Array, grid: BlockGrid): Uint8Array {
   const length = blockBitmapBytes(grid);
-  if (bytes.length < length) throw malformed('bitmap', `${length} bytes`, `${bytes.length} bytes`);
+  if (bytes.length < length) throw malformed('bitmap', `${length} bytes`, String(bytes.length));
   return bytes.subarray(0, length);
 }
 

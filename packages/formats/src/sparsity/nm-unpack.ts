@@ -40,7 +40,7 @@ export function nmDirectory(bytes: Uint8Array, shape: SparseShape, sparsity: NmS
 
 function scan(bytes: Uint8Array, grid: NmGrid): NmDirectory {
   if (grid.gridRows * grid.headerBytes > bytes.length) {
-    throw malformed('headers', `at least ${grid.gridRows * grid.headerBytes} bytes`, `${bytes.length} bytes`);
+    throw malformed('headers', `at least ${grid.gridRows * grid.headerBytes} bytes`, String(bytes.length));
   }
   const keeps = new Uint16Array(grid.gridRows * grid.gridCols);
   const bitOffsets = new Float64Array(keeps.length);
@@ -68,11 +68,10 @@ function scan(bytes: Uint8Array, grid: NmGrid): NmDirectory {
     }
     if (!reader.align()) throw malformed(`headers of strip ${gridRow}`, 'zeros up to a byte', 'ones');
     at += grid.headerBytes + Math.ceil((bit - payload) / 8);
-    if (at > bytes.length)
-      throw malformed(`strip ${gridRow}`, `at least ${at} bytes`, `${bytes.length} bytes`);
+    if (at > bytes.length) throw malformed(`strip ${gridRow}`, `at least ${at} bytes`, String(bytes.length));
   }
   stripOffsets[grid.gridRows] = at;
-  if (at !== bytes.length) throw malformed('packed bytes', `${at} bytes`, `${bytes.length} bytes`);
+  if (at !== bytes.length) throw malformed('packed bytes', `${at} bytes`, String(bytes.length));
   return { keeps, bitOffsets, stripOffsets };
 }
 
@@ -174,7 +173,7 @@ function scatter(
             if (index <= last[lane] || index >= width) {
               throw malformed(
                 `index of ${nameOf(gridRow, gridCol)}, row ${row}, column ${col}`,
-                `${last[lane] + 1}..${width - 1}`,
+                `more than ${last[lane]} and less than ${width}`,
                 String(index),
               );
             }
