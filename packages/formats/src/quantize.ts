@@ -3,6 +3,7 @@
  * nothing twice; a bundle that needs one family imports that family's function instead.
  */
 import { BitloomError, type TensorScheme } from '@bitloom/ir';
+import { dequantizeFast, quantizeFast } from './fast/scheme-path.js';
 import { GGML_BLOCK_SIZES, type GgmlBlockName } from './ggml/block-sizes.js';
 import { decodeGgmlBlocks, encodeGgmlBlocks } from './ggml/ggml-blocks.js';
 import { checkLength } from './layouts/group-shape.js';
@@ -38,7 +39,9 @@ export function quantize(
   if (block !== undefined) return quantizeBlocks(tensor, scheme, block);
   if (scheme.layout !== 'canonical') throw unknownLayout(scheme.layout);
   if (scheme.shiftGroups !== undefined) return quantizeShifted(tensor, scheme, scheme.shiftGroups, options);
-  return quantizeScaled(tensor, scheme, options);
+  const components = quantizeFast(tensor, scheme);
+  if (components === undefined) return quantizeScaled(tensor, scheme, options);
+  return { type: schemeType(scheme, tensor.shape), components };
 }
 
 /**
@@ -56,7 +59,12 @@ export function dequantize(tensor: QuantizedTensor, out?: Float32Array): Float32
     return decodeGgmlBlocks(block, tensor.components.blocks, out);
   }
   if (tensor.type.layout !== 'canonical') throw unknownLayout(tensor.type.layout);
-  return dequantizeScaled(tensor, out);
+  const lengths = componentBytes(tensor.type);
+  const isWhole = Object.entries(lengths).every(([name, bytes]) => tensor.components[name]?.length === bytes);
+  // What does not fit together is for the definition to refuse, before anything is allocated.
+  if (!isWhole) return dequantizeScaled(tensor, out);
+  const values = out ?? new Float32Array(elementsOf(tensor.type.shape));
+  return dequantizeFast(tensor, values) ? values : dequantizeScaled(tensor, values);
 }
 
 /**

@@ -10,7 +10,7 @@ import { codeCount, codeError, decodeElement } from '../elements/decode-element.
 import { codesFromBytes, rowBytes, unpackCodes } from '../layouts/codes.js';
 import { checkLength } from '../layouts/group-shape.js';
 import { type BlockGrid, blockGrid, forSegments, outerCells } from '../schemes/block-grid.js';
-import { checkShape, elementsOf, type FixedQuantizedType, type QuantizedTensor, rowsOf } from '../tensor.js';
+import { checkShape, type FixedQuantizedType, type QuantizedTensor, rowsOf } from '../tensor.js';
 
 const f = Math.fround;
 
@@ -40,20 +40,19 @@ function codeSize({ bits }: ElementFormat): number {
 /**
  * The float32 values of a tensor in the layout `canonical`.
  *
- * @param out row-major, as long as the tensor has elements; a new array by default
- * @throws BitloomError `format-length` when a component or `out` has another length, `quantized-component-missing`,
+ * @param into row-major, as long as the tensor has elements; a new array by default
+ * @throws BitloomError `format-length` when a component or `into` has another length, `quantized-component-missing`,
  *   `quantized-index` for a group that is not there, `element-code` for a code that is not there, `scheme-nesting`
  */
-export function dequantizeScaled(
-  tensor: QuantizedTensor,
-  out: Float32Array = new Float32Array(elementsOf(tensor.type.shape)),
-): Float32Array {
+export function dequantizeScaled(tensor: QuantizedTensor, into?: Float32Array): Float32Array {
   const { type, components } = tensor;
   for (const [name, bytes] of Object.entries(canonicalComponents(type))) {
     checkLength(`bytes of ${name}`, component(components, name).length, bytes);
   }
   const { shape, element } = type;
   const { rows, cols } = rowsOf(shape);
+  // Not before the components are there: a shape alone may ask for any amount of memory.
+  const out = into ?? new Float32Array(rows * cols);
   checkLength('values', out.length, rows * cols);
   const grid = blockGrid(shape, type.scales[0].block);
   const scales = effectiveScales(tensor, grid);
