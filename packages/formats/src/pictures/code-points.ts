@@ -83,7 +83,7 @@ export function codePointsSvg(
     `<svg xmlns="http://www.w3.org/2000/svg" class="code-points" role="img" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" aria-labelledby="${id}-title ${id}-desc">`,
     `<title id="${id}-title">${escapeXml(options.title ?? `Code points of ${names.join(', ')}`)}</title>`,
     `<desc id="${id}-desc">${escapeXml(lanes.map(describeLane).join(' '))}</desc>`,
-    STYLE,
+    styleElement(),
     `<rect class="page" x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="6"/>`,
     ...axis.marks.map(
       ({ at, label }) =>
@@ -101,18 +101,20 @@ export function codePointsSvg(
  * Colours are chosen for 4.5 to 1 against the background that comes with them. Rules name this picture's class, since
  * a style inside of a page is a style of the page.
  */
-const STYLE = [
-  '<style>',
-  '.code-points{--page:#ffffff;--edge:#d0d7de;--ink:#1f2328;--soft:#59636e;--line:#e4e8ec;--normal:#0b62c4;--subnormal:#b5460f;--zero:#1f2328;font-family:system-ui,-apple-system,"Segoe UI",sans-serif}',
-  '@media (prefers-color-scheme:dark){.code-points{--page:#14181d;--edge:#3d444d;--ink:#e6edf3;--soft:#9aa7b4;--line:#262d35;--normal:#6cb2ff;--subnormal:#ff9d5c;--zero:#e6edf3}}',
-  '.code-points .page{fill:var(--page);stroke:var(--edge)}',
-  '.code-points .grid{stroke:var(--line);fill:none}',
-  '.code-points .base{stroke:var(--edge);fill:none}',
-  '.code-points .name{fill:var(--ink);font-size:13px;font-weight:600}',
-  '.code-points .small{fill:var(--soft);font-size:12px}',
-  ...KINDS.map((kind) => `.code-points .${kind}{stroke:var(--${kind});fill:none}`),
-  '</style>',
-].join('\n');
+function styleElement(): string {
+  return [
+    '<style>',
+    '.code-points{--page:#ffffff;--edge:#d0d7de;--ink:#1f2328;--soft:#59636e;--line:#e4e8ec;--normal:#0b62c4;--subnormal:#b5460f;--zero:#1f2328;font-family:system-ui,-apple-system,"Segoe UI",sans-serif}',
+    '@media (prefers-color-scheme:dark){.code-points{--page:#14181d;--edge:#3d444d;--ink:#e6edf3;--soft:#9aa7b4;--line:#262d35;--normal:#6cb2ff;--subnormal:#ff9d5c;--zero:#e6edf3}}',
+    '.code-points .page{fill:var(--page);stroke:var(--edge)}',
+    '.code-points .grid{stroke:var(--line);fill:none}',
+    '.code-points .base{stroke:var(--edge);fill:none}',
+    '.code-points .name{fill:var(--ink);font-size:13px;font-weight:600}',
+    '.code-points .small{fill:var(--soft);font-size:12px}',
+    ...KINDS.map((kind) => `.code-points .${kind}{stroke:var(--${kind});fill:none}`),
+    '</style>',
+  ].join('\n');
+}
 
 function laneOf(format: ElementFormat): Lane {
   const count = codeCount(format);
