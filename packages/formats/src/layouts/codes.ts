@@ -22,6 +22,8 @@ export function packCodes(
   if (bits === 8 || bits === 16 || bits === 32) return littleEndian(codes);
   const stride = rowBytes(cols, bits);
   const out = new Uint8Array(rows * stride);
+  // However many empty rows there are.
+  if (cols === 0) return out;
   for (let row = 0; row < rows; row += 1) {
     let at = row * stride;
     let pending = 0;
@@ -48,6 +50,7 @@ export function unpackCodes(packed: Uint8Array, rows: number, cols: number, bits
   const stride = rowBytes(cols, bits);
   checkLength('packed codes', packed.length, rows * stride);
   const out = newCodes({ bits }, rows * cols);
+  if (cols === 0) return out;
   if (bits === 8 || bits === 16 || bits === 32) {
     new Uint8Array(out.buffer).set(packed);
     return out;
@@ -56,17 +59,21 @@ export function unpackCodes(packed: Uint8Array, rows: number, cols: number, bits
     unpackNibbles(packed, rows, cols, out);
     return out;
   }
-  for (let row = 0; row < rows; row += 1) {
-    const at = row * stride;
-    for (let col = 0; col < cols; col += 1) out[row * cols + col] = codeAt(packed, at, col * bits, bits);
+  for (let row = 0, i = 0; row < rows; row += 1) {
+    let at = row * stride;
+    let shift = 0;
+    for (let col = 0; col < cols; col += 1, i += 1) {
+      out[i] = codeAt(packed, at, shift, bits);
+      shift += bits;
+      at += shift >> 3;
+      shift &= 7;
+    }
   }
   return out;
 }
 
-/** The code of `bits` bits at bit `bit` behind byte `at`. */
-function codeAt(packed: Uint8Array, at: number, bit: number, bits: number): number {
-  const first = at + (bit >>> 3);
-  const shift = bit & 7;
+/** The code of `bits` bits that begins at bit `shift`, 0 to 7, of byte `first`. */
+function codeAt(packed: Uint8Array, first: number, shift: number, bits: number): number {
   // Five bytes hold any code of up to 32 bits at any shift; up to 25 bits lie in the first four.
   const low =
     packed[first] | (packed[first + 1] << 8) | (packed[first + 2] << 16) | (packed[first + 3] << 24);

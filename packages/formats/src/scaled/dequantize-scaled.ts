@@ -10,17 +10,18 @@ import { codeCount, codeError, decodeElement } from '../elements/decode-element.
 import { codesFromBytes, rowBytes, unpackCodes } from '../layouts/codes.js';
 import { checkLength } from '../layouts/group-shape.js';
 import { type BlockGrid, blockGrid, forSegments, outerCells } from '../schemes/block-grid.js';
-import { checkShape, type FixedQuantizedType, type QuantizedTensor, rowsOf } from '../tensor.js';
+import { checkQuantizedType } from '../schemes/check-type.js';
+import { type FixedQuantizedType, type QuantizedTensor, rowsOf } from '../tensor.js';
 
 const f = Math.fround;
 
 /**
  * Bytes of each component that a type asks for in the layout `canonical`, exactly.
  *
- * @throws BitloomError `format-shape`, `scheme-nesting`
+ * @throws BitloomError `format-shape`, `quantized-type`
  */
 export function canonicalComponents(type: FixedQuantizedType): Record<string, number> {
-  checkShape(type.shape);
+  checkQuantizedType(type);
   const { rows, cols } = rowsOf(type.shape);
   const out: Record<string, number> = { codes: rows * rowBytes(cols, type.element.bits) };
   type.scales.forEach(({ format, block, zero }, index) => {
@@ -41,8 +42,9 @@ function codeSize({ bits }: ElementFormat): number {
  * The float32 values of a tensor in the layout `canonical`.
  *
  * @param into row-major, as long as the tensor has elements; a new array by default
- * @throws BitloomError `format-length` when a component or `into` has another length, `quantized-component-missing`,
- *   `quantized-index` for a group that is not there, `element-code` for a code that is not there, `scheme-nesting`
+ * @throws BitloomError `quantized-type`, `format-shape`; `format-length` when a component or `into` has another length,
+ *   `quantized-component-missing`, `quantized-index` for a group that is not there, `element-code` for a code that is
+ *   not there, `scheme-nesting`
  */
 export function dequantizeScaled(tensor: QuantizedTensor, into?: Float32Array): Float32Array {
   const { type, components } = tensor;
@@ -130,14 +132,6 @@ function channelFactors({ type, components }: QuantizedTensor): Float32Array | u
   const { indexMap } = type;
   if (indexMap === undefined) return undefined;
   const { index } = components;
-  if (indexMap.purpose !== 'shift-group' || indexMap.axis !== type.shape.length - 1) {
-    throw new BitloomError({
-      code: 'quantized-index',
-      message: 'this index map has no meaning in the layout canonical',
-      expected: 'shift groups of the last axis',
-      got: `${indexMap.purpose} of axis ${indexMap.axis}`,
-    });
-  }
   const bad = index.findIndex((group) => group >= indexMap.groups);
   if (bad >= 0) {
     throw new BitloomError({

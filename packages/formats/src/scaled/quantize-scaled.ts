@@ -26,6 +26,7 @@ import {
 } from '../schemes/scale-rules.js';
 import { schemeType } from '../schemes/scheme-type.js';
 import { checkShape, type QuantizedTensor, rowsOf, type Tensor } from '../tensor.js';
+import { finiteValues, positionOf } from './finite-values.js';
 
 const f = Math.fround;
 
@@ -49,7 +50,7 @@ interface ChosenLevel {
  * Quantises a tensor by a scheme of the layout `canonical` without shift groups.
  *
  * @throws BitloomError `scheme-invalid`, `scheme-rule-unknown`, `scheme-rank`, `scheme-nesting`, `format-shape`,
- *   `format-length`; `quantize-not-finite` for a NaN or an infinity where the policy is `throw` and the scale has no
+ *   `format-length`; `quantize-not-finite` for a NaN or an infinity where the policy is `throw` and the scales have no
  *   NaN; `quantize-scale-overflow` when a scale does not fit its format
  */
 export function quantizeScaled(
@@ -62,7 +63,7 @@ export function quantizeScaled(
   const { data, shape } = tensor;
   const { rows, cols } = rowsOf(shape);
   checkLength('values', data.length, rows * cols);
-  const values = applyNanPolicy(data, scheme, shape);
+  const values = finiteValues(data, scheme, shape);
 
   const levels: ChosenLevel[] = [];
   for (let index = scheme.scales.length - 1; index >= 0; index -= 1) {
@@ -80,23 +81,6 @@ export function quantizeScaled(
   return { type: schemeType(scheme, shape), components };
 }
 
-/** Values with what the policy makes of NaN and infinity; the same array where all are finite. */
-function applyNanPolicy(data: Float32Array, scheme: TensorScheme, shape: readonly number[]): Float32Array {
-  if (scaleRule(scheme.scales[0].rule).nanScale === true) return data;
-  let at = 0;
-  while (at < data.length && Number.isFinite(data[at])) at += 1;
-  if (at === data.length) return data;
-  if (scheme.nan === 'throw') throw notFinite(data[at], at, shape);
-  let largest = 0;
-  for (let i = 0; i < data.length; i += 1) {
-    const magnitude = Math.abs(data[i]);
-    if (magnitude > largest && magnitude < Number.POSITIVE_INFINITY) largest = magnitude;
-  }
-  // An infinity saturates at the largest finite value of the tensor, and so does a NaN under the policy `max`.
-  const ofNan = scheme.nan === 'zero' ? 0 : largest;
-  return data.map((value) => (Number.isNaN(value) ? ofNan : Math.max(-largest, Math.min(largest, value))));
-}
-
 function chooseLevel(
   values: Float32Array,
   shape: readonly number[],
@@ -108,6 +92,7 @@ function chooseLevel(
   const level = scales[index];
   const rule = scaleRule(level.rule);
   const grid = blockGrid(shape, blockOf(level.granularity, shape.length));
+  requireBlocks(grid.cells, values.length, shape);
   const { rows } = rowsOf(shape);
   const statistics = gatherStatistics(values, rows, grid);
   const parents = outer === undefined ? undefined : outerCells(shape, grid, outer.grid);
@@ -197,6 +182,21 @@ function gatherStatistics(
   };
 }
 
+/** Blocks of a tensor that a tensor without elements may have. */
+const EMPTY_BLOCKS = 2 ** 24;
+
+/** There are never more blocks than elements, except where there are no elements at all. */
+function requireBlocks(blocks: number, elements: number, shape: readonly number[]): void {
+  if (blocks <= Math.max(elements, EMPTY_BLOCKS)) return;
+  throw new BitloomError({
+    code: 'format-shape',
+    message: 'this is not the shape of a tensor',
+    where: 'shape',
+    expected: `at most ${EMPTY_BLOCKS} blocks where there are no elements`,
+    got: `[${shape.join(', ')}], ${blocks} blocks`,
+  });
+}
+
 function requireFit(
   stored: Float32Array,
   wanted: Float32Array,
@@ -216,17 +216,6 @@ function requireFit(
     got: String(wanted[at]),
     hint: 'choose a wider format for the scales, or keep this tensor in floating point',
   });
-}
-
-/** Indices along each axis of the element `index` of a row-major array. */
-function positionOf(index: number, shape: readonly number[]): string {
-  const position: number[] = [];
-  let rest = index;
-  for (const dimension of [...shape].reverse()) {
-    position.unshift(rest % dimension);
-    rest = Math.floor(rest / dimension);
-  }
-  return `[${position.join(', ')}]`;
 }
 
 /** Codes of all elements, clamped to those of the rule. */
@@ -291,15 +280,4 @@ function encodeShifted(
     for (let i = start; i < end; i += 1) out[i] = (((rounded[i] << sign) >> sign) + zeros[cell]) & mask;
   });
   return out;
-}
-
-function notFinite(value: number, index: number, shape: readonly number[]): BitloomError {
-  return new BitloomError({
-    code: 'quantize-not-finite',
-    message: 'a value to quantise is not finite',
-    where: `element ${positionOf(index, shape)}`,
-    expected: 'a finite float32',
-    got: String(value),
-    hint: "the checkpoint is damaged or was stored after an overflow; or choose the NaN policy 'zero' or 'max'",
-  });
 }

@@ -2,16 +2,18 @@
 import type { TensorScheme } from '@bitloom/ir';
 import { codeBytes, packCodes } from '../layouts/codes.js';
 import { checkLength } from '../layouts/group-shape.js';
+import { rankError } from '../schemes/block-grid.js';
 import { checkScheme } from '../schemes/check-scheme.js';
 import { schemeType } from '../schemes/scheme-type.js';
 import { quantizeShift } from '../shift/quantize-shift.js';
 import { checkShape, type QuantizedTensor, rowsOf, type Tensor } from '../tensor.js';
+import { finiteValues } from './finite-values.js';
 import type { QuantizeOptions } from './quantize-scaled.js';
 
 /**
  * Quantises a tensor by a scheme with shift groups.
  *
- * @throws BitloomError `scheme-invalid`, `quantize-not-finite`, `format-shape`, `format-length`
+ * @throws BitloomError `scheme-invalid`, `scheme-rank`, `quantize-not-finite`, `format-shape`, `format-length`
  */
 export function quantizeShifted(
   tensor: Tensor,
@@ -22,11 +24,14 @@ export function quantizeShifted(
   checkScheme(scheme);
   const { data, shape } = tensor;
   checkShape(shape);
+  if (shape.length === 0) throw rankError('shift groups of the last axis', 0);
   const { rows, cols } = rowsOf(shape);
   checkLength('values', data.length, rows * cols);
+  const values = finiteValues(data, scheme, shape);
   const { element, rounding, seed = 0 } = scheme;
-  const { codes, index, scale } = quantizeShift(data, {
-    rows,
+  const { codes, index, scale } = quantizeShift(values, {
+    // However many empty rows there are.
+    rows: cols === 0 ? 0 : rows,
     cols,
     axis: 1,
     bits: element.bits,

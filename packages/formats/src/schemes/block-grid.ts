@@ -30,7 +30,8 @@ export function blockOf(granularity: Granularity, rank: number): number[] {
   }
 }
 
-function rankError(what: string, rank: number): BitloomError {
+/** The error of a scheme that needs more axes than a tensor has. */
+export function rankError(what: string, rank: number): BitloomError {
   return new BitloomError({
     code: 'scheme-rank',
     message: 'the granularity of the scheme does not fit the rank of the tensor',
@@ -122,13 +123,14 @@ export function outerCells(shape: readonly number[], inner: BlockGrid, outer: Bl
   return out;
 }
 
-/** Visits every segment: its block, and the range of its elements in the row-major tensor. */
+/** Visits every segment: its block, and the range of its elements in the row-major tensor. Empty rows have none. */
 export function forSegments(
   rows: number,
   grid: BlockGrid,
   visit: (cell: number, start: number, end: number) => void,
 ): void {
   const { cols, runs, runLength } = grid;
+  if (cols === 0) return;
   for (let row = 0; row < rows; row += 1) {
     const first = grid.firstCell(row);
     const rowStart = row * cols;
