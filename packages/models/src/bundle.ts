@@ -40,7 +40,7 @@ export function bundleCheckpoint(checkpoint: Checkpoint, options: BundleOptions)
     name: options.name,
     context,
     ...(text === undefined ? {} : { text }),
-    metadata: { format: options.format },
+    metadata: { format: options.format, ...checkpoint.facts },
   });
   return {
     model,

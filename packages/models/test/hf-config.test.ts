@@ -95,7 +95,6 @@ describe('config.json', () => {
   });
 
   it.each<[string, JsonObject]>([
-    ['quantised weights', { ...LLAMA, quantization_config: { quant_method: 'gptq' } }],
     ['yarn scaling', { ...LLAMA, rope_scaling: { rope_type: 'yarn', factor: 4 } }],
     ['dynamic scaling in form 5', { ...LLAMA, rope_parameters: { rope_type: 'dynamic', factor: 4 } }],
     ['partial rotary positions', { ...LLAMA, partial_rotary_factor: 0.5 }],

@@ -27,9 +27,17 @@ export interface Placement {
   readonly offset?: number;
 }
 
+/** A parameter whose values are made from other tensors than one of its own shape. */
+export interface DerivedPlacement {
+  readonly tensors: readonly string[];
+  readonly weights: Weights;
+}
+
 export interface Checkpoint {
   readonly name: string;
   readonly config: DecoderConfig;
+  /** Facts for people about how the weights are stored. */
+  readonly facts?: Readonly<Record<string, string>>;
   /** Weights by parameter name, for the given context the table of rotary angles too. */
   weights(context: number): ReadonlyMap<string, Weights>;
   close(): void;
@@ -44,15 +52,20 @@ export interface Checkpoint {
 export function checkpointOf(
   file: TensorFile,
   config: DecoderConfig,
-  place: (parameter: string, shape: readonly number[]) => Placement,
+  place: (parameter: string, shape: readonly number[]) => Placement | DerivedPlacement,
   ignored: (tensor: string) => boolean = () => false,
 ): Checkpoint {
   const weights = new Map<string, Weights>();
   const used = new Set<string>();
   for (const { name, shape } of decoderParameters(config)) {
     const placement = place(name, shape);
-    used.add(placement.tensor);
-    weights.set(name, placedWeights(file, placement, shape));
+    if ('weights' in placement) {
+      for (const tensor of placement.tensors) used.add(tensor);
+      weights.set(name, placement.weights);
+    } else {
+      used.add(placement.tensor);
+      weights.set(name, placedWeights(file, placement, shape));
+    }
   }
   for (const name of file.tensors.keys()) {
     if (used.has(name) || ignored(name)) continue;

@@ -1,6 +1,12 @@
 /** A Hugging Face folder as a decoder: `config.json` and safetensors, with the tensor names of each family. */
 import { type Folder, fileNotFound, readSmallFile } from '../bytes/folder.js';
 import type { DecoderConfig } from '../decoder/decoder-config.js';
+import { decoderParameters } from '../decoder/parameters.js';
+import type { QuantizationRecord } from '../hf/quantization/quantization-record.js';
+import { describeQuantization } from '../hf/quantization/quantization-record.js';
+import { type CandidateModule, openQuantizedModules } from '../hf/quantization/quantized-modules.js';
+import { BlockCache, quantizedWeights } from '../hf/quantization/quantized-weights.js';
+import { readQuantization } from '../hf/quantization/read-quantization.js';
 import { parseJsonObject } from '../json/strict-json.js';
 import { openSafetensorsFolder } from '../safetensors/sharded.js';
 import type { TensorFile } from '../tensors/tensor-file.js';
@@ -90,44 +96,109 @@ const FAMILY_NAMES: Readonly<Record<string, Names>> = {
 };
 
 /**
- * The decoder in a Hugging Face folder.
+ * The decoder in a Hugging Face folder. Weights that its configuration says are quantised are read as float32 all the
+ * same, decoded by rows when they are asked for.
  * @throws BitloomError `file-not-found`, `model-architecture-unknown`, `model-unsupported`, `model-config-invalid`,
- *   the `json-` and `safetensors-` errors, `model-tensor-missing`, `model-tensor-extra`, `model-tensor-shape`
+ *   the `json-` and `safetensors-` errors, `model-tensor-missing`, `model-tensor-extra`, `model-tensor-shape`,
+ *   `model-tensor-type`, the `packing-` errors
  */
 export async function hfCheckpoint(folder: Folder): Promise<Checkpoint> {
   const where = `${folder.name}/config.json`;
   if (!folder.has('config.json')) {
     throw fileNotFound(where, 'a folder is read as a Hugging Face checkpoint, which has a config.json');
   }
-  const config = readHfConfig(
-    parseJsonObject(await readSmallFile(folder, 'config.json', MAX_CONFIG), where),
-    where,
-  );
+  const json = parseJsonObject(await readSmallFile(folder, 'config.json', MAX_CONFIG), where);
+  const config = readHfConfig(json, where);
+  const quantization = readQuantization(json, where);
   const file = await openSafetensorsFolder(folder);
   try {
-    return placeTensors(file, config);
+    return await placeTensors(file, config, quantization);
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-function placeTensors(file: TensorFile, config: DecoderConfig): Checkpoint {
+async function placeTensors(
+  file: TensorFile,
+  config: DecoderConfig,
+  quantization: QuantizationRecord | undefined,
+): Promise<Checkpoint> {
   const names = FAMILY_NAMES[config.family] ?? LLAMA_NAMES;
-  const embedding = names.tensors['embedding.weight'];
-  const prefix = names.prefixes.find((start) => file.tensors.has(start + embedding)) ?? names.prefixes[0];
-  const place = (parameter: string, shape: readonly number[]): Placement => {
+  const place = placementOf(file, config, names);
+  // Some files keep a copy of a tied output projection; transformers does not read it either.
+  const ignored = (tensor: string): boolean =>
+    names.buffers.test(tensor) || (config.tiedEmbeddings && tensor === 'lm_head.weight');
+  if (quantization === undefined) return checkpointOf(file, config, place, ignored);
+  const quantized = await openQuantizedModules(file, quantization, candidateModules(config, place));
+  const cache = new BlockCache();
+  const checkpoint = checkpointOf(
+    file,
+    config,
+    (parameter, shape) => {
+      const placement = place(parameter, shape);
+      const module = quantized.modules.get(moduleName(placement.tensor) ?? '');
+      if (module === undefined) return placement;
+      const first = placement.transposed?.first ?? 0;
+      return {
+        tensors: module.tensors,
+        weights: quantizedWeights(module, first, shape[0], cache, file.name),
+      };
+    },
+    (tensor) => ignored(tensor) || quantized.ignored.has(tensor),
+  );
+  const { notes } = quantization;
+  return {
+    ...checkpoint,
+    facts: {
+      quantization: describeQuantization(quantization),
+      ...(notes.length === 0 ? {} : { quantizationNote: notes.join('; ') }),
+    },
+  };
+}
+
+/** Where the parameters of a family lie in a file of float weights. */
+function placementOf(
+  file: TensorFile,
+  config: DecoderConfig,
+  names: Names,
+): (parameter: string, shape: readonly number[]) => Placement {
+  const embedding = names.tensors['embedding.weight'].replace(/weight$/, '');
+  const isPrefix = (start: string): boolean =>
+    [...file.tensors.keys()].some((tensor) => tensor.startsWith(start + embedding));
+  const prefix = names.prefixes.find(isPrefix) ?? names.prefixes[0];
+  return (parameter, shape) => {
     if (parameter === 'head.weight') return { tensor: 'lm_head.weight', shape };
     const tensor = prefix + fromTable(names.tensors, parameter);
     return config.family === 'gpt2' ? placeConv1d(config, parameter, tensor, shape) : { tensor, shape };
   };
-  return checkpointOf(
-    file,
-    config,
-    place,
-    // Some files keep a copy of a tied output projection; transformers does not read it either.
-    (tensor) => names.buffers.test(tensor) || (config.tiedEmbeddings && tensor === 'lm_head.weight'),
-  );
+}
+
+/** Name of the module that a tensor `...weight` would be the weight of. */
+function moduleName(tensor: string): string | undefined {
+  return tensor.endsWith('.weight') ? tensor.slice(0, -'.weight'.length) : undefined;
+}
+
+/** The modules of a decoder that tools quantise: linear maps and embeddings. */
+function candidateModules(
+  config: DecoderConfig,
+  place: (parameter: string, shape: readonly number[]) => Placement,
+): CandidateModule[] {
+  const modules = new Map<string, CandidateModule>();
+  for (const { name: parameter, shape, role } of decoderParameters(config)) {
+    const placement = place(parameter, shape);
+    const name = moduleName(placement.tensor);
+    if (name === undefined || role === 'norm' || role === 'bias') continue;
+    const [height, width] = placement.shape;
+    const isTransposed = placement.transposed !== undefined;
+    modules.set(name, {
+      name,
+      className: role !== 'linear' ? 'Embedding' : isTransposed ? 'Conv1D' : 'Linear',
+      rows: isTransposed ? width : height,
+      cols: isTransposed ? height : width,
+    });
+  }
+  return [...modules.values()];
 }
 
 /** GPT-2 stores linear maps [inputs, outputs], and query, key and value as one. */

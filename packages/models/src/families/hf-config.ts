@@ -12,64 +12,9 @@ import {
   invalidConfig,
   unsupportedModel,
 } from '../decoder/decoder-config.js';
-import { isJsonObject, type JsonObject, type JsonValue } from '../json/strict-json.js';
+import { isJsonObject, type JsonObject } from '../json/strict-json.js';
+import { ConfigReader } from './config-reader.js';
 import { unknownArchitecture } from './gguf.js';
-
-/** Typed access to a configuration. */
-class Reader {
-  readonly where: string;
-  readonly #json: JsonObject;
-
-  constructor(json: JsonObject, where: string) {
-    this.#json = json;
-    this.where = where;
-  }
-
-  /** Null counts as absent, as in transformers. */
-  value(key: string): JsonValue | undefined {
-    return this.#json[key] ?? undefined;
-  }
-
-  integer(key: string, fallback?: number): number {
-    const value = this.value(key) ?? fallback;
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-    throw invalidConfig(this.where, key, 'a non-negative integer', value);
-  }
-
-  float(key: string, fallback?: number): number {
-    const value = this.value(key) ?? fallback;
-    if (typeof value === 'number' && Number.isFinite(value)) return value;
-    throw invalidConfig(this.where, key, 'a number', value);
-  }
-
-  flag(key: string, fallback: boolean): boolean {
-    const value = this.value(key) ?? fallback;
-    if (typeof value === 'boolean') return value;
-    throw invalidConfig(this.where, key, 'true or false', value);
-  }
-
-  /** Refuses any value but the one that is implemented. */
-  only(key: string, wanted: JsonValue, what: string): void {
-    const value = this.value(key) ?? wanted;
-    if (value !== wanted)
-      throw unsupportedModel(this.where, `${what} (${key})`, JSON.stringify(wanted), value);
-  }
-
-  activation(key: string, fallback: string): 'silu' | 'gelu' | 'relu' {
-    const value = this.value(key) ?? fallback;
-    const known =
-      typeof value === 'string' && Object.hasOwn(ACTIVATIONS, value) ? ACTIVATIONS[value] : undefined;
-    if (known === undefined) {
-      throw unsupportedModel(
-        this.where,
-        `an activation (${key})`,
-        Object.keys(ACTIVATIONS).join(', '),
-        value,
-      );
-    }
-    return known;
-  }
-}
 
 /** `gelu` by itself is the exact form with the error function, which is not the tanh form. */
 const ACTIVATIONS: Readonly<Record<string, 'silu' | 'gelu' | 'relu'>> = {
@@ -80,7 +25,15 @@ const ACTIVATIONS: Readonly<Record<string, 'silu' | 'gelu' | 'relu'>> = {
   gelu_pytorch_tanh: 'gelu',
 };
 
-const FAMILIES: Readonly<Record<string, (config: Reader) => DecoderConfig>> = {
+function activation(config: ConfigReader, key: string, fallback: string): 'silu' | 'gelu' | 'relu' {
+  const value = config.value(key) ?? fallback;
+  const known =
+    typeof value === 'string' && Object.hasOwn(ACTIVATIONS, value) ? ACTIVATIONS[value] : undefined;
+  if (known !== undefined) return known;
+  throw unsupportedModel(config.where, `an activation (${key})`, Object.keys(ACTIVATIONS).join(', '), value);
+}
+
+const FAMILIES: Readonly<Record<string, (config: ConfigReader) => DecoderConfig>> = {
   LlamaForCausalLM: readLlama,
   Qwen2ForCausalLM: readQwen2,
   OPTForCausalLM: readOpt,
@@ -93,7 +46,7 @@ const FAMILIES: Readonly<Record<string, (config: Reader) => DecoderConfig>> = {
  * @throws BitloomError `model-architecture-unknown`, `model-unsupported`, `model-config-invalid`
  */
 export function readHfConfig(json: JsonObject, where: string): DecoderConfig {
-  const reader = new Reader(json, where);
+  const reader = new ConfigReader(json, where);
   const { architectures } = json;
   const name = Array.isArray(architectures) ? architectures[0] : undefined;
   const read = typeof name === 'string' && Object.hasOwn(FAMILIES, name) ? FAMILIES[name] : undefined;
@@ -101,20 +54,12 @@ export function readHfConfig(json: JsonObject, where: string): DecoderConfig {
     const got = typeof name === 'string' ? name : `model_type ${JSON.stringify(json.model_type ?? null)}`;
     throw unknownArchitecture(where, Object.keys(FAMILIES).join(', '), got);
   }
-  if (reader.value('quantization_config') !== undefined) {
-    throw unsupportedModel(
-      where,
-      'quantised weights (quantization_config)',
-      'float weights',
-      json.quantization_config,
-    );
-  }
   const config = read(reader);
   checkDecoderConfig(config, where);
   return config;
 }
 
-function readLlama(config: Reader): DecoderConfig {
+function readLlama(config: ConfigReader): DecoderConfig {
   config.only('partial_rotary_factor', 1, 'partial rotary positions');
   const bias = config.flag('attention_bias', false);
   return {
@@ -127,7 +72,7 @@ function readLlama(config: Reader): DecoderConfig {
   };
 }
 
-function readQwen2(config: Reader): DecoderConfig {
+function readQwen2(config: ConfigReader): DecoderConfig {
   config.only('use_sliding_window', false, 'a sliding window');
   const types = config.value('layer_types');
   const other = Array.isArray(types) ? types.find((type) => type !== 'full_attention') : types;
@@ -140,7 +85,7 @@ function readQwen2(config: Reader): DecoderConfig {
 }
 
 function readRotaryDecoder(
-  config: Reader,
+  config: ConfigReader,
   family: string,
   biases: DecoderConfig['biases'],
 ): Omit<DecoderConfig, 'maxPositions'> {
@@ -157,13 +102,13 @@ function readRotaryDecoder(
     norm: { kind: 'rms', epsilon: config.float('rms_norm_eps', 1e-6) },
     positions: { kind: 'rope', layout: 'half', ...readRope(config) },
     biases,
-    feedForward: { gated: true, activation: config.activation('hidden_act', 'silu') },
+    feedForward: { gated: true, activation: activation(config, 'hidden_act', 'silu') },
     tiedEmbeddings: config.flag('tie_word_embeddings', false),
   };
 }
 
 /** Base and scaling of rotary positions, in either form of the keys. */
-function readRope(config: Reader): { theta: number; scaling: RopeScaling } {
+function readRope(config: ConfigReader): { theta: number; scaling: RopeScaling } {
   const form5 = config.value('rope_parameters');
   const form4 = config.value('rope_scaling');
   const parameters = form5 ?? form4;
@@ -171,7 +116,7 @@ function readRope(config: Reader): { theta: number; scaling: RopeScaling } {
     return { theta: config.float('rope_theta', 10000), scaling: { kind: 'none' } };
   const key = form5 === undefined ? 'rope_scaling' : 'rope_parameters';
   if (!isJsonObject(parameters)) throw invalidConfig(config.where, key, 'an object', parameters);
-  const rope = new Reader(parameters, `${config.where}, ${key}`);
+  const rope = new ConfigReader(parameters, `${config.where}, ${key}`);
   rope.only('partial_rotary_factor', 1, 'partial rotary positions');
   const theta =
     rope.value('rope_theta') === undefined ? config.float('rope_theta', 10000) : rope.float('rope_theta');
@@ -192,7 +137,7 @@ function readRope(config: Reader): { theta: number; scaling: RopeScaling } {
   throw unsupportedModel(rope.where, 'rotary scaling (rope_type)', 'default, linear or llama3', type);
 }
 
-function readOpt(config: Reader): DecoderConfig {
+function readOpt(config: ConfigReader): DecoderConfig {
   const width = config.integer('hidden_size');
   config.only('do_layer_norm_before', true, 'normalisation after each block');
   config.only('word_embed_proj_dim', width, 'embeddings of another width');
@@ -212,13 +157,13 @@ function readOpt(config: Reader): DecoderConfig {
     norm: { kind: 'layer', epsilon: 1e-5 },
     positions: { kind: 'learned', offset: 2 },
     biases: { qkv: bias, output: bias, feedForward: bias },
-    feedForward: { gated: false, activation: config.activation('activation_function', 'relu') },
+    feedForward: { gated: false, activation: activation(config, 'activation_function', 'relu') },
     tiedEmbeddings: config.flag('tie_word_embeddings', true),
     maxPositions: config.integer('max_position_embeddings', 2048),
   };
 }
 
-function readGpt2(config: Reader): DecoderConfig {
+function readGpt2(config: ConfigReader): DecoderConfig {
   config.only('add_cross_attention', false, 'cross-attention');
   config.only('scale_attn_weights', true, 'unscaled attention');
   config.only('scale_attn_by_inverse_layer_idx', false, 'attention scaled by layer');
@@ -235,7 +180,7 @@ function readGpt2(config: Reader): DecoderConfig {
     norm: { kind: 'layer', epsilon: config.float('layer_norm_epsilon', 1e-5) },
     positions: { kind: 'learned', offset: 0 },
     biases: { qkv: true, output: true, feedForward: true },
-    feedForward: { gated: false, activation: config.activation('activation_function', 'gelu_new') },
+    feedForward: { gated: false, activation: activation(config, 'activation_function', 'gelu_new') },
     tiedEmbeddings: config.flag('tie_word_embeddings', true),
     maxPositions: config.integer('n_positions', 1024),
   };
