@@ -9,6 +9,7 @@ import type { CompileOptions } from './commands/compile.js';
 import type { DemoOptions } from './commands/demo.js';
 import type { DevicesOptions } from './commands/devices.js';
 import type { EvalOptions } from './commands/eval.js';
+import type { ExportOptions } from './commands/export.js';
 import type { ImportOptions } from './commands/import.js';
 import type { InspectOptions } from './commands/inspect.js';
 import type { QuantizeOptions } from './commands/quantize.js';
@@ -98,9 +99,24 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .requiredOption('-o, --output <file>', 'file to write')
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--context <tokens>', 'longest sequence to make room for', integer(1))
+    .option('--text <file>', 'text to score before and after, UTF-8')
+    .option('--window <tokens>', 'tokens of a window of the text', integer(3), 256)
+    .option('--chunks <n>', 'most windows (default: all)', integer(1))
+    .option('--threads <n>', 'threads that score the text', integer(1), 1)
     .action(async (model: string, options: QuantizeOptions) => {
       const { quantize } = await import('./commands/quantize.js');
       finish(await quantize(model, options, terminal));
+    });
+
+  add('export', 'write a model as a checkpoint of other programs')
+    .argument('<model>', MODEL)
+    .requiredOption('-f, --format <name>', 'gguf')
+    .option('-t, --type <name>', 'type of the matrices: f32, f16, bf16, q8_0, q4_K, ... (default: f16)')
+    .requiredOption('-o, --output <file>', 'file to write')
+    .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
+    .action(async (model: string, options: ExportOptions) => {
+      const { exportModel } = await import('./commands/export.js');
+      finish(await exportModel(model, options, terminal));
     });
 
   add('compile', 'compile a model for a card')

@@ -9,32 +9,35 @@ import { formatFacts } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { writeLarge } from './write-large.js';
 
+/** What was written, for people and for programs. */
+export interface SavedModel {
+  readonly text: string;
+  readonly document: Readonly<Record<string, unknown>>;
+}
+
+/** Writes a model file and prints what it holds. */
 export async function saveModel(
   path: string,
   bundle: ModelBundle,
   notes: readonly string[],
   terminal: Terminal,
 ): Promise<number> {
+  const { text, document } = await writeModelFile(path, bundle, notes, terminal);
+  if (terminal.json) terminal.document(document);
+  else terminal.write(text);
+  return EXIT.ok;
+}
+
+/** Writes a model file. */
+export async function writeModelFile(
+  path: string,
+  bundle: ModelBundle,
+  notes: readonly string[],
+  terminal: Terminal,
+): Promise<SavedModel> {
   const fileBytes = await writeLarge(path, modelToContainer(bundle), terminal);
   const { name, family, scheme, shapeOnly, context, parameters, tensors, tokenizer } = modelSummary(bundle);
   terminal.log(`wrote ${path} (${bytes(fileBytes)})`);
-  if (terminal.json) {
-    const tensorCount = tensors.length;
-    terminal.document({
-      file: path,
-      fileBytes,
-      name,
-      family,
-      scheme,
-      shapeOnly,
-      context,
-      parameters,
-      tensors: tensorCount,
-      ...(tokenizer === undefined ? {} : { tokenizer }),
-      notes,
-    });
-    return EXIT.ok;
-  }
   const facts: [string, string][] = [
     ['family', family],
     ['scheme', `${scheme}${shapeOnly ? '; shapes only, no weights' : ''}`],
@@ -43,6 +46,20 @@ export async function saveModel(
     ['tokenizer', tokenizer ?? 'none'],
     ...groupNotes(notes).map((note): [string, string] => ['note', note]),
   ];
-  terminal.write(`${terminal.out.style.strong(name)}\n${formatFacts(facts, terminal.out)}`);
-  return EXIT.ok;
+  return {
+    text: `${terminal.out.style.strong(name)}\n${formatFacts(facts, terminal.out)}`,
+    document: {
+      file: path,
+      fileBytes,
+      name,
+      family,
+      scheme,
+      shapeOnly,
+      context,
+      parameters,
+      tensors: tensors.length,
+      ...(tokenizer === undefined ? {} : { tokenizer }),
+      notes,
+    },
+  };
 }

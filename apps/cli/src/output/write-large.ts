@@ -1,28 +1,35 @@
 /**
- * Writes containers that take their time: with a progress bar, and cancelled cleanly by an interrupt, so that no
- * half of a file stays behind under any name. Elsewhere an interrupt ends the command at once, because there is
- * nothing to clean up.
+ * Writes files that take their time: with a progress bar, and cancelled cleanly by an interrupt, so that no half of a
+ * file stays behind under any name. Elsewhere an interrupt ends the command at once, because there is nothing to clean
+ * up.
  */
 import type { ContainerContent } from '@bitloom/ir/container';
-import { writeContainerAsync } from '@bitloom/ir/node';
+import { type AsyncWriteOptions, writeContainerAsync } from '@bitloom/ir/node';
 import type { Terminal } from '../terminal/terminal.js';
 
 /**
+ * Writes a container.
+ *
  * @returns length of the file in bytes
  * @throws BitloomError `write-cancelled`, `write-failed`, and what the sections throw
  */
-export async function writeLarge(
+export function writeLarge(path: string, content: ContainerContent, terminal: Terminal): Promise<number> {
+  return watchWrite(path, terminal, (options) => writeContainerAsync(path, content, options));
+}
+
+/** Runs a write that can be watched and cancelled. `path` is what the bar calls it. */
+export async function watchWrite<T>(
   path: string,
-  content: ContainerContent,
   terminal: Terminal,
-): Promise<number> {
+  write: (options: AsyncWriteOptions) => Promise<T>,
+): Promise<T> {
   const progress = await terminal.progress(`writing ${path}`);
   const controller = new AbortController();
   const cancel = (): void => controller.abort();
   const signals = ['SIGINT', 'SIGTERM'] as const;
   for (const signal of signals) process.on(signal, cancel);
   try {
-    return await writeContainerAsync(path, content, {
+    return await write({
       signal: controller.signal,
       onProgress: (done, total) => progress.update(done, total),
     });
