@@ -13,7 +13,15 @@ export { dequantizeGroupsPacked, quantizeGroupsPacked } from './fast/group-integ
 export type { EncodeScratch, GgmlBlock } from './ggml/block-format.js';
 export * from './ggml/block-sizes.js';
 export { ggmlFallback } from './ggml/fallback.js';
+export { MXFP4 as GGML_MXFP4, NVFP4 as GGML_NVFP4 } from './ggml/fp4-blocks.js';
 export * from './ggml/ggml-blocks.js';
+export { IQ4_NL, IQ4_XS } from './ggml/iq4.js';
+export { Q2_K, Q4_K, Q5_K } from './ggml/k-quants-range.js';
+export { Q3_K, Q6_K, Q8_K } from './ggml/k-quants-symmetric.js';
+export { Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 } from './ggml/legacy-blocks.js';
+export { Q1_0, Q2_0 } from './ggml/one-two-bit.js';
+export { TQ1_0, TQ2_0 } from './ggml/ternary.js';
+export { decodeBlocks as decodeGgml, encodeBlocks as encodeGgml } from './ggml/whole-blocks.js';
 export { type CodeShape, packBitStream, unpackBitStream } from './layouts/bit-stream.js';
 export {
   type CanonicalMatrix,

@@ -1,14 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import {
+  decodeGgml,
   decodeGgmlBlocks,
   encodeFp16,
+  encodeGgml,
   encodeGgmlBlocks,
   GGML_BLOCK_NAMES,
   GGML_BLOCK_SIZES,
   GGML_BLOCKS,
+  GGML_MXFP4,
+  GGML_NVFP4,
   type GgmlBlockName,
   ggmlBlock,
   ggmlBlockSize,
+  Q4_K,
 } from '../src/index.js';
 
 describe('the table of formats', () => {
@@ -203,6 +208,15 @@ describe('every code comes back from its value', () => {
       );
     }
   });
+});
+
+it('a record of its own does what its name does, and comes alone', () => {
+  const values = Float32Array.from({ length: 512 }, (_, i) => Math.sin(i));
+  expect(Q4_K).toBe(ggmlBlock('q4_K'));
+  const blocks = encodeGgml(Q4_K, values);
+  expect(blocks).toEqual(encodeGgmlBlocks('q4_K', values));
+  expect(decodeGgml(Q4_K, blocks)).toEqual(decodeGgmlBlocks('q4_K', blocks));
+  expect([GGML_MXFP4.name, GGML_NVFP4.name]).toEqual(['mxfp4', 'nvfp4']);
 });
 
 describe('places', () => {

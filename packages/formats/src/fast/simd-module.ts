@@ -39,7 +39,8 @@ export function decodeSource(instantiate?: Instantiate): DecodeSource {
 export const sharedEncodeSource: EncodeSource = /* @__PURE__ */ encodeSource();
 export const sharedDecodeSource: DecodeSource = /* @__PURE__ */ decodeSource();
 
-function simdSource<N extends string>(
+/** A source of the module in `text` (base64), which exports functions of these names and `memory`. */
+export function simdSource<N extends string>(
   text: string,
   names: readonly N[],
   instantiate: Instantiate = (bytes) => instantiateModule(compileModule(bytes)),

@@ -7,6 +7,12 @@
 import type { ElementFormat, Expression, QuantizedType, ScaleLevel } from '@bitloom/ir';
 import { decodeFp16, encodeFp16 } from '../elements/half-precision.js';
 import type { GgmlBlockName } from './block-sizes.js';
+import {
+  type GroupSearch,
+  openGroupSearch,
+  type SearchSource,
+  sharedSearchSource,
+} from './search/group-search.js';
 
 /** One block format of GGML. */
 export interface GgmlBlock {
@@ -46,10 +52,13 @@ export interface EncodeScratch {
   readonly minimums: Float32Array;
   /** Two sums of a fit. */
   readonly sums: Float32Array;
+  /** The searches through WebAssembly, where the engine runs them; opened at the first call. */
+  readonly search: () => GroupSearch | undefined;
 }
 
 /** Scratch for the largest block. */
-export function createScratch(): EncodeScratch {
+export function createScratch(source: SearchSource = sharedSearchSource): EncodeScratch {
+  let opened: { readonly search: GroupSearch | undefined } | undefined;
   return {
     codes: new Int8Array(256),
     trial: new Int8Array(32),
@@ -57,6 +66,10 @@ export function createScratch(): EncodeScratch {
     scales: new Float32Array(16),
     minimums: new Float32Array(16),
     sums: new Float32Array(2),
+    search: () => {
+      opened ??= { search: openGroupSearch(source) };
+      return opened.search;
+    },
   };
 }
 

@@ -4,7 +4,7 @@
  * that files come out the same as those of GGML's own tools. Each format is a record; the families have a file each.
  */
 import { BitloomError } from '@bitloom/ir';
-import { createScratch, type GgmlBlock } from './block-format.js';
+import type { GgmlBlock } from './block-format.js';
 import { GGML_BLOCK_SIZES, type GgmlBlockName } from './block-sizes.js';
 import { MXFP4, NVFP4 } from './fp4-blocks.js';
 import { IQ4_NL, IQ4_XS } from './iq4.js';
@@ -13,6 +13,7 @@ import { Q3_K, Q6_K, Q8_K } from './k-quants-symmetric.js';
 import { Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 } from './legacy-blocks.js';
 import { Q1_0, Q2_0 } from './one-two-bit.js';
 import { TQ1_0, TQ2_0 } from './ternary.js';
+import { decodeBlocks, encodeBlocks } from './whole-blocks.js';
 
 /** Every block format, by GGML's name. */
 export const GGML_BLOCKS: Readonly<Record<GgmlBlockName, GgmlBlock>> = {
@@ -78,15 +79,7 @@ export function decodeGgmlBlocks(
   blocks: Uint8Array,
   out?: Float32Array,
 ): Float32Array<ArrayBufferLike> {
-  const { elements, bytes, decode } = ggmlBlock(name);
-  const count = blocks.length / bytes;
-  if (!Number.isInteger(count)) throw badLength(`${name} bytes`, `a multiple of ${bytes}`, blocks.length);
-  const target = out ?? new Float32Array(count * elements);
-  if (target.length !== count * elements) {
-    throw badLength('output elements', String(count * elements), target.length);
-  }
-  for (let i = 0; i < count; i += 1) decode(blocks, i * bytes, target, i * elements);
-  return target;
+  return decodeBlocks(ggmlBlock(name), blocks, out);
 }
 
 /**
@@ -99,64 +92,5 @@ export function decodeGgmlBlocks(
  *   does not fit its format, `format-unknown` for a name that is none.
  */
 export function encodeGgmlBlocks(name: GgmlBlockName, values: Float32Array): Uint8Array<ArrayBuffer> {
-  const format = ggmlBlock(name);
-  const { elements, bytes, encode } = format;
-  const count = values.length / elements;
-  if (!Number.isInteger(count)) throw badLength('values', `a multiple of ${elements}`, values.length);
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) {
-    throw new BitloomError({
-      code: 'quantize-not-finite',
-      message: 'a value to quantise is not finite',
-      where: `element ${bad}`,
-      expected: 'a finite float32',
-      got: String(values[bad]),
-    });
-  }
-  const out = new Uint8Array(count * bytes);
-  const scratch = createScratch();
-  for (let i = 0; i < count; i += 1) {
-    encode(values, i * elements, out, i * bytes, scratch);
-    if (!scalesAreFinite(format, out, i * bytes)) throw scaleOverflow(format, values, i);
-  }
-  return out;
-}
-
-const NONE: readonly number[] = [];
-
-/** Whether no scale of the block at byte `at` is an infinity or a NaN: all bits of its exponent set. */
-function scalesAreFinite({ halves, floats = NONE }: GgmlBlock, out: Uint8Array, at: number): boolean {
-  for (let i = 0; i < halves.length; i += 1) {
-    if ((out[at + halves[i] + 1] & 0x7c) === 0x7c) return false;
-  }
-  for (let i = 0; i < floats.length; i += 1) {
-    const top = at + floats[i] + 3;
-    if ((out[top] & 0x7f) === 0x7f && (out[top - 1] & 0x80) !== 0) return false;
-  }
-  return true;
-}
-
-function scaleOverflow(format: GgmlBlock, values: Float32Array, block: number): BitloomError {
-  const start = block * format.elements;
-  let amax = 0;
-  for (let j = start; j < start + format.elements; j += 1) amax = Math.max(amax, Math.abs(values[j]));
-  return new BitloomError({
-    code: 'quantize-scale-overflow',
-    message: `the scale of a ${format.name} block does not fit its format`,
-    where: `elements ${start} to ${start + format.elements - 1}`,
-    expected:
-      format.halves.length > 0 ? 'scales and minimums below 65520' : 'a scale that decodes to finite values',
-    got: `amax ${amax}`,
-    hint: 'keep this tensor in floating point',
-  });
-}
-
-function badLength(where: string, expected: string, got: number): BitloomError {
-  return new BitloomError({
-    code: 'ggml-length',
-    message: 'GGML blocks are read and written whole',
-    where,
-    expected,
-    got: String(got),
-  });
+  return encodeBlocks(ggmlBlock(name), values);
 }

@@ -14,20 +14,23 @@ import {
   writeHalf,
 } from './block-format.js';
 import { nearestInt } from './c-conversions.js';
+import { IQ4_LEVELS } from './iq4-levels.js';
 import { clamp, GROUP_EPSILON } from './scale-search.js';
 
 const f = Math.fround;
 
-const LEVELS: readonly number[] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+/** Twice the midpoint between a level and the one below it: where its code begins. */
+const STARTS: readonly number[] = /* @__PURE__ */ IQ4_LEVELS.slice(1).map(
+  (level, i) => level + IQ4_LEVELS[i],
+);
 
 /** Code of the level nearest to `value`; of two that are equally near, the higher. */
 function nearestLevel(value: number): number {
-  let low = 0;
-  for (let step = 8; step > 0; step >>= 1) {
-    // Exact: twice a float32 and the sum of two small integers.
-    if (value + value >= LEVELS[low + step - 1] + LEVELS[low + step]) low += step;
-  }
-  return low;
+  // Exact: twice a float32 and sums of two small integers. Without branches that depend on the value.
+  const twice = value + value;
+  let code = 0;
+  for (let step = 8; step > 0; step >>= 1) code += twice >= STARTS[code + step - 1] ? step : 0;
+  return code;
 }
 
 /** The first of the 32 values from `from` of largest magnitude, or 0 when they count as zero. */
@@ -56,9 +59,9 @@ function fitLevels(values: Float32Array, from: number, inverse: number, scratch:
     const x = values[from + i];
     const code = nearestLevel(f(inverse * x));
     codes[i] = code;
-    const weighted = f(f(x * x) * LEVELS[code]);
+    const weighted = f(f(x * x) * IQ4_LEVELS[code]);
     levelX = f(levelX + f(weighted * x));
-    level2 = f(level2 + f(weighted * LEVELS[code]));
+    level2 = f(level2 + f(weighted * IQ4_LEVELS[code]));
   }
   sums[0] = levelX;
   sums[1] = level2;
@@ -70,7 +73,7 @@ function packNibbles(codes: Int8Array, out: Uint8Array, at: number): void {
 }
 
 function element(): ElementFormat {
-  return codebookFormat('iq4_nl', 4, LEVELS);
+  return codebookFormat('iq4_nl', 4, IQ4_LEVELS);
 }
 
 /** d, then 16 bytes of nibbles. Value = d·level. */
@@ -83,8 +86,8 @@ export const IQ4_NL: GgmlBlock = {
     const d = readHalf(blocks, at);
     for (let j = 0; j < 16; j += 1) {
       const byte = blocks[at + 2 + j];
-      out[outAt + j] = d * LEVELS[byte & 15];
-      out[outAt + j + 16] = d * LEVELS[byte >> 4];
+      out[outAt + j] = d * IQ4_LEVELS[byte & 15];
+      out[outAt + j + 16] = d * IQ4_LEVELS[byte >> 4];
     }
   },
   encode(values, from, out, outAt, scratch) {
@@ -96,7 +99,7 @@ export const IQ4_NL: GgmlBlock = {
       return;
     }
     // The extreme becomes level −127, and the scale is then fitted to the codes.
-    fitLevels(values, from, f(1 / f(extreme / LEVELS[0])), scratch);
+    fitLevels(values, from, f(1 / f(extreme / IQ4_LEVELS[0])), scratch);
     writeHalf(out, outAt, sums[1] > 0 ? f(sums[0] / sums[1]) : 0);
     packNibbles(codes, out, outAt + 2);
   },
@@ -119,17 +122,17 @@ export const IQ4_XS: GgmlBlock = {
       const to = outAt + 32 * group;
       for (let j = 0; j < 16; j += 1) {
         const byte = blocks[codesAt + j];
-        out[to + j] = scale * LEVELS[byte & 15];
-        out[to + j + 16] = scale * LEVELS[byte >> 4];
+        out[to + j] = scale * IQ4_LEVELS[byte & 15];
+        out[to + j + 16] = scale * IQ4_LEVELS[byte >> 4];
       }
     }
   },
   encode(values, from, out, outAt, scratch) {
     const { codes, scales } = scratch;
     let extreme = 0;
+    searchScales(values, from, scratch);
     for (let group = 0; group < 8; group += 1) {
-      const scale = searchScale(values, from + 32 * group, scratch);
-      scales[group] = scale;
+      const scale = scales[group];
       // Not finite when a sum overflowed: the values are beyond any scale that fp16 holds.
       if (!Number.isFinite(scale)) extreme = Number.NaN;
       else if (Math.abs(scale) > Math.abs(extreme)) extreme = scale;
@@ -157,6 +160,18 @@ export const IQ4_XS: GgmlBlock = {
     ]),
 };
 
+/** {@link searchScale} for the groups of a block. */
+function searchScales(values: Float32Array, from: number, scratch: EncodeScratch): void {
+  const together = scratch.search();
+  if (together !== undefined) {
+    together.levels(values, from, scratch);
+    return;
+  }
+  for (let group = 0; group < 8; group += 1) {
+    scratch.scales[group] = searchScale(values, from + 32 * group, scratch);
+  }
+}
+
 /** Scale of 32 values: the extreme at level 127 (not one of them), then at −127 and around it, the best fit kept. */
 function searchScale(values: Float32Array, from: number, scratch: EncodeScratch): number {
   const extreme = extremeOf32(values, from);
@@ -166,7 +181,7 @@ function searchScale(values: Float32Array, from: number, scratch: EncodeScratch)
   let best = 0;
   for (let candidate = 0; candidate <= 15; candidate += 1) {
     const first = candidate === 0;
-    const inverse = first ? f(1 / f(-extreme / LEVELS[0])) : f((candidate - 8 + LEVELS[0]) / extreme);
+    const inverse = first ? f(1 / f(-extreme / IQ4_LEVELS[0])) : f((candidate - 8 + IQ4_LEVELS[0]) / extreme);
     fitLevels(values, from, inverse, scratch);
     const levelX = sums[0];
     const level2 = sums[1];

@@ -13,7 +13,7 @@ import {
   writeHalf,
 } from './block-format.js';
 import { nearestInt } from './c-conversions.js';
-import { clamp, fitScaleAndMinimum, type RangeSearch } from './scale-search.js';
+import { clamp, fitRanges, type RangeSearch } from './scale-search.js';
 
 const f = Math.fround;
 
@@ -41,11 +41,8 @@ export const Q2_K: GgmlBlock = {
     }
   },
   encode(values, from, out, outAt, scratch) {
-    const { weights, scales, minimums, codes } = scratch;
-    for (let group = 0; group < 16; group += 1) {
-      for (let i = 0; i < 16; i += 1) weights[i] = Math.abs(values[from + 16 * group + i]);
-      fitScaleAndMinimum(values, from, group, Q2_SEARCH, scratch);
-    }
+    const { scales, minimums, codes } = scratch;
+    fitRanges(values, from, 16, Q2_SEARCH, scratch);
     const maxScale = largest(scales, 16);
     const maxMinimum = largest(minimums, 16);
     const inverseScale = maxScale > 0 ? f(15 / maxScale) : 0;
@@ -164,15 +161,8 @@ function encodeSixBitBlock(
   search: RangeSearch,
   scratch: EncodeScratch,
 ): void {
-  const { weights, scales, minimums, codes } = scratch;
-  for (let group = 0; group < 8; group += 1) {
-    const start = from + 32 * group;
-    let squares = 0;
-    for (let i = start; i < start + 32; i += 1) squares = f(squares + f(values[i] * values[i]));
-    const mean = f(Math.sqrt(f(squares / 32)));
-    for (let i = 0; i < 32; i += 1) weights[i] = f(mean + Math.abs(values[start + i]));
-    fitScaleAndMinimum(values, from, group, search, scratch);
-  }
+  const { scales, minimums, codes } = scratch;
+  fitRanges(values, from, 8, search, scratch);
   const maxScale = largest(scales, 8);
   const maxMinimum = largest(minimums, 8);
   const inverseScale = maxScale > 0 ? f(63 / maxScale) : 0;

@@ -8,7 +8,7 @@ import { FP16, FP32, intFormat } from '@bitloom/ir';
 import { blockType, type GgmlBlock, readHalf, scaleLevel, writeHalf } from './block-format.js';
 import { float32Bits, float32FromBits, nearestInt } from './c-conversions.js';
 import { packTwoBit, twoBitByte, twoBitShift } from './k-quants-range.js';
-import { clamp, fitSymmetric, GROUP_EPSILON, refineSymmetric } from './scale-search.js';
+import { clamp, fitSymmetricGroups, GROUP_EPSILON, refineSymmetric } from './scale-search.js';
 
 const f = Math.fround;
 
@@ -123,10 +123,9 @@ export const Q6_K: GgmlBlock = {
       }
     }
   },
-  encode(values, from, out, outAt, { codes, scales }) {
-    for (let group = 0; group < 16; group += 1) {
-      scales[group] = fitSymmetric(values, from + 16 * group, 32, codes, 16 * group);
-    }
+  encode(values, from, out, outAt, scratch) {
+    const { codes, scales } = scratch;
+    fitSymmetricGroups(values, from, 32, scratch);
     const extreme = extremeScale(scales);
     // A block of zeros stays a block of zero bytes.
     if (Math.abs(extreme) < GROUP_EPSILON) return;

@@ -20,16 +20,47 @@ export interface RangeSearch {
   readonly maxCode: number;
   readonly first: number;
   readonly steps: number;
-  /** Whether the weighted error to minimise is that of magnitudes; squares otherwise. */
+  /**
+   * Whether errors count by magnitude, weighted by the values' magnitudes; else by square, weighted by magnitude plus
+   * the root mean square of the group, which has 32 values then.
+   */
   readonly absolute: boolean;
 }
 
+/** Weights of the values of a group. */
+function weigh(
+  values: Float32Array,
+  start: number,
+  { groupSize, absolute }: RangeSearch,
+  out: Float32Array,
+): void {
+  let mean = 0;
+  if (!absolute) {
+    for (let i = start; i < start + groupSize; i += 1) mean = f(mean + f(values[i] * values[i]));
+    mean = f(Math.sqrt(f(mean / 32)));
+  }
+  for (let i = 0; i < groupSize; i += 1) out[i] = f(mean + Math.abs(values[start + i]));
+}
+
+/** {@link fitScaleAndMinimum} for the groups of a block. */
+export function fitRanges(
+  values: Float32Array,
+  from: number,
+  groups: number,
+  search: RangeSearch,
+  scratch: EncodeScratch,
+): void {
+  const together = scratch.search();
+  if (together !== undefined) together.ranges(values, from, groups, search, scratch);
+  else
+    for (let group = 0; group < groups; group += 1) fitScaleAndMinimum(values, from, group, search, scratch);
+}
+
 /**
- * Fits value = scale · code − minimum, code 0..maxCode, to group `group` of a block that begins at `from`, with the
- * weights in `scratch`. Leaves codes, scale and minimum in `scratch`. The minimum is never negative: a group of
+ * Fits value = scale · code − minimum, code 0..maxCode, to group `group` of a block that begins at `from`. Leaves codes, scale and minimum in `scratch`. The minimum is never negative: a group of
  * positive values starts at 0.
  */
-export function fitScaleAndMinimum(
+function fitScaleAndMinimum(
   values: Float32Array,
   from: number,
   group: number,
@@ -40,6 +71,7 @@ export function fitScaleAndMinimum(
   const { weights, trial, codes } = scratch;
   const start = from + group * groupSize;
   const codesAt = group * groupSize;
+  weigh(values, start, search, weights);
   let low = values[start];
   let high = values[start];
   let sumW = weights[0];
@@ -121,12 +153,29 @@ function extremeOf16(values: Float32Array, from: number): number {
   return magnitude < GROUP_EPSILON ? 0 : extreme;
 }
 
+/** {@link fitSymmetric} for 16 groups of a block. */
+export function fitSymmetricGroups(
+  values: Float32Array,
+  from: number,
+  half: number,
+  scratch: EncodeScratch,
+): void {
+  const together = scratch.search();
+  if (together !== undefined) {
+    together.symmetric(values, from, half, scratch);
+    return;
+  }
+  for (let group = 0; group < 16; group += 1) {
+    scratch.scales[group] = fitSymmetric(values, from + 16 * group, half, scratch.codes, 16 * group);
+  }
+}
+
 /**
  * Fits value = scale · (code − half), code 0..2·half − 1, to the 16 values from `from`, each weighted by its square:
  * the scale that takes the extreme to −half, and 18 candidates around it. Leaves codes from `codesAt`; gives the
  * scale, which may be negative.
  */
-export function fitSymmetric(
+function fitSymmetric(
   values: Float32Array,
   from: number,
   half: number,
