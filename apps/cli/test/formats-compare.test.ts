@@ -95,7 +95,7 @@ describe('compare', () => {
 });
 
 describe('quantize', () => {
-  test.each(['MXFP4', 'NVFP4', 'Q8_0', 'MLS<2,4>', 'ShiftQuant4', 'W4A16_ASYM'])(
+  test.each(['NVFP4', 'Q8_0', 'ShiftQuant4'])(
     '%s: an artefact that runs as the scheme does, and that no card takes',
     async (scheme) => {
       const path = scratch.path(`quantized-${scheme.replace(/\W/g, '_')}`);
@@ -110,6 +110,37 @@ describe('quantize', () => {
       );
     },
   );
+});
+
+describe('quantize, measured', () => {
+  test('says what it cost: size, error, and perplexity before and after where there is a text', async () => {
+    const args = ['quantize', tiny(), '-s', 'MXFP4', '-o', scratch.path('measured')];
+    const plain = await cliJson(args);
+    expect(plain).toMatchObject({
+      scheme: 'MXFP4',
+      bitsPerWeight: expect.any(Number),
+      sqnr: expect.any(Number),
+    });
+    expect(plain.perplexity).toBeUndefined();
+    const scoring = ['--text', scratch.path('text.txt'), '--window', '32'];
+    const scored = await cliJson([...args, ...scoring]);
+    const compared = (await cliJson([
+      ...['compare', tiny(), '-s', 'MXFP4', '--text', scratch.path('text.txt'), '--context', '32'],
+    ])) as { schemes: { perplexity: number; sqnr?: number }[] };
+    const [before, after] = compared.schemes;
+    expect(scored).toMatchObject({
+      perplexity: after.perplexity,
+      sqnr: after.sqnr,
+      original: { perplexity: before.perplexity },
+    });
+    expect((await cli([...args, ...scoring])).stdout).toMatch(/^MXFP4 .*%/m);
+  });
+
+  test('says nothing of errors where there are only shapes', async () => {
+    const document = await cliJson(['quantize', 'gpt2', '-s', 'NVFP4', '-o', scratch.path('shapes')]);
+    expect(document).toMatchObject({ shapeOnly: true, scheme: 'NVFP4' });
+    expect(document.sqnr).toBeUndefined();
+  });
 });
 
 describe.skipIf(!hasData)('stories260K', () => {
