@@ -1,25 +1,23 @@
 /**
- * The scales of blocks that the block functions make and read themselves: fp16 next to amax / divisor, and the powers
- * of two of OCP MX. Each kind fills the float32 scales of a piece in the workshop.
+ * The scales of blocks that the functions of a module make by themselves, and those that cost nothing: fp16 next to
+ * amax / divisor, that quotient itself, and the powers of two of OCP MX. Each turns the largest magnitudes of a piece,
+ * in the workshop, into its scales.
  */
-
 import type { ElementFormat } from '@bitloom/ir';
 import { formatRange } from '../elements/element-formats.js';
-import type { Decoding, Encoding, Piece } from './blocks.js';
+import type { Encoding, Piece } from './blocks.js';
 import { floats, integers, type Vectors } from './element-coding.js';
 
-/** How the scales of blocks come from their largest magnitudes, and from their codes again. */
+/** How the scales of blocks come from their largest magnitudes. */
 export interface ScaleCoding {
   /** Bytes of a stored scale. */
   readonly bytes: 1 | 2 | 4;
   /** Whether a block with this largest magnitude, finite or not, has a scale by this coding. */
   readonly holds: (largest: number) => boolean;
-  /** Parameters for {@link ScaleCoding.encode}. */
+  /** Parameters that {@link ScaleCoding.encode} needs set. */
   readonly vectors: Vectors;
   /** Codes of `piece`, whose largest magnitudes are in the workshop, to `out`; the workshop then has its scales. */
   readonly encode: (workshop: Encoding, piece: Piece, out: Uint8Array) => void;
-  /** Scales of the codes of `piece`, times a power of two that belongs to the element, to the workshop. */
-  readonly decode: (workshop: Decoding, piece: Piece, codes: Uint8Array) => void;
 }
 
 /** Quotients below this round to a finite fp16. */
@@ -36,11 +34,6 @@ export function fp16Coding(divisor: number): ScaleCoding {
       const { functions, scales, scaleCodes } = workshop;
       functions.fp16Scales(piece.blocks, scales, scaleCodes);
       takeCodes(workshop, piece, 2, out);
-    },
-    decode(workshop, piece, codes) {
-      const { functions, scales, scaleCodes, bytes } = workshop;
-      bytes.set(codes.subarray(piece.block * 2, (piece.block + piece.blocks) * 2), scaleCodes);
-      functions.decodeHalves(piece.blocks, scaleCodes, scales);
     },
   };
 }
@@ -73,9 +66,6 @@ export function e8m0Coding(rule: string, element: ElementFormat): ScaleCoding {
   const { divisor, addend, offset } = E8M0_RULES[rule](element);
   // Elements with a binary point behind them are divided by the step as well.
   const step = element.kind === 'int' ? 2 ** -element.bias : 1;
-  const values = Float32Array.from({ length: 256 }, (_, code) =>
-    code === 255 ? Number.NaN : 2 ** (code - 127) * step,
-  );
   return {
     bytes: 1,
     // NaN compares as false.
@@ -90,10 +80,6 @@ export function e8m0Coding(rule: string, element: ElementFormat): ScaleCoding {
       const { functions, scales, scaleCodes } = workshop;
       functions.e8m0Scales(piece.blocks, scales, scaleCodes);
       takeCodes(workshop, piece, 1, out);
-    },
-    decode({ words, scales }, { block, blocks }, codes) {
-      const at = scales / 4 - block;
-      for (let i = block; i < block + blocks; i += 1) words[at + i] = values[codes[i]];
     },
   };
 }
@@ -121,9 +107,6 @@ export function fp32Coding(divisor: number): ScaleCoding {
     encode({ words, bytes, scales }, { block, blocks }, out) {
       for (let at = scales / 4; at < scales / 4 + blocks; at += 1) words[at] /= divisor;
       out.set(bytes.subarray(scales, scales + blocks * 4), block * 4);
-    },
-    decode({ bytes, scales }, { block, blocks }, codes) {
-      bytes.set(codes.subarray(block * 4, (block + blocks) * 4), scales);
     },
   };
 }

@@ -2,6 +2,7 @@
  * Symmetric group integers at machine speed, straight to and from the canonical layout. The definition is
  * `scaled/group-integers.ts`; the results, errors among them, are its own, bit for bit.
  */
+import { decodeFp16Array } from '../elements/half-precision.js';
 import {
   type CanonicalMatrix,
   canonicalBytes,
@@ -16,7 +17,7 @@ import {
   packCanonical,
   quantizeGroups,
 } from '../scaled/group-integers.js';
-import { decodeBlocks, encodeBlocks } from './block-codes.js';
+import { decodeUnder, encodeBlocks } from './block-codes.js';
 import { fp16Coding } from './block-scales.js';
 import { integerCoding } from './element-coding.js';
 import {
@@ -72,16 +73,9 @@ export function dequantizeGroupsPacked(
   checkCanonical(matrix);
   const { rows, cols, bits, groupSize, codes, scales } = matrix;
   checkLength('values', out.length, rows * cols);
-  const scaleBytes = new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength);
-  const maxCode = symmetricMaxCode(bits);
-  const done = decodeBlocks(
-    { codes, scales: scaleBytes },
-    { rows, cols, group: groupSize },
-    integerCoding(bits, -maxCode, maxCode),
-    fp16Coding(maxCode),
-    out,
-    source,
-  );
-  if (!done) out.set(dequantizeCanonical(matrix));
+  const factors = decodeFp16Array(scales);
+  const element = integerCoding(bits, -symmetricMaxCode(bits), symmetricMaxCode(bits));
+  const shape = { rows, cols, group: groupSize };
+  if (!decodeUnder(factors, codes, shape, element, out, source)) out.set(dequantizeCanonical(matrix));
   return out;
 }

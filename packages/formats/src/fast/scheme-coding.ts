@@ -1,89 +1,43 @@
 /**
- * Which schemes and types of quantised tensors the block functions serve, as codings of their element and scale. What
- * they do not serve, and what the definition would refuse, has no coding here.
+ * Which elements and schemes the SIMD functions serve, as codings. What they do not serve, and what the definition
+ * would refuse, has none here.
  */
-import type { ElementFormat, ScaleLevel, TensorScheme } from '@bitloom/ir';
+import type { ElementFormat, ScaleScheme, TensorScheme } from '@bitloom/ir';
 import { formatRange } from '../elements/element-formats.js';
-import { blockGrid, blockOf } from '../schemes/block-grid.js';
-import { elementsOf, type FixedQuantizedType, rowsOf } from '../tensor.js';
 import { e8m0Coding, fp16Coding, fp32Coding, isE8m0Rule, type ScaleCoding } from './block-scales.js';
-import type { BlockShape } from './blocks.js';
 import { type ElementCoding, floatCoding, integerCoding } from './element-coding.js';
 
-/** Element, scale and shape of a tensor for the block functions. */
-export interface SchemeCoding {
-  readonly element: ElementCoding;
-  readonly scale: ScaleCoding;
-  readonly shape: BlockShape;
+/** Whether a scheme rounds and lays out as the SIMD functions do. */
+export function isPlain({ rounding, saturate, shiftGroups, seed, layout }: TensorScheme): boolean {
+  return (
+    rounding === 'nearest-even' &&
+    saturate &&
+    seed === undefined &&
+    shiftGroups === undefined &&
+    layout === 'canonical'
+  );
 }
 
-/** The coding of tensors of `shape` under a scheme, or undefined. */
-export function schemeCoding(scheme: TensorScheme, shape: readonly number[]): SchemeCoding | undefined {
-  const { element, scales, rounding, saturate, shiftGroups, seed, layout } = scheme;
-  if (rounding !== 'nearest-even' || !saturate || seed !== undefined) return undefined;
-  if (shiftGroups !== undefined || layout !== 'canonical' || scales.length !== 1) return undefined;
-  const [level] = scales;
-  const { granularity } = level;
-  if (
-    granularity.strategy === 'block' ||
-    (granularity.strategy === 'group' && !(granularity.groupSize >= 1))
-  ) {
-    return undefined;
-  }
-  return coding(element, level, shape, blockOf(granularity, shape.length));
-}
-
-/** The coding of a type, or undefined. */
-export function typeCoding({
-  element,
-  scales,
-  shape,
-  layout,
-  indexMap,
-  sparsity,
-}: FixedQuantizedType): SchemeCoding | undefined {
-  if (layout !== 'canonical' || scales.length !== 1 || indexMap !== undefined || sparsity !== undefined)
-    return undefined;
-  const [level] = scales;
-  return coding(element, level, shape, level.block);
-}
-
-type Level = Pick<ScaleLevel, 'format' | 'direction' | 'zero' | 'rule'>;
-
-function coding(
-  element: ElementFormat,
-  level: Level,
-  shape: readonly number[],
-  block: readonly number[],
-): SchemeCoding | undefined {
-  if (level.zero !== undefined || level.direction !== 'multiply') return undefined;
-  const rows = rowCoding(shape, block);
-  const scale = scaleCoding(element, level);
-  const codes = elementCoding(element, level.rule);
-  return rows === undefined || scale === undefined || codes === undefined
-    ? undefined
-    : { element: codes, scale, shape: rows };
-}
-
-/** Blocks that lie within rows of the last axis. */
-function rowCoding(shape: readonly number[], block: readonly number[]): BlockShape | undefined {
-  const grid = blockGrid(shape, block);
-  // Scales of no elements are the definition's business.
-  if (elementsOf(shape) === 0) return undefined;
-  if (grid.block.slice(0, -1).some((size) => size !== 1)) return undefined;
-  return { ...rowsOf(shape), group: grid.runLength };
-}
-
-function elementCoding(element: ElementFormat, rule: string): ElementCoding | undefined {
-  const { kind, bits, signed, specials } = element;
-  if (kind === 'codebook' || !signed || bits > 8) return undefined;
-  if (kind === 'float') return specials === 'fnuz' || bits < 2 ? undefined : floatCoding(element);
-  if (bits < 2) return undefined;
+/**
+ * The coding of an element of 2 to 8 bits with a sign, or undefined.
+ *
+ * @param lowest the lowest value in use, where not all codes are
+ */
+export function elementCoding(element: ElementFormat, lowest?: number): ElementCoding | undefined {
+  const { kind, bits, signed, specials, bias } = element;
+  if (kind === 'codebook' || !signed || bits < 2 || bits > 8) return undefined;
+  // The negative zero of `fnuz` is something else.
+  if (kind === 'float') return specials === 'fnuz' ? undefined : floatCoding(element);
   const highest = 2 ** (bits - 1) - 1;
-  return integerCoding(bits, rule === 'amax/half-range' ? -highest - 1 : -highest, highest);
+  return integerCoding(bits, lowest === undefined ? -highest - 1 : lowest * 2 ** bias, highest);
 }
 
-function scaleCoding(element: ElementFormat, { format, rule }: Level): ScaleCoding | undefined {
+/** The coding of a level that stands alone, or undefined. */
+export function scaleCoding(
+  element: ElementFormat,
+  { format, rule, zero, direction }: ScaleScheme,
+): ScaleCoding | undefined {
+  if (zero !== undefined || direction !== 'multiply') return undefined;
   if (isE8m0Rule(rule)) {
     const isE8m0 =
       !format.signed && format.exponentBits === 8 && format.mantissaBits === 0 && format.bias === 127;
@@ -99,17 +53,20 @@ function scaleCoding(element: ElementFormat, { format, rule }: Level): ScaleCodi
   return isIeee(format, 8, 23) ? fp32Coding(divisor) : undefined;
 }
 
-function isIeee(
-  { kind, signed, exponentBits, mantissaBits, bias, specials }: ElementFormat,
-  exponent: number,
-  mantissa: number,
-): boolean {
+/** Whether a format is the IEEE 754 float of these widths. */
+export function isIeee(format: ElementFormat, exponentBits: number, mantissaBits: number): boolean {
   return (
-    kind === 'float' &&
-    signed &&
-    exponentBits === exponent &&
-    mantissaBits === mantissa &&
-    bias === 2 ** (exponent - 1) - 1 &&
-    specials === 'ieee'
+    format.kind === 'float' &&
+    format.signed &&
+    format.exponentBits === exponentBits &&
+    format.mantissaBits === mantissaBits &&
+    format.bias === 2 ** (exponentBits - 1) - 1 &&
+    format.specials === 'ieee'
   );
+}
+
+/** The lowest value a rule with a coding of its own has in use. */
+export function lowestValue(element: ElementFormat, rule: string): number {
+  const { min, symmetricMax } = formatRange(element);
+  return rule === 'amax/half-range' ? min : Math.max(min, -symmetricMax);
 }

@@ -99,7 +99,7 @@ function valueTable(element: ElementFormat, codes: CodeArray): Float32Array {
 }
 
 /** Effective scale of each block of the first level. */
-function effectiveScales({ type, components }: QuantizedTensor, grid: BlockGrid): Float32Array {
+export function effectiveScales({ type, components }: QuantizedTensor, grid: BlockGrid): Float32Array {
   let scales = new Float32Array(0);
   let around: { readonly grid: BlockGrid; readonly scales: Float32Array } | undefined;
   for (let index = type.scales.length - 1; index >= 0; index -= 1) {

@@ -1,7 +1,7 @@
 /**
  * Emits `encode`: a matrix of float32 to a stream of codes, each block divided by its own float32 scale. The steps are
  * those of the definition in the same float32 operations, so the bits are the same: code = encode(fround(x / scale)),
- * to nearest even, saturating; codes of 0 under a scale of 0. Scales are finite and not negative, values finite.
+ * to nearest even, saturating; codes of 0 under a scale of 0. Scales are not NaN and not negative, values finite.
  *
  * Codes are written 16 bytes at a time; what falls beyond a block is overwritten by the next one, so their buffer needs
  * 32 spare bytes.
