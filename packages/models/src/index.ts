@@ -36,6 +36,14 @@ export type { GgufValueType } from './gguf/types.js';
 export type { GgufLimits } from './gguf/value-reader.js';
 export { encodeGguf, type GgufContent, type GgufTensorInput, ggufWrites } from './gguf/writer.js';
 export { readChatTemplate } from './hf/chat-template.js';
+export {
+  QUANTIZED_HF_FORMATS,
+  type QuantizedHf,
+  type QuantizedHfFormat,
+  type QuantizedHfModule,
+  type QuantizedHfOptions,
+  writeQuantizedHf,
+} from './hf/quantization/write-quantized-hf.js';
 export { type HfFiles, type HfLlamaOptions, writeHfLlama } from './hf/write-hf-llama.js';
 export type { JsonObject, JsonValue } from './json/strict-json.js';
 export { type Llama2cFile, readLlama2c } from './llama2c/checkpoint.js';

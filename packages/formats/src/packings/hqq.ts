@@ -97,8 +97,8 @@ export function hqqLayout(shape: HqqShape): HqqLayout {
   for (const [name, value] of Object.entries({ rows, cols, groupSize })) requirePositive(name, value);
   if (axis !== 0 && axis !== 1) throw packingError('packing-shape', 'axis', '0 or 1', String(axis));
   if ((rows * cols) % groupSize !== 0) {
-    const got = `${rows * cols} elements`;
-    throw packingError('packing-shape', 'groupSize', `a divisor of the ${rows} · ${cols} elements`, got);
+    const expected = `a divisor of the ${rows} · ${cols} elements`;
+    throw packingError('packing-shape', 'groupSize', expected, String(groupSize));
   }
   const groups = (rows * cols) / groupSize;
   const [tall, wide] = axis === 1 ? [groups, groupSize] : [groupSize, groups];

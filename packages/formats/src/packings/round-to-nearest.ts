@@ -225,8 +225,8 @@ function hqqRule(
   requireBits(bits, [1, 2, 3, 4, 5, 6, 8]);
   requirePositive('groupSize', groupSize);
   if ((rows * cols) % groupSize !== 0) {
-    const got = `${rows * cols} elements`;
-    throw packingError('packing-shape', 'groupSize', `a divisor of the ${rows} · ${cols} elements`, got);
+    const expected = `a divisor of the ${rows} · ${cols} elements`;
+    throw packingError('packing-shape', 'groupSize', expected, String(groupSize));
   }
   const most = 2 ** bits - 1;
   return {

@@ -4,7 +4,7 @@
  */
 import { BitloomError, type SectionSource } from '@bitloom/ir';
 import { type DecoderConfig, unsupportedModel } from '../decoder/decoder-config.js';
-import { decoderParameters } from '../decoder/parameters.js';
+import { decoderParameters, type Parameter } from '../decoder/parameters.js';
 import { halvesFirst } from '../decoder/rotary-order.js';
 import { fromTable } from '../families/checkpoint.js';
 import { LLAMA_NAMES } from '../families/hf-checkpoint.js';
@@ -30,26 +30,57 @@ export function writeHfLlama(
   sections: SectionSource,
   options: HfLlamaOptions = {},
 ): HfFiles {
-  const { positions } = config;
-  if (positions.kind !== 'rope')
-    throw unsupportedModel('configuration', 'learned positions', 'rotary', 'learned');
-  const entries = decoderParameters(config).map(({ name, shape }): SafetensorsEntry => {
-    const bytes = new Uint8Array(sections.read(name));
-    const values = new Float32Array(bytes.buffer);
-    const rotated = /\.(?:q|k)\.(?:weight|bias)$/.test(name) && positions.layout === 'interleaved';
-    const ordered = rotated ? halvesFirst(values, config.headDim, shape[1] ?? 1) : values;
-    const tensor =
-      name === 'head.weight' ? 'lm_head.weight' : `model.${fromTable(LLAMA_NAMES.tensors, name)}`;
-    return f32Entry(tensor, shape, ordered);
-  });
-  const json = JSON.stringify(hfLlamaConfig(config, options), undefined, 2);
+  const entries: SafetensorsEntry[] = [];
+  for (const { tensor, shape, values } of hfLlamaTensors(config, sections)) {
+    entries.push(f32Entry(tensor, shape, values));
+  }
+  return hfFiles(hfLlamaConfig(config, options), entries);
+}
+
+/** A configuration and tensors as the files of a folder. */
+export function hfFiles(
+  config: Readonly<Record<string, unknown>>,
+  entries: readonly SafetensorsEntry[],
+): HfFiles {
   return {
-    'config.json': new TextEncoder().encode(`${json}\n`),
+    'config.json': new TextEncoder().encode(`${JSON.stringify(config, undefined, 2)}\n`),
     'model.safetensors': writeSafetensors(entries, { format: 'pt' }),
   };
 }
 
-function hfLlamaConfig(config: DecoderConfig, options: HfLlamaOptions): Record<string, unknown> {
+/** A parameter under the name and in the order that Hugging Face wants. */
+export interface HfTensor {
+  readonly parameter: Parameter;
+  readonly tensor: string;
+  readonly shape: readonly number[];
+  readonly values: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * The parameters of a Llama, one after the other, so that only one of them need be in memory.
+ * @throws BitloomError `model-unsupported` for learned positions
+ */
+export function* hfLlamaTensors(config: DecoderConfig, sections: SectionSource): Generator<HfTensor> {
+  const { positions } = config;
+  if (positions.kind !== 'rope')
+    throw unsupportedModel('configuration', 'learned positions', 'rotary', 'learned');
+  for (const parameter of decoderParameters(config)) {
+    const { name, shape } = parameter;
+    const bytes = new Uint8Array(sections.read(name));
+    const stored = new Float32Array(bytes.buffer);
+    const rotated = /\.(?:q|k)\.(?:weight|bias)$/.test(name) && positions.layout === 'interleaved';
+    const values = rotated ? halvesFirst(stored, config.headDim, shape[1] ?? 1) : stored;
+    const tensor =
+      name === 'head.weight' ? 'lm_head.weight' : `model.${fromTable(LLAMA_NAMES.tensors, name)}`;
+    yield { parameter, tensor, shape, values };
+  }
+}
+
+/**
+ * The `config.json` of a Llama.
+ * @throws BitloomError `model-unsupported` for what a Llama does not have
+ */
+export function hfLlamaConfig(config: DecoderConfig, options: HfLlamaOptions): Record<string, unknown> {
   const { positions, biases, feedForward, norm } = config;
   const isLlama =
     norm.kind === 'rms' &&

@@ -8,12 +8,21 @@ import { checkedElementCount } from '../tensors/tensor-file.js';
 /** A tensor to write: row-major, little-endian. */
 export interface SafetensorsEntry {
   readonly name: string;
-  readonly dtype: 'F32' | 'F16' | 'BF16';
+  readonly dtype: 'F32' | 'F16' | 'BF16' | 'F8_E4M3' | 'I64' | 'I32' | 'I8' | 'U8';
   readonly shape: readonly number[];
   readonly data: Uint8Array;
 }
 
-const ELEMENT_BYTES: Readonly<Record<SafetensorsEntry['dtype'], number>> = { F32: 4, F16: 2, BF16: 2 };
+const ELEMENT_BYTES: Readonly<Record<SafetensorsEntry['dtype'], number>> = {
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  F8_E4M3: 1,
+  I64: 8,
+  I32: 4,
+  I8: 1,
+  U8: 1,
+};
 
 /** A float32 tensor as an entry; shares the array's memory. */
 export function f32Entry(name: string, shape: readonly number[], values: Float32Array): SafetensorsEntry {
