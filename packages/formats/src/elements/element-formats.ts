@@ -171,8 +171,19 @@ export interface FormatRange {
   readonly symmetricMax: number;
 }
 
+/** Ranges of the records that were asked for: records do not change, and scale rules ask for every block. */
+const RANGES = /* @__PURE__ */ new WeakMap<ElementFormat, FormatRange>();
+
 /** Range of `format`, from its record alone. */
 export function formatRange(format: ElementFormat): FormatRange {
+  const known = RANGES.get(format);
+  if (known !== undefined) return known;
+  const range = rangeOf(format);
+  RANGES.set(format, range);
+  return range;
+}
+
+function rangeOf(format: ElementFormat): FormatRange {
   if (format.kind === 'int') return integerRange(format);
   if (format.kind === 'codebook') return codebookRange(format);
   const { signed, exponentBits, bias } = format;
