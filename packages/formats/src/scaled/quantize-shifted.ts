@@ -41,7 +41,8 @@ export function quantizeShifted(
     stream: options.stream ?? 0,
   });
   const mask = 2 ** element.bits - 1;
-  const raw = Uint8Array.from(codes, (code) => code & mask);
+  const raw = new Uint8Array(codes.length);
+  for (let i = 0; i < raw.length; i += 1) raw[i] = codes[i] & mask;
   return {
     type: schemeType(scheme, shape),
     components: {

@@ -93,7 +93,9 @@ export function quantizeChannels(
   const { rounding = 'nearest-even', seed = 0, stream = 0 } = options;
   const unsigned = encode(scaled, intFormat(bits), { rounding, seed, stream });
   const signShift = 32 - bits;
-  return Int8Array.from(unsigned, (code) => (code << signShift) >> signShift);
+  const out = new Int8Array(unsigned.length);
+  for (let i = 0; i < out.length; i += 1) out[i] = (unsigned[i] << signShift) >> signShift;
+  return out;
 }
 
 /**
