@@ -3,13 +3,13 @@
  * magnitudes: any levels, any blocks, any format of scales (NVFP4, FP8 in blocks of 128 x 128, MLS). The scales
  * themselves are made by the definition. Same bytes; undefined where the definition has to do it all.
  */
-import type { ScaleScheme, TensorScheme } from '@bitloom/ir';
+import type { TensorScheme } from '@bitloom/ir';
 import { decode, encode } from '../elements/codes.js';
 import { codeBytes } from '../layouts/codes.js';
 import { combineScales } from '../scaled/quantize-scaled.js';
 import { type BlockGrid, blockGrid, blockOf, outerCells } from '../schemes/block-grid.js';
 import { checkScheme } from '../schemes/check-scheme.js';
-import { type OuterScale, scaleRule } from '../schemes/scale-rules.js';
+import { scaleRule } from '../schemes/scale-rules.js';
 import { elementsOf, type Tensor } from '../tensor.js';
 import { encodeUnder, largestOfBlocks } from './block-codes.js';
 import { elementCoding, isPlain } from './scheme-coding.js';
@@ -94,25 +94,24 @@ function chooseLevel(
   index: number,
   outer: Level | undefined,
 ): Level | undefined {
-  const level: ScaleScheme = scales[index];
+  const level = scales[index];
   const rule = scaleRule(level.rule);
   const parents = outer === undefined ? undefined : outerCells(shape, grid, outer.grid);
   const direction = scales[index + 1]?.direction ?? 'multiply';
-  const outerOf = (cell: number): OuterScale | undefined =>
-    outer === undefined || parents === undefined
-      ? undefined
-      : { value: outer.effective[parents[cell]], direction };
-  const wanted = amax.map((largest, cell) =>
-    rule.scale({ amax: largest, min: -largest, max: largest, mean: 0 }, element, outerOf(cell)),
-  );
+  const around = outer === undefined ? [] : Array.from(outer.effective, (value) => ({ value, direction }));
+  const wanted = new Float32Array(amax.length);
+  const block = { amax: 0, min: 0, max: 0, mean: 0 };
+  for (let cell = 0; cell < amax.length; cell += 1) {
+    block.amax = amax[cell];
+    wanted[cell] = rule.scale(block, element, parents === undefined ? undefined : around[parents[cell]]);
+  }
   const rounding = rule.rounding ?? 'nearest-even';
   const codes = encode(wanted, level.format, { rounding, saturate: false, nan: 'throw' });
   const effective = decode(codes, level.format);
   if (!effective.every((value) => value >= 0 && value < Number.POSITIVE_INFINITY)) return undefined;
-  if (outer !== undefined) {
+  if (parents !== undefined) {
     for (let cell = 0; cell < effective.length; cell += 1) {
-      const around = outerOf(cell);
-      if (around !== undefined) effective[cell] = combineScales(effective[cell], around);
+      effective[cell] = combineScales(effective[cell], around[parents[cell]]);
     }
     // Two that fit may overflow together: what is divided by infinity has codes of 0.
     if (!effective.every((value) => value >= 0)) return undefined;
