@@ -95,6 +95,9 @@ export function readAwq(tensors: AwqTensors, shape: AwqShape, range?: RowRange):
   };
 }
 
+/** Words of a row handled together, so that a cache line is used whole. */
+const TILE = 16;
+
 /** Transposes words [count, rows / 8] to one code per element [end − start, count]. */
 function unpackColumns(
   words: Int32Array,
@@ -104,22 +107,32 @@ function unpackColumns(
   end: number,
   out: Uint8Array | Float32Array,
 ): void {
-  for (let row = start; row < end; row += 1) {
-    const shift = SHIFTS[row % 8];
-    const base = (row - start) * count;
-    for (let i = 0, from = Math.floor(row / 8); i < count; i += 1, from += rows / 8) {
-      out[base + i] = (words[from] >>> shift) & 15;
+  const width = rows / 8;
+  const last = Math.ceil(end / 8);
+  for (let tile = Math.floor(start / 8); tile < last; tile += TILE) {
+    for (let i = 0; i < count; i += 1) {
+      for (let column = tile; column < Math.min(last, tile + TILE); column += 1) {
+        const word = words[i * width + column];
+        for (let j = 0; j < 8; j += 1) {
+          const row = column * 8 + j;
+          if (row >= start && row < end) out[(row - start) * count + i] = (word >>> SHIFTS[j]) & 15;
+        }
+      }
     }
   }
 }
 
 /** The inverse of {@link unpackColumns} for all rows. */
-function packColumns(codes: ArrayLike<number>, count: number, rows: number): Int32Array {
-  const words = new Int32Array(count * (rows / 8));
-  for (let row = 0; row < rows; row += 1) {
-    const shift = SHIFTS[row % 8];
-    for (let i = 0, to = Math.floor(row / 8); i < count; i += 1, to += rows / 8) {
-      words[to] |= codes[row * count + i] << shift;
+function packColumns(codes: Uint8Array, count: number, rows: number): Int32Array {
+  const width = rows / 8;
+  const words = new Int32Array(count * width);
+  for (let tile = 0; tile < width; tile += TILE) {
+    for (let i = 0; i < count; i += 1) {
+      for (let column = tile; column < Math.min(width, tile + TILE); column += 1) {
+        let word = 0;
+        for (let j = 0; j < 8; j += 1) word |= codes[(column * 8 + j) * count + i] << SHIFTS[j];
+        words[i * width + column] = word;
+      }
     }
   }
   return words;
@@ -158,8 +171,8 @@ export function writeAwq(packed: PackedLinear): AwqTensors {
     }
   }
   return {
-    qweight: packColumns(codes, cols, rows),
-    qzeros: packColumns(zeros, lengths.groups, rows),
+    qweight: packColumns(Uint8Array.from(codes), cols, rows),
+    qzeros: packColumns(Uint8Array.from(zeros), lengths.groups, rows),
     scales: encodeStoredFloats(transposed, packed.scaleFormat, 'scales'),
   };
 }

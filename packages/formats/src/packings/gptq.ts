@@ -29,7 +29,13 @@ import {
 } from './packed-linear.js';
 import { packingError, requireBits, requireLength, requirePositive } from './packing-error.js';
 import { decodeStoredFloats, encodeStoredFloats, type StoredFloats } from './stored-floats.js';
-import { readWords, type WordStream, writeWords } from './word-stream.js';
+import {
+  readColumnStreams,
+  readWords,
+  type WordStream,
+  writeColumnStreams,
+  writeWords,
+} from './word-stream.js';
 
 /** Widths that GPTQ packs. */
 export const GPTQ_BITS: readonly number[] = [2, 3, 4, 8];
@@ -95,9 +101,7 @@ export function readGptq(tensors: GptqTensors, shape: GptqShape, range?: RowRang
   const { start, end } = resolveRows(rows, range);
   const taken = end - start;
   const codes = new Uint8Array(taken * cols);
-  for (let row = 0; row < taken; row += 1) {
-    readWords(tensors.qweight, weightStream(shape, start + row), 0, cols, codes, row * cols, 1);
-  }
+  readColumnStreams(tensors.qweight, rows, bits, start, end, cols, codes);
   const stored = decodeStoredFloats(tensors.scales, 'scales');
   const scales = new Float32Array(taken * lengths.groups);
   const zeros = new Float32Array(taken * lengths.groups);
@@ -164,9 +168,7 @@ export function writeGptq(
     );
   }
   const qweight = new Int32Array(lengths.qweight);
-  for (let row = 0; row < rows; row += 1) {
-    writeWords(packed.codes, row * cols, 1, cols, qweight, weightStream(shape, row));
-  }
+  writeColumnStreams(Uint8Array.from(packed.codes), cols, qweight, rows, element.bits);
   const qzeros = new Int32Array(lengths.qzeros);
   const scales = new Float32Array(lengths.scales);
   const stored = storedZeros(zeros, packed.scales.length, element.bits, version);
@@ -208,11 +210,6 @@ function storedZeros(
     out[i] = version === 1 ? (zero + most) & most : zero;
   }
   return out;
-}
-
-/** Codes of one output: word w is row w of [K · bits / 32, N]. */
-function weightStream({ rows, bits }: GptqShape, row: number): WordStream {
-  return { start: row, stride: rows, bits, layout: 'dense' };
 }
 
 /** Zero points of one group: a row of [groups, N · bits / 32]. */

@@ -138,9 +138,12 @@ export function checkCodes(codes: Uint8Array | Int8Array, element: ElementFormat
   const span = 2 ** element.bits;
   const least = signed ? -span / 2 : 0;
   const most = least + span - 1;
-  const bad = codes.findIndex((code: number) => code < least || code > most);
-  if (bad < 0) return;
-  throw packingError('packing-code-range', `code ${bad}`, `${least} to ${most}`, String(codes[bad]));
+  // Bytes hold nothing else.
+  if (span === 256 && signed === codes instanceof Int8Array) return;
+  for (let i = 0; i < codes.length; i += 1) {
+    if (codes[i] >= least && codes[i] <= most) continue;
+    throw packingError('packing-code-range', `code ${i}`, `${least} to ${most}`, String(codes[i]));
+  }
 }
 
 /**
@@ -159,18 +162,42 @@ export function dequantizePacked(
   const target = out ?? new Float32Array((end - start) * cols);
   requireLength('out', target.length, (end - start) * cols);
   const scales = effectiveScales(packed);
-  const values = element.kind === 'int' ? undefined : valueTable(element);
+  const offsets = zeros ?? new Float32Array(scales.length);
+  const bytes = new Uint8Array(codes.buffer, codes.byteOffset, codes.length);
+  const values = valueTable(element);
   const groupOf = groupLookup(packed);
-  for (let row = start, at = start * cols, to = 0; row < end; row += 1) {
-    const { base, columns } = groupOf(row);
-    for (let col = 0; col < cols; col += 1, at += 1, to += 1) {
-      const group = base + columns[col];
-      const code = values === undefined ? codes[at] : values[codes[at]];
-      // The difference is rounded before the product; storing the product rounds it.
-      target[to] = (zeros === undefined ? code : Math.fround(code - zeros[group])) * scales[group];
-    }
+  for (let row = start, at = start * cols, to = 0; row < end; row += 1, at += cols, to += cols) {
+    decodeRow(bytes, at, cols, values, groupOf(row), offsets, scales, target, to);
   }
   return target;
+}
+
+/** Decodes one row: runs of one group with its scale at hand, or column by column. */
+function decodeRow(
+  bytes: Uint8Array,
+  at: number,
+  cols: number,
+  values: Float32Array,
+  { base, run, columns }: RowGroups,
+  offsets: Float32Array,
+  scales: Float32Array,
+  target: Float32Array,
+  to: number,
+): void {
+  // The difference is rounded before the product; storing the product rounds it.
+  if (run === 0) {
+    for (let col = 0; col < cols; col += 1) {
+      const group = base + columns[col];
+      target[to + col] = Math.fround(values[bytes[at + col]] - offsets[group]) * scales[group];
+    }
+    return;
+  }
+  for (let col = 0, group = base; col < cols; group += 1) {
+    const end = Math.min(cols, col + run);
+    const offset = offsets[group];
+    const scale = scales[group];
+    for (; col < end; col += 1) target[to + col] = Math.fround(values[bytes[at + col]] - offset) * scale;
+  }
 }
 
 /** Scales after the divisor of the tensor, one float32 division each. */
@@ -178,50 +205,90 @@ function effectiveScales({ scales, tensorDivisor }: PackedLinear): Float32Array 
   return tensorDivisor === undefined ? scales : scales.map((scale) => scale / tensorDivisor);
 }
 
-/** Value of each code. */
+/** Value of each byte that a code is stored in: of the integer it is, or of the bits of a float. */
 function valueTable(element: ElementFormat): Float32Array {
-  return decode(
-    Uint8Array.from({ length: 2 ** element.bits }, (_, code) => code),
-    element,
-  );
+  if (element.kind === 'int') {
+    return Float32Array.from({ length: 256 }, (_, byte) =>
+      element.signed && byte > 127 ? byte - 256 : byte,
+    );
+  }
+  const table = new Float32Array(256);
+  const codes = Uint8Array.from({ length: 2 ** element.bits }, (_, code) => code);
+  decode(codes, element, table.subarray(0, codes.length));
+  return table;
 }
 
-/** Groups of one row: the scale of column k is `base + columns[k]`. */
+/** Groups of one row: runs of `run` columns with groups that count up from `base`, or by column. */
 interface RowGroups {
   readonly base: number;
+  /** 0: the group of column k is `base + columns[k]`. */
+  readonly run: number;
   readonly columns: Int32Array;
 }
 
 /** A function from rows to their groups. What it returns is valid until the next call. */
-function groupLookup(packed: PackedLinear): (row: number) => RowGroups {
+function groupLookup(
+  packed: Pick<PackedLinear, 'rows' | 'cols' | 'firstRow' | 'groups'>,
+): (row: number) => RowGroups {
   const { cols, firstRow = 0, groups } = packed;
-  const columns = new Int32Array(cols);
   const { first } = touchedGroups(packed);
+  const none = new Int32Array(0);
   switch (groups.kind) {
     case 'columns': {
-      for (let col = 0; col < cols; col += 1) columns[col] = Math.floor(col / groups.groupSize);
       const perRow = Math.ceil(cols / groups.groupSize);
-      return (row) => ({ base: row * perRow, columns });
+      return (row) => ({ base: row * perRow, run: groups.groupSize, columns: none });
     }
     case 'indexed':
-      return (row) => ({ base: row * groups.groups, columns: groups.groupIndex });
+      return (row) => ({ base: row * groups.groups, run: 0, columns: groups.groupIndex });
     case 'blocks': {
-      for (let col = 0; col < cols; col += 1) columns[col] = Math.floor(col / groups.blockCols);
       const across = Math.ceil(cols / groups.blockCols);
-      return (row) => ({ base: Math.floor((firstRow + row) / groups.blockRows) * across - first, columns });
+      return (row) => ({
+        base: Math.floor((firstRow + row) / groups.blockRows) * across - first,
+        run: groups.blockCols,
+        columns: none,
+      });
     }
-    case 'runs':
+    case 'runs': {
+      if (cols % groups.groupSize === 0) {
+        const perRow = cols / groups.groupSize;
+        return (row) => ({ base: row * perRow, run: groups.groupSize, columns: none });
+      }
+      const columns = new Int32Array(cols);
       return (row) => {
         const flat = (firstRow + row) * cols;
-        for (let col = 0; col < cols; col += 1)
+        for (let col = 0; col < cols; col += 1) {
           columns[col] = Math.floor((flat + col) / groups.groupSize) - first;
-        return { base: 0, columns };
+        }
+        return { base: 0, run: 0, columns };
       };
-    case 'strides':
+    }
+    case 'strides': {
+      const columns = new Int32Array(cols);
       return (row) => {
-        const flat = (firstRow + row) * cols;
-        for (let col = 0; col < cols; col += 1) columns[col] = (flat + col) % groups.groups;
-        return { base: 0, columns };
+        let group = ((firstRow + row) * cols) % groups.groups;
+        for (let col = 0; col < cols; col += 1) {
+          columns[col] = group;
+          group = group + 1 === groups.groups ? 0 : group + 1;
+        }
+        return { base: 0, run: 0, columns };
       };
+    }
   }
+}
+
+/** Group of each element, row-major, as an index of the scales. */
+export function groupOfElements(
+  packed: Pick<PackedLinear, 'rows' | 'cols' | 'firstRow' | 'groups'>,
+): Uint32Array {
+  const { rows, cols } = packed;
+  const out = new Uint32Array(rows * cols);
+  const groupOf = groupLookup(packed);
+  for (let row = 0, at = 0; row < rows; row += 1, at += cols) {
+    const { base, run, columns } = groupOf(row);
+    if (run === 0) for (let col = 0; col < cols; col += 1) out[at + col] = base + columns[col];
+    else
+      for (let col = 0, group = base; col < cols; col += run, group += 1)
+        out.fill(group, at + col, at + Math.min(cols, col + run));
+  }
+  return out;
 }

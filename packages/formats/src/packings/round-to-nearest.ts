@@ -24,7 +24,7 @@ import { BitloomError, type ElementFormat, intFormat, uintFormat } from '@bitloo
 import { decode, encode } from '../elements/codes.js';
 import { elementFormat } from '../elements/element-formats.js';
 import { type CompressedStrategy, strategyScales } from './compressed-strategy.js';
-import { type PackedLinear, type ScaleGroups, touchedGroups } from './packed-linear.js';
+import { groupOfElements, type PackedLinear, type ScaleGroups, touchedGroups } from './packed-linear.js';
 import { packingError, requireBits, requireLength, requirePositive } from './packing-error.js';
 import { decodeStoredFloats, roundToStored, type StoredFormat } from './stored-floats.js';
 
@@ -90,15 +90,21 @@ interface GroupRanges {
   readonly of: Uint32Array;
 }
 
-/** How a rule turns the range of a group into its scale and zero point, and a value into its code. */
+/**
+ * How a rule turns the range of a group into its scale and zero point. A code is
+ * clamp(rne(value / scale + zero)) or clamp(rne(value / scale) + zero).
+ */
 interface IntegerRule {
   readonly element: ElementFormat;
   readonly groups: ScaleGroups;
   readonly scaleFormat: StoredFormat;
   /** Scale and zero point before they are stored. Zero points are absent where none has one. */
   parameters(min: number, max: number): { readonly scale: number; readonly zero?: number };
-  /** Code from the value and the parameters, before and after the scale was stored. */
-  code(value: number, scale: number, storedScale: number, zero: number): number;
+  /** Whether values are divided by the scale as it is stored, or by the float32 one. */
+  readonly divisor: 'stored' | 'float32';
+  /** Whether the zero point is added before the quotient is rounded, or after. */
+  readonly zeroAdded: 'before' | 'after';
+  /** Format of zero points that are floats. */
   readonly zeroFormat?: StoredFormat;
 }
 
@@ -116,8 +122,9 @@ export function roundToNearest(
   requirePositive('rows', rows);
   requirePositive('cols', cols);
   requireLength('values', values.length, rows * cols);
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw notFinite(values[bad], bad, cols);
+  for (let i = 0; i < values.length; i += 1) {
+    if (!Number.isFinite(values[i])) throw notFinite(values[i], i, cols);
+  }
   switch (rule.rule) {
     case 'fp8':
       return roundFp8(values, rows, cols, rule.scaling, rule.scaleFormat ?? 'fp32');
@@ -159,7 +166,8 @@ function gptqRule(
       const scale = f(f(high - low) / most);
       return { scale, zero: symmetric ? (most + 1) / 2 : rne(f(-low / scale)) };
     },
-    code: (value, scale, _stored, zero) => clamp(rne(f(value / scale)) + zero, 0, most),
+    divisor: 'float32',
+    zeroAdded: 'after',
   };
 }
 
@@ -178,7 +186,8 @@ function awqRule(
       const scale = f(Math.max(f(max - min), least) / 15);
       return { scale, zero: clamp(-rne(f(min / scale)), 0, 15) };
     },
-    code: (value, _scale, stored, zero) => clamp(rne(f(value / stored)) + zero, 0, 15),
+    divisor: 'stored',
+    zeroAdded: 'after',
   };
 }
 
@@ -206,7 +215,8 @@ function compressedRule(
       const zero = scale === 0 ? least : clamp(rne(f(least - f(low / scale))), least, most);
       return { scale: orEpsilon(scale, scaleFormat), zero };
     },
-    code: (value, _scale, stored, zero) => rne(clamp(f(f(value / stored) + zero), least, most)),
+    divisor: 'stored',
+    zeroAdded: 'before',
   };
 }
 
@@ -240,7 +250,8 @@ function hqqRule(
       const zero = f(-min * inverse);
       return { scale: f(1 / inverse), zero: bits === 4 ? rne(clamp(zero, -4e6, 4e6)) : zero };
     },
-    code: (value, _scale, stored, zero) => rne(clamp(f(f(value / stored) + zero), 0, most)),
+    divisor: 'stored',
+    zeroAdded: 'before',
   };
 }
 
@@ -260,18 +271,11 @@ function roundIntegers(values: Float32Array, rows: number, cols: number, rule: I
   const stored = decodeStoredFloats(roundToStored(scales, scaleFormat), 'scale');
   const storedZeros =
     zeroFormat === undefined ? zeros : decodeStoredFloats(roundToStored(zeros, zeroFormat), 'zero');
-  const codes = element.signed ? new Int8Array(values.length) : new Uint8Array(values.length);
-  for (let i = 0; i < values.length; i += 1) {
-    const group = ranges.of[i];
-    const divisor = stored[group];
-    // A stored scale of zero makes every value zero, whatever the code.
-    codes[i] = rule.code(values[i], scales[group], divisor === 0 ? 1 : divisor, storedZeros[group]);
-  }
   return {
     rows,
     cols,
     element,
-    codes,
+    codes: integerCodes(values, ranges.of, rule, rule.divisor === 'stored' ? stored : scales, storedZeros),
     groups,
     scales: stored,
     scaleFormat,
@@ -280,38 +284,47 @@ function roundIntegers(values: Float32Array, rows: number, cols: number, rule: I
   };
 }
 
+/** Quotients past this are clamped whatever the zero point; it keeps the rounding below in its range. */
+const QUOTIENT_LIMIT = 2 ** 21;
+
+function integerCodes(
+  values: Float32Array,
+  groupOf: Uint32Array,
+  { element, zeroAdded }: IntegerRule,
+  divisors: Float32Array,
+  zeros: Float32Array,
+): Uint8Array | Int8Array {
+  const codes = element.signed ? new Int8Array(values.length) : new Uint8Array(values.length);
+  const least = element.signed ? -(2 ** (element.bits - 1)) : 0;
+  const most = least + 2 ** element.bits - 1;
+  for (let i = 0; i < values.length; i += 1) {
+    const group = groupOf[i];
+    const divisor = divisors[group];
+    // A stored scale of zero makes every value zero, whatever the code.
+    const quotient = f(values[i] / (divisor === 0 ? 1 : divisor));
+    const zero = zeros[group];
+    const sum = clamp(
+      zeroAdded === 'before' ? f(quotient + zero) : quotient,
+      -QUOTIENT_LIMIT,
+      QUOTIENT_LIMIT,
+    );
+    const rounded = f(sum + ROUND) - ROUND;
+    codes[i] = clamp(zeroAdded === 'before' ? rounded : rounded + zero, least, most);
+  }
+  return codes;
+}
+
 function groupRanges(values: Float32Array, rows: number, cols: number, groups: ScaleGroups): GroupRanges {
   const { count } = touchedGroups({ rows, cols, groups });
   const min = new Float32Array(count).fill(Number.POSITIVE_INFINITY);
   const max = new Float32Array(count).fill(Number.NEGATIVE_INFINITY);
-  const of = new Uint32Array(rows * cols);
-  for (let row = 0, i = 0; row < rows; row += 1) {
-    for (let col = 0; col < cols; col += 1, i += 1) {
-      const group = groupOf(row, col, i, cols, groups);
-      of[i] = group;
-      if (values[i] < min[group]) min[group] = values[i];
-      if (values[i] > max[group]) max[group] = values[i];
-    }
+  const of = groupOfElements({ rows, cols, groups });
+  for (let i = 0; i < values.length; i += 1) {
+    const group = of[i];
+    if (values[i] < min[group]) min[group] = values[i];
+    if (values[i] > max[group]) max[group] = values[i];
   }
   return { min, max, of };
-}
-
-function groupOf(row: number, col: number, flat: number, cols: number, groups: ScaleGroups): number {
-  switch (groups.kind) {
-    case 'columns':
-      return row * Math.ceil(cols / groups.groupSize) + Math.floor(col / groups.groupSize);
-    case 'indexed':
-      return row * groups.groups + groups.groupIndex[col];
-    case 'blocks':
-      return (
-        Math.floor(row / groups.blockRows) * Math.ceil(cols / groups.blockCols) +
-        Math.floor(col / groups.blockCols)
-      );
-    case 'runs':
-      return Math.floor(flat / groups.groupSize);
-    case 'strides':
-      return flat % groups.groups;
-  }
 }
 
 /** Largest magnitude of each group. */

@@ -28,8 +28,9 @@ export type StoredFormat = StoredFloats['format'];
  */
 export function decodeStoredFloats(stored: StoredFloats, where: string): Float32Array {
   const values = rawValues(stored);
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad < 0) return values;
+  let bad = 0;
+  while (bad < values.length && Number.isFinite(values[bad])) bad += 1;
+  if (bad === values.length) return values;
   throw packingError(
     'packing-scale-not-finite',
     `${where}, element ${bad}`,
@@ -72,8 +73,9 @@ export function roundToStored(values: Float32Array, format: StoredFormat): Store
 export function encodeStoredFloats(values: Float32Array, format: StoredFormat, where: string): StoredFloats {
   const stored = roundToStored(values, format);
   const back = decodeStoredFloats(stored, where);
-  const bad = values.findIndex((value, i) => !Object.is(value, back[i]));
-  if (bad < 0) return stored;
+  let bad = 0;
+  while (bad < values.length && Object.is(values[bad], back[bad])) bad += 1;
+  if (bad === values.length) return stored;
   throw packingError(
     'packing-scale-inexact',
     `${where}, element ${bad}`,

@@ -64,6 +64,74 @@ export function readWords(
   }
 }
 
+/** Outputs handled together, so that a cache line of words is used whole. */
+const TILE = 16;
+
+/**
+ * Reads the streams that run down columns `start` to `end` of a row-major matrix of words [.., width], `count` codes
+ * each, to out[end − start, count]. Equal to {@link readWords} for each of them, and faster.
+ */
+export function readColumnStreams(
+  words: Int32Array,
+  width: number,
+  bits: number,
+  start: number,
+  end: number,
+  count: number,
+  out: Uint8Array,
+): void {
+  if (32 % bits !== 0) {
+    for (let column = start; column < end; column += 1) {
+      const stream = { start: column, stride: width, bits, layout: 'dense' } as const;
+      readWords(words, stream, 0, count, out, (column - start) * count, 1);
+    }
+    return;
+  }
+  const perWord = 32 / bits;
+  const mask = (1 << bits) - 1;
+  for (let tile = start; tile < end; tile += TILE) {
+    const tileEnd = Math.min(end, tile + TILE);
+    for (let code = 0, row = 0; code < count; code += perWord, row += width) {
+      const taken = Math.min(perWord, count - code);
+      for (let column = tile; column < tileEnd; column += 1) {
+        let word = words[row + column];
+        const to = (column - start) * count + code;
+        for (let i = 0; i < taken; i += 1, word >>>= bits) out[to + i] = word & mask;
+      }
+    }
+  }
+}
+
+/** The inverse of {@link readColumnStreams} for all columns: codes [width, count] to words that are 0. */
+export function writeColumnStreams(
+  codes: Uint8Array,
+  count: number,
+  words: Int32Array,
+  width: number,
+  bits: number,
+): void {
+  if (32 % bits !== 0) {
+    for (let column = 0; column < width; column += 1) {
+      const stream = { start: column, stride: width, bits, layout: 'dense' } as const;
+      writeWords(codes, column * count, 1, count, words, stream);
+    }
+    return;
+  }
+  const perWord = 32 / bits;
+  for (let tile = 0; tile < width; tile += TILE) {
+    const tileEnd = Math.min(width, tile + TILE);
+    for (let code = 0, row = 0; code < count; code += perWord, row += width) {
+      const taken = Math.min(perWord, count - code);
+      for (let column = tile; column < tileEnd; column += 1) {
+        const from = column * count + code;
+        let word = 0;
+        for (let i = 0; i < taken; i += 1) word |= codes[from + i] << (i * bits);
+        words[row + column] = word;
+      }
+    }
+  }
+}
+
 /** Adds `count` codes `codes[at + i · step]` (0 to 2^bits − 1) to a stream whose words are 0. */
 export function writeWords(
   codes: ArrayLike<number>,
