@@ -10,6 +10,7 @@ export * from './elements/element-formats.js';
 export { DEFAULT_ENCODE_POLICY, type EncodePolicy, encodeElement } from './elements/encode-element.js';
 export * from './elements/half-precision.js';
 export { dequantizeGroupsPacked, quantizeGroupsPacked } from './fast/group-integers.js';
+export { type MxElement, type MxOptions, quantizeMx } from './fast/microscaling.js';
 export type { EncodeScratch, GgmlBlock } from './ggml/block-format.js';
 export * from './ggml/block-sizes.js';
 export { ggmlFallback } from './ggml/fallback.js';

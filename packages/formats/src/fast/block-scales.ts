@@ -38,10 +38,17 @@ export function fp16Coding(divisor: number): ScaleCoding {
   };
 }
 
-/** Rules of OCP MX by name: what amax is divided by, and what is added to the bits before the exponent is taken. */
-const E8M0_RULES: Readonly<
-  Record<string, (element: ElementFormat) => { divisor: number; addend: number; offset: number }>
-> = {
+/**
+ * A rule of OCP MX as arithmetic on bits: the code is the exponent field of fround(amax / divisor), whose bits have
+ * `addend` added first, less `offset`; within 0..254, and 0 for quotients up to 2^−127.
+ */
+export interface E8m0Rule {
+  readonly divisor: number;
+  readonly addend: number;
+  readonly offset: number;
+}
+
+const E8M0_RULES: Readonly<Record<string, (element: ElementFormat) => E8m0Rule>> = {
   floor: (element) => ({ divisor: 1, addend: 0, offset: topExponent(element) }),
   ceil: (element) => ({ divisor: 1, addend: 0x7fffff, offset: topExponent(element) }),
   even: (element) => ({
@@ -52,18 +59,18 @@ const E8M0_RULES: Readonly<
   rceil: (element) => ({ divisor: formatRange(element).max, addend: 0x7fffff, offset: 0 }),
 };
 
-/** Names of the scale rules of powers of two that have a coding. */
-export function isE8m0Rule(rule: string): boolean {
-  return Object.hasOwn(E8M0_RULES, rule);
+/** The rule called `name` for an element; undefined where there is none. */
+export function e8m0Rule(name: string, element: ElementFormat): E8m0Rule | undefined {
+  return Object.hasOwn(E8M0_RULES, name) ? E8M0_RULES[name](element) : undefined;
 }
 
-/**
- * e8m0 by a rule of OCP MX.
- *
- * @param rule one of {@link isE8m0Rule}
- */
-export function e8m0Coding(rule: string, element: ElementFormat): ScaleCoding {
-  const { divisor, addend, offset } = E8M0_RULES[rule](element);
+/** Names of the rules. */
+export function e8m0RuleNames(): string[] {
+  return Object.keys(E8M0_RULES);
+}
+
+/** e8m0 by a rule of OCP MX. */
+export function e8m0Coding({ divisor, addend, offset }: E8m0Rule, element: ElementFormat): ScaleCoding {
   // Elements with a binary point behind them are divided by the step as well.
   const step = element.kind === 'int' ? 2 ** -element.bias : 1;
   return {

@@ -4,7 +4,7 @@
  */
 import type { ElementFormat, ScaleScheme, TensorScheme } from '@bitloom/ir';
 import { formatRange } from '../elements/element-formats.js';
-import { e8m0Coding, fp16Coding, fp32Coding, isE8m0Rule, type ScaleCoding } from './block-scales.js';
+import { e8m0Coding, e8m0Rule, fp16Coding, fp32Coding, type ScaleCoding } from './block-scales.js';
 import { type ElementCoding, floatCoding, integerCoding } from './element-coding.js';
 
 /** Whether a scheme rounds and lays out as the SIMD functions do. */
@@ -38,12 +38,13 @@ export function scaleCoding(
   { format, rule, zero, direction }: ScaleScheme,
 ): ScaleCoding | undefined {
   if (zero !== undefined || direction !== 'multiply') return undefined;
-  if (isE8m0Rule(rule)) {
+  const powers = e8m0Rule(rule, element);
+  if (powers !== undefined) {
     const isE8m0 =
       !format.signed && format.exponentBits === 8 && format.mantissaBits === 0 && format.bias === 127;
     // The step of a fixed-point element must stay a float32 beside the least power of two.
     const isExact = element.kind === 'float' || element.bias <= 16;
-    return isE8m0 && isExact ? e8m0Coding(rule, element) : undefined;
+    return isE8m0 && isExact ? e8m0Coding(powers, element) : undefined;
   }
   const { min, max, symmetricMax } = formatRange(element);
   const divisor = rule === 'amax/qmax' ? symmetricMax : rule === 'amax/half-range' ? (max - min) / 2 : 0;
