@@ -41,7 +41,7 @@ export function encodeBlocks(
 ): boolean {
   const workshop = openWorkshop(shape, element.bits, source);
   if (workshop === undefined) return false;
-  setVectors(workshop, { index: packIndex(element.bits), ...element.encode, ...scale.vectors });
+  setVectors(workshop, { index: packIndex(element.bits), ...element.vectors, ...scale.vectors });
   let largest = 0;
   for (const piece of workshop.pieces) {
     loadValues(workshop, values, piece);
@@ -92,7 +92,7 @@ export function encodeUnder(
 ): boolean {
   const workshop = openWorkshop(shape, element.bits, source);
   if (workshop === undefined) return false;
-  setVectors(workshop, { index: packIndex(element.bits), ...element.encode });
+  setVectors(workshop, { index: packIndex(element.bits), ...element.vectors });
   for (const piece of workshop.pieces) {
     loadValues(workshop, values, piece);
     const { block, blocks } = piece;
@@ -117,7 +117,7 @@ export function decodeUnder(
 ): boolean {
   const workshop = openWorkshop(shape, element.bits, source);
   if (workshop === undefined) return false;
-  setVectors(workshop, { index: unpackIndex(element.bits), ...element.decode });
+  setVectors(workshop, { index: unpackIndex(element.bits), ...element.vectors });
   for (const piece of workshop.pieces) {
     const { block, blocks } = piece;
     workshop.words.set(scales.subarray(block, block + blocks), workshop.scales / 4);

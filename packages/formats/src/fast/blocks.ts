@@ -162,8 +162,8 @@ export function unpackIndex(bits: number): Uint8Array {
 export function storeCodes(workshop: Encoding, coding: ElementCoding, piece: Piece, out: Uint8Array): void {
   const { functions, group, values, scales, codes, bytes } = workshop;
   const { rows, cols, code } = piece;
-  const { bits, drop } = coding;
-  functions.encode(rows, cols, group, values, scales, codes, bits, ELEMENT_KINDS[coding.encodeKind], drop);
+  const { bits, kind, drop } = coding;
+  functions.encode(rows, cols, group, values, scales, codes, bits, ELEMENT_KINDS[kind], drop);
   out.set(bytes.subarray(codes, codes + codeBytes(piece, bits)), code);
 }
 
@@ -177,9 +177,9 @@ export function storeValues(
 ): void {
   const { functions, group, values, scales, codes, bytes, words } = workshop;
   const { rows, cols, code, element } = piece;
-  const { bits, drop } = coding;
+  const { bits, kind, drop } = coding;
   bytes.set(from.subarray(code, code + codeBytes(piece, bits)), codes);
-  functions.decode(rows, cols, group, values, scales, codes, bits, ELEMENT_KINDS[coding.decodeKind], drop);
+  functions.decode(rows, cols, group, values, scales, codes, bits, ELEMENT_KINDS[kind], drop);
   out.set(words.subarray(values / 4, values / 4 + rows * cols), element);
 }
 

@@ -6,7 +6,7 @@ import { canonicalComponents, effectiveScales } from '../scaled/dequantize-scale
 import { blockGrid } from '../schemes/block-grid.js';
 import { elementsOf, type QuantizedTensor } from '../tensor.js';
 import { decodeUnder } from './block-codes.js';
-import { elementCoding } from './scheme-coding.js';
+import { elementReading } from './scheme-coding.js';
 import { segmentsOf, spreadToSegments } from './segments.js';
 import { type DecodeSource, sharedDecodeSource } from './simd-module.js';
 
@@ -25,7 +25,7 @@ export function dequantizeFast(
   const { element, shape, scales: levels, layout, indexMap, sparsity } = type;
   if (layout !== 'canonical' || indexMap !== undefined || sparsity !== undefined) return false;
   if (out.length === 0 || out.length !== elementsOf(shape)) return false;
-  const coding = elementCoding(element);
+  const coding = elementReading(element);
   if (coding === undefined || levels.some(({ zero }) => zero !== undefined)) return false;
   const isWhole = Object.entries(canonicalComponents(type)).every(
     ([name, bytes]) => components[name]?.length === bytes,

@@ -19,7 +19,7 @@ import {
 } from '../scaled/group-integers.js';
 import { decodeUnder, encodeBlocks } from './block-codes.js';
 import { fp16Coding } from './block-scales.js';
-import { integerCoding } from './element-coding.js';
+import { integerCoding, integerReading } from './element-coding.js';
 import {
   type DecodeSource,
   type EncodeSource,
@@ -74,7 +74,7 @@ export function dequantizeGroupsPacked(
   const { rows, cols, bits, groupSize, codes, scales } = matrix;
   checkLength('values', out.length, rows * cols);
   const factors = decodeFp16Array(scales);
-  const element = integerCoding(bits, -symmetricMaxCode(bits), symmetricMaxCode(bits));
+  const element = integerReading(bits);
   const shape = { rows, cols, group: groupSize };
   if (!decodeUnder(factors, codes, shape, element, out, source)) out.set(dequantizeCanonical(matrix));
   return out;

@@ -5,7 +5,13 @@
 import type { ElementFormat, ScaleScheme, TensorScheme } from '@bitloom/ir';
 import { formatRange } from '../elements/element-formats.js';
 import { e8m0Coding, e8m0Rule, fp16Coding, fp32Coding, type ScaleCoding } from './block-scales.js';
-import { type ElementCoding, floatCoding, integerCoding } from './element-coding.js';
+import {
+  type ElementCoding,
+  floatCoding,
+  floatReading,
+  integerCoding,
+  integerReading,
+} from './element-coding.js';
 
 /** Whether a scheme rounds and lays out as the SIMD functions do. */
 export function isPlain({ rounding, saturate, shiftGroups, seed, layout }: TensorScheme): boolean {
@@ -18,18 +24,24 @@ export function isPlain({ rounding, saturate, shiftGroups, seed, layout }: Tenso
   );
 }
 
-/**
- * The coding of an element of 2 to 8 bits with a sign, or undefined.
- *
- * @param lowest the lowest value in use, where not all codes are
- */
-export function elementCoding(element: ElementFormat, lowest?: number): ElementCoding | undefined {
-  const { kind, bits, signed, specials, bias } = element;
-  if (kind === 'codebook' || !signed || bits < 2 || bits > 8) return undefined;
-  // The negative zero of `fnuz` is something else.
-  if (kind === 'float') return specials === 'fnuz' ? undefined : floatCoding(element);
-  const highest = 2 ** (bits - 1) - 1;
-  return integerCoding(bits, lowest === undefined ? -highest - 1 : lowest * 2 ** bias, highest);
+/** Whether an element has a sign, 2 to 8 bits and no negative zero that means something else. */
+function isServed({ kind, bits, signed, specials }: ElementFormat): boolean {
+  return kind !== 'codebook' && signed && bits >= 2 && bits <= 8 && specials !== 'fnuz';
+}
+
+/** How codes of an element are written, from the value `lowest` up for integers; undefined where they are not. */
+export function elementCoding(element: ElementFormat, lowest: number): ElementCoding | undefined {
+  if (!isServed(element)) return undefined;
+  const { kind, bits, bias } = element;
+  return kind === 'float'
+    ? floatCoding(element)
+    : integerCoding(bits, lowest * 2 ** bias, 2 ** (bits - 1) - 1);
+}
+
+/** How codes of an element are read; undefined where they are not. */
+export function elementReading(element: ElementFormat): ElementCoding | undefined {
+  if (!isServed(element)) return undefined;
+  return element.kind === 'float' ? floatReading(element) : integerReading(element.bits);
 }
 
 /** The coding of a level that stands alone, or undefined. */
