@@ -1,0 +1,78 @@
+/**
+ * What a browser pays for one function of `@bitloom/formats`: the minified size of a bundle that imports it from the
+ * package's entry and nothing else. A ceiling that is passed means that an import drags in what it does not need.
+ */
+import { build, type Rollup } from 'vite';
+import { expect, test } from 'vitest';
+import { fromRoot } from './support/workspace.js';
+
+/** What one family costs: the promise of the package. */
+const ONE_QUANTISER = 15_000;
+
+/** Ceilings in bytes, by what an entry imports. The general functions carry every rule, rounding mode and layout. */
+const CEILINGS: readonly (readonly [imports: string, bytes: number])[] = [
+  ['quantizeGroups', ONE_QUANTISER],
+  ['quantizeGroupsPacked', ONE_QUANTISER],
+  ['dequantizeGroupsPacked', ONE_QUANTISER],
+  ['quantizeMx', ONE_QUANTISER],
+  ['dequantizeScaled', ONE_QUANTISER],
+  ['encodeGgml, Q4_0', ONE_QUANTISER],
+  ['encodeGgml, Q4_K', ONE_QUANTISER],
+  ['encode', ONE_QUANTISER],
+  ['decode', ONE_QUANTISER],
+  ['encodeFp16Array, decodeFp16Array', 5_000],
+  ['elementFormat', 5_000],
+  ['packRows16', 5_000],
+  ['roundToInteger', 2_000],
+  ['quantizeScaled, mxScheme', 40_000],
+  ['quantize, dequantize', 100_000],
+];
+
+const ENTRY = 'virtual:entry';
+
+/** The minified bundle of a module whose source is `source`. */
+async function bundle(source: string): Promise<Rollup.OutputChunk> {
+  const output = await build({
+    configFile: false,
+    logLevel: 'silent',
+    root: fromRoot('packages', 'formats'),
+    resolve: { conditions: ['@bitloom/source'] },
+    plugins: [
+      {
+        name: 'entry',
+        resolveId: (id) => (id === ENTRY ? id : undefined),
+        load: (id) => (id === ENTRY ? source : undefined),
+      },
+    ],
+    build: {
+      write: false,
+      minify: true,
+      target: 'es2022',
+      rollupOptions: { input: ENTRY, preserveEntrySignatures: 'strict', output: { format: 'es' } },
+    },
+  });
+  const [first] = Array.isArray(output) ? output : [output];
+  if (!('output' in first)) throw new Error('the build watches instead of building');
+  expect(first.output).toHaveLength(1);
+  return first.output[0];
+}
+
+test.each(CEILINGS)('a bundle of %s has at most %i bytes', async (imports, ceiling) => {
+  const { code, modules } = await bundle(`export { ${imports} } from '@bitloom/formats';`);
+  const bytes = new TextEncoder().encode(code).length;
+  const largest = Object.entries(modules)
+    .map(([id, { renderedLength }]) => ({ part: id.split('/packages/').at(-1), renderedLength }))
+    .sort((a, b) => b.renderedLength - a.renderedLength)
+    .slice(0, 8);
+  expect(bytes, `the largest parts: ${JSON.stringify(largest)}`).toBeLessThan(ceiling);
+  // A bundle that exports nothing would be small as well.
+  for (const name of imports.split(', ')) expect(code).toContain(`as ${name}`);
+});
+
+test('a bundle works by itself', async () => {
+  const { code } = await bundle(`export { quantizeMx } from '@bitloom/formats';`);
+  const { quantizeMx } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  const { components } = quantizeMx({ data: new Float32Array(32).fill(3), shape: [32] }, 'fp4_e2m1');
+  // 3 is 6 · 2^−1: the largest code under the exponent −1.
+  expect(components).toEqual({ codes: new Uint8Array(16).fill(0x77), scales: Uint8Array.of(126) });
+});
