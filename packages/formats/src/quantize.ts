@@ -14,6 +14,7 @@ import { ggmlLayoutName } from './schemes/ggml-scheme.js';
 import { schemeType } from './schemes/scheme-type.js';
 import {
   checkShape,
+  componentOf,
   elementsOf,
   type FixedQuantizedType,
   type QuantizedTensor,
@@ -47,16 +48,19 @@ export function quantize(
 /**
  * The float32 values of a quantised tensor, row-major.
  *
+ * A value past the largest float32 is an infinity: of values within half a step of it the nearest may lie beyond.
+ *
  * @param out as long as the tensor has elements; a new array by default
- * @throws BitloomError `format-length`, `quantized-component-missing`, `quantized-index`, `scheme-nesting`,
- *   `scheme-layout`
+ * @throws BitloomError `format-length`, `format-shape`, `quantized-type`, `quantized-component-missing`,
+ *   `quantized-index`, `element-code`, `scheme-nesting`, `scheme-ragged`, `scheme-layout`. Nothing is allocated for a
+ *   type whose components are not there.
  */
 export function dequantize(tensor: QuantizedTensor, out?: Float32Array): Float32Array {
   const block = ggmlLayoutName(tensor.type.layout);
   if (block !== undefined) {
-    const { blocks } = componentBytes(tensor.type);
-    checkLength('bytes of blocks', tensor.components.blocks.length, blocks);
-    return decodeGgmlBlocks(block, tensor.components.blocks, out);
+    const blocks = componentOf(tensor, 'blocks');
+    checkLength('bytes of blocks', blocks.length, componentBytes(tensor.type).blocks);
+    return decodeGgmlBlocks(block, blocks, out);
   }
   if (tensor.type.layout !== 'canonical') throw unknownLayout(tensor.type.layout);
   const lengths = componentBytes(tensor.type);
@@ -70,7 +74,7 @@ export function dequantize(tensor: QuantizedTensor, out?: Float32Array): Float32
 /**
  * Exact bytes of every component of a type, by name.
  *
- * @throws BitloomError `scheme-layout`, `scheme-ragged`, `scheme-nesting`, `format-shape`
+ * @throws BitloomError `scheme-layout`, `scheme-ragged`, `quantized-type`, `format-shape`
  */
 export function componentBytes(type: FixedQuantizedType): Record<string, number> {
   const block = ggmlLayoutName(type.layout);

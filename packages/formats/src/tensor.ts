@@ -26,6 +26,21 @@ export interface QuantizedTensor {
   readonly components: Readonly<Record<string, Uint8Array>>;
 }
 
+/**
+ * A component of a quantised tensor.
+ *
+ * @throws BitloomError `quantized-component-missing`
+ */
+export function componentOf({ components }: QuantizedTensor, name: string): Uint8Array {
+  if (Object.hasOwn(components, name)) return components[name];
+  throw new BitloomError({
+    code: 'quantized-component-missing',
+    message: `a quantised tensor lacks its component '${name}'`,
+    expected: name,
+    got: Object.keys(components).join(', ') || 'none',
+  });
+}
+
 /** Elements of a shape. */
 export function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1);

@@ -11,7 +11,7 @@ import { codesFromBytes, rowBytes, unpackCodes } from '../layouts/codes.js';
 import { checkLength } from '../layouts/group-shape.js';
 import { type BlockGrid, blockGrid, forSegments, outerCells } from '../schemes/block-grid.js';
 import { checkQuantizedType } from '../schemes/check-type.js';
-import { type FixedQuantizedType, type QuantizedTensor, rowsOf } from '../tensor.js';
+import { componentOf, type FixedQuantizedType, type QuantizedTensor, rowsOf } from '../tensor.js';
 
 const f = Math.fround;
 
@@ -49,7 +49,7 @@ function codeSize({ bits }: ElementFormat): number {
 export function dequantizeScaled(tensor: QuantizedTensor, into?: Float32Array): Float32Array {
   const { type, components } = tensor;
   for (const [name, bytes] of Object.entries(canonicalComponents(type))) {
-    checkLength(`bytes of ${name}`, component(components, name).length, bytes);
+    checkLength(`bytes of ${name}`, componentOf(tensor, name).length, bytes);
   }
   const { shape, element } = type;
   const { rows, cols } = rowsOf(shape);
@@ -76,16 +76,6 @@ export function dequantizeScaled(tensor: QuantizedTensor, into?: Float32Array): 
     }
   });
   return out;
-}
-
-function component(components: Readonly<Record<string, Uint8Array>>, name: string): Uint8Array {
-  if (Object.hasOwn(components, name)) return components[name];
-  throw new BitloomError({
-    code: 'quantized-component-missing',
-    message: `a quantised tensor lacks its component '${name}'`,
-    expected: name,
-    got: Object.keys(components).join(', ') || 'none',
-  });
 }
 
 /** Value of every code of a narrow element. */
