@@ -107,7 +107,7 @@ const some = decisive[1];
 
 /** Values by which to judge a format: one bit past its mantissa for ties, one more for their neighbours. */
 function valuesFor({ kind, mantissaBits }: ElementFormat): Float32Array {
-  return decisive[kind === 'float' ? Math.min(mantissaBits + 2, 6) : 4];
+  return decisive[kind === 'float' && mantissaBits <= 4 ? mantissaBits + 2 : 4];
 }
 
 describe.each(FORMATS)('$name', (format) => {
@@ -182,6 +182,27 @@ it('encodes large arrays by a code book as small ones', () => {
   }
 });
 
+it('encodes large arrays of special values as small ones', () => {
+  const specials = fromBits([
+    ...[0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000, 0x7f800001, 0xff800001, 0x7fffffff],
+    ...[0xffffffff, 0xfff80001, 0x7ff80001, 1, 0x80000001, 0x7f7fffff, 0xff7fffff, 0x43f00000, 0xc3f00000],
+  ]);
+  const many = new Float32Array(65536).fill(1);
+  many.set(specials, 1000);
+  many.set(specials, 65536 - specials.length);
+  for (const format of FORMATS) {
+    for (const saturate of [true, false]) {
+      const codes = [...encode(specials, format, { saturate, nan: 'max' })];
+      const large = encode(many, format, { saturate, nan: 'max' });
+      expect([...large.subarray(1000, 1000 + specials.length)], format.name).toEqual(codes);
+      expect([...large.subarray(65536 - specials.length)], format.name).toEqual(codes);
+    }
+  }
+  const nan = new Float32Array(65536);
+  nan[65000] = Number.NaN;
+  expect(() => encode(nan, elementFormat('fp4_e2m1'))).toThrow(/element 65000/);
+});
+
 it('keeps the sign of NaNs, and follows the policy where there is none', () => {
   const nans = fromBits([0x7fc00000, 0xffc00000, 0x7f800001, 0xffffffff]);
   const cases: [string, number[]][] = [
@@ -234,5 +255,8 @@ it('writes into the array it is given, and says what does not fit', () => {
   expect(() => decode([0.5], format)).toThrow(/integer from 0 to 15/);
   expect(() => encode(values, format, { rounding: 'stochastic', seed: -1 })).toThrow(/seed/);
   const unknown: string = 'nearest';
-  expect(() => encode(values, format, { rounding: unknown as RoundingMode })).toThrow(/rounding mode/);
+  for (const name of ['int4', 'fp4', 'fp32', 'e8m0', 'ternary'])
+    expect(() => encode(values, elementFormat(name), { rounding: unknown as RoundingMode })).toThrow(
+      /rounding mode/,
+    );
 });

@@ -2,13 +2,14 @@
  * Arrays of values to arrays of codes and back, one code per element, equal to `encodeElement` and `decodeElement`.
  * Packing several codes into a byte is a matter of layouts, scaling one of schemes.
  */
-import { BitloomError, type ElementFormat } from '@bitloom/ir';
+import { BF16, BitloomError, type ElementFormat, FP16, FP32 } from '@bitloom/ir';
 import { randomWords } from '../rounding/philox.js';
 import { isStochastic } from '../rounding/stochastic.js';
 import { codeCount, codeError, decodeElement } from './decode-element.js';
 import { decodeTable } from './decode-table.js';
 import { DEFAULT_ENCODE_POLICY, type EncodePolicy } from './encode-element.js';
 import { encodeRangeOf } from './encode-ranges.js';
+import { decodeBf16Array, decodeFp16Array } from './half-precision.js';
 
 /** One code per element: the narrowest unsigned integers that hold the bits of the format. */
 export type CodeArray = Uint8Array | Uint16Array | Uint32Array;
@@ -68,7 +69,7 @@ const TABLE_WORTH = 64;
 
 /**
  * The value of every code, rounded to float32 where the format is wider than that: `out[i] = decodeElement(codes[i])`.
- * NaNs keep the sign of their code.
+ * NaNs stay NaNs and keep the sign of their code.
  *
  * @returns `out`, or a new array.
  * @throws BitloomError `element-code` naming the element, `format-length`.
@@ -82,6 +83,7 @@ export function decode(
   if (format.bits <= 8 && codes.length >= TABLE_WORTH && codes instanceof Uint8Array) {
     return decodeByTable(codes, format, out);
   }
+  if (decodeWide(codes, format, out)) return out;
   const count = codeCount(format);
   const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
   for (let i = 0; i < codes.length; i += 1) {
@@ -94,21 +96,45 @@ export function decode(
   return out;
 }
 
+/** Formats with loops of their own; false where format or array is none of theirs. */
+function decodeWide(codes: ArrayLike<number>, format: ElementFormat, out: Float32Array): boolean {
+  if (codes instanceof Uint16Array) {
+    if (sameFloat(format, FP16)) decodeFp16Array(codes, out);
+    else if (sameFloat(format, BF16)) decodeBf16Array(codes, out);
+    else return false;
+    return true;
+  }
+  if (!(codes instanceof Uint32Array) || !sameFloat(format, FP32)) return false;
+  new Uint32Array(out.buffer, out.byteOffset, out.length).set(codes);
+  return true;
+}
+
+function sameFloat(a: ElementFormat, b: ElementFormat): boolean {
+  return (
+    a.kind === b.kind &&
+    a.bits === b.bits &&
+    a.mantissaBits === b.mantissaBits &&
+    a.bias === b.bias &&
+    a.specials === b.specials
+  );
+}
+
 function decodeByTable(codes: Uint8Array, format: ElementFormat, out: Float32Array): Float32Array {
   // Copied as bits, because a NaN that passes as a number may lose its sign.
   const table = new Uint32Array(256);
   table.set(new Uint32Array(decodeTable(format).buffer));
   const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
   const count = codeCount(format);
-  let largest = 0;
+  let seen = 0;
   for (let i = 0; i < codes.length; i += 1) {
     const code = codes[i];
     bits[i] = table[code];
-    largest = code > largest ? code : largest;
+    seen |= code;
   }
-  if (largest >= count) {
+  // Too large a code sets a bit too many; a code book may be shorter than its bits allow, so look closely.
+  if (seen >= count) {
     const at = codes.findIndex((code) => code >= count);
-    throw codeError(codes[at], format, `element ${at}`);
+    if (at >= 0) throw codeError(codes[at], format, `element ${at}`);
   }
   return out;
 }

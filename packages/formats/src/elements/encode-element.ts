@@ -90,10 +90,11 @@ function exponentOf(magnitude: number): number {
   return 2 ** (exponent + 1) <= magnitude ? exponent + 1 : exponent;
 }
 
-/** `magnitude` (not negative) in steps of 2^stepExponent, rounded to an integer. */
+/** `magnitude` (not negative) in steps of 2^stepExponent, rounded to an integer; `base` plus steps are the code. */
 function roundToStep(
   magnitude: number,
   stepExponent: number,
+  base: number,
   mode: RoundingMode,
   negative: boolean,
   random: RandomBits | undefined,
@@ -103,7 +104,7 @@ function roundToStep(
   const steps = magnitude / 2 ** stepExponent || (magnitude > 0 ? Number.MIN_VALUE : 0);
   const floor = Math.floor(steps);
   if (floor === steps) return steps;
-  return roundsAway(mode, floor % 2 === 1, steps - floor, negative, random) ? floor + 1 : floor;
+  return roundsAway(mode, (base + floor) % 2 === 1, steps - floor, negative, random) ? floor + 1 : floor;
 }
 
 function encodeInteger(
@@ -116,7 +117,7 @@ function encodeInteger(
   const max = 2 ** (signed ? bits - 1 : bits) - 1;
   const limit = negative ? (signed ? max + 1 : 0) : max;
   const magnitude = Number.isFinite(value)
-    ? Math.min(roundToStep(Math.abs(value), -bias, mode, negative, random), limit)
+    ? Math.min(roundToStep(Math.abs(value), -bias, 0, mode, negative, random), limit)
     : limit;
   return negative && magnitude > 0 ? 2 ** bits - magnitude : magnitude;
 }
@@ -148,9 +149,10 @@ function encodeMagnitude(
   if (magnitude === Number.POSITIVE_INFINITY) return overflowCode(format, policy.saturate);
   const { mantissaBits, bias } = format;
   const exponent = Math.max(exponentOf(magnitude), 1 - bias);
-  const steps = roundToStep(magnitude, exponent - mantissaBits, policy.rounding, negative, random);
-  // The hidden bit of `steps` adds one to the exponent field, and so does a carry out of the mantissa.
-  const code = (exponent + bias - 1) * 2 ** mantissaBits + steps;
+  // The hidden bit of a normal value adds one to the exponent field, and so does a carry out of the mantissa.
+  const base = (exponent + bias - 1) * 2 ** mantissaBits;
+  const code =
+    base + roundToStep(magnitude, exponent - mantissaBits, base, policy.rounding, negative, random);
   if (code <= maxMagnitudeCode(format)) return code;
   return overflowCode(format, policy.saturate || staysFinite(policy.rounding, negative));
 }

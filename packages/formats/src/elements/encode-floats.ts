@@ -3,106 +3,165 @@
  * float32 too (bias at most 127); equal to `encodeElement` for every float32, policy and random word. One of the ways that `encode-ranges.ts` chooses among.
  */
 import type { ElementFormat } from '@bitloom/ir';
-import { roundShift } from '../rounding/rounding.js';
+import type { DeterministicRounding } from '../rounding/rounding.js';
 import { isStochastic } from '../rounding/stochastic.js';
-import type { CodeArray } from './codes.js';
 import { type EncodePolicy, encodeElement, encodeNan } from './encode-element.js';
 import type { EncodeRange } from './encode-ranges.js';
 import { maxMagnitudeCode } from './special-codes.js';
 
 /** Bits of the float32 infinity. */
 const INFINITY = 0x7f800000;
-const MANTISSA = 0x7fffff;
-const HIDDEN = 0x800000;
 /** From here on a shift drops all of a mantissa and more; only "not zero, below one half" is left of it. */
 const FAR = 30;
 
-/**
- * The loop for one format and policy. The mantissa with its hidden bit is shifted to the step of the format,
- * rounded, and added to the code at which its exponent begins: both are looked up by the exponent field of the float32.
- */
-export function encodeFloats(format: ElementFormat, policy: EncodePolicy): EncodeRange {
+/** What the loops look up. Numbers are in typed arrays, which the engine reads without checks of their kind. */
+interface FloatGrid {
+  /** By exponent field: how far a mantissa, with its hidden bit, is shifted to the step of the format; to FAR + 1. */
+  readonly shifts: Uint8Array;
+  /** By exponent field: what is added to the shifted mantissa to make the magnitude of the code. */
+  readonly offsets: Int32Array;
+  /**
+   * The largest magnitude of a finite value, the code of positive and of negative overflow, the sign bit, and the sign bit
+   * of zeros (none in `fnuz`).
+   */
+  readonly codes: Int32Array;
+  /** Code of an infinity or NaN, given by its bits and its place. */
+  readonly special: (bits: number, index: number) => number;
+}
+
+function floatGrid(format: ElementFormat, policy: EncodePolicy): FloatGrid {
   const { bits: width, mantissaBits, bias, specials } = format;
-  const { rounding } = policy;
   const max = maxMagnitudeCode(format);
   const shifts = new Uint8Array(255);
-  const offsets = new Float64Array(255);
+  const offsets = new Int32Array(255);
   for (let field = 0; field < 255; field += 1) {
     const exponent = Math.max(field, 1) - 127;
     const target = Math.max(exponent, 1 - bias);
     shifts[field] = Math.min(23 - mantissaBits + target - exponent, FAR + 1);
+    // The hidden bit is counted in the shifted mantissa. What lies far above the largest code only has to stay there.
     offsets[field] = Math.min((target + bias - 1) * 2 ** mantissaBits, max + 1);
   }
-  const signBit = 2 ** (width - 1);
-  const fnuz = specials === 'fnuz';
-  // Overflow is a matter of sign and policy alone; no random bits send a value this large back.
-  const large = 2 ** 1000;
+  // Overflow is a matter of sign and policy alone; no random bits send values this large back.
   const random = { bits: 32, value: 0 };
-  const overflow = [
-    encodeElement(large, format, policy, random),
-    encodeElement(-large, format, policy, random),
-  ];
-  const infinities = [
-    encodeElement(Number.POSITIVE_INFINITY, format, policy),
-    encodeElement(Number.NEGATIVE_INFINITY, format, policy),
-  ];
+  const codeOf = (value: number): number => encodeElement(value, format, policy, random);
+  const infinities = [codeOf(Number.POSITIVE_INFINITY), codeOf(Number.NEGATIVE_INFINITY)];
+  const signBit = 2 ** (width - 1);
+  return {
+    shifts,
+    offsets,
+    codes: Int32Array.of(
+      max,
+      codeOf(Number.MAX_VALUE),
+      codeOf(-Number.MAX_VALUE),
+      signBit,
+      specials === 'fnuz' ? 0 : signBit,
+    ),
+    special: (bits, index) =>
+      (bits & 0x7fffffff) === INFINITY
+        ? infinities[bits >>> 31]
+        : encodeNan(bits >>> 31 === 1, format, policy.nan, `element ${index}`),
+  };
+}
 
-  function special(bits: number, index: number): number {
-    const negative = bits >>> 31;
-    if ((bits & 0x7fffffff) === INFINITY) return infinities[negative];
-    return encodeNan(negative === 1, format, policy.nan, `element ${index}`);
-  }
+/**
+ * The loop for one format and policy: the mantissa with its hidden bit is shifted to the step of the format, rounded,
+ * and added to the code at which its exponent begins.
+ */
+export function encodeFloats(format: ElementFormat, policy: EncodePolicy, count: number): EncodeRange {
+  const { rounding } = policy;
+  const grid = floatGrid(format, policy);
+  if (isStochastic(rounding)) return stochasticLoop(grid, format, policy);
+  const loop = rounding === 'nearest-even' ? nearestEvenLoop(grid) : roundingLoop(grid, rounding);
+  const hasNan = format.specials !== 'none';
+  const fits = format.mantissaBits <= 3 && format.bits <= (hasNan ? 8 : 7);
+  return fits && count >= 2 * TABLE_KEYS ? tableLoop(grid, loop, hasNan) : loop;
+}
 
-  function withSign(magnitude: number, bits: number): number {
-    if (magnitude > max) return overflow[bits >>> 31];
-    return bits >>> 31 === 0 || (fnuz && magnitude === 0) ? magnitude : magnitude + signBit;
-  }
+// The loops below leave specials to code outside of the innermost loop, where a call would cost every element, and
+// write numbers out, because bundlers make variables of a module's constants: 0x7f800000 is infinity, 0x800000 the
+// hidden bit, and the bits below it are the mantissa.
 
-  function nearestEven(
-    _v: Float32Array,
-    bits: Uint32Array,
-    out: CodeArray,
-    start: number,
-    end: number,
-  ): void {
+function nearestEvenLoop({ shifts, offsets, codes, special }: FloatGrid): EncodeRange {
+  return (_values, bits, out, start, end) => {
+    const max = codes[0];
+    const above = codes[1];
+    const below = codes[2];
+    const signBit = codes[3];
+    const zeroSign = codes[4];
+    let i = start;
+    while (i < end) {
+      for (; i < end; i += 1) {
+        const b = bits[i];
+        const magnitude = b & 0x7fffffff;
+        if (magnitude >= 0x7f800000) break;
+        const field = magnitude >>> 23;
+        const mantissa = field === 0 ? magnitude : (magnitude & 0x7fffff) | 0x800000;
+        const shift = shifts[field];
+        const offset = offsets[field];
+        // Adding just less than half, and the lowest bit of the code, carries when rounding to even goes up.
+        const carried = mantissa + ((1 << (shift - 1)) - 1) + (((mantissa >>> shift) + offset) & 1);
+        const code = (carried >>> shift) + offset;
+        // Masks of all ones or zeros: for negative values, and for codes that are not zero.
+        const negative = b >> 31;
+        const notZero = -code >> 31;
+        const sign = negative & (zeroSign | (notZero & signBit));
+        out[i] = code > max ? (negative === 0 ? above : below) : code | sign;
+      }
+      if (i < end) {
+        out[i] = special(bits[i], i);
+        i += 1;
+      }
+    }
+  };
+}
+
+/** What the modes add to a mantissa before they cut it: nothing, half a step, or all but the least of a step. */
+const ADD_NOTHING = 0;
+const ADD_HALF = 1;
+const ADD_MOST = 2;
+
+/** By mode: what positive and what negative values have added. `to-odd` marks what was cut instead. */
+const ADDED: Readonly<Record<Exclude<DeterministicRounding, 'nearest-even'>, readonly [number, number]>> = {
+  'nearest-away': [ADD_HALF, ADD_HALF],
+  'toward-zero': [ADD_NOTHING, ADD_NOTHING],
+  'toward-negative': [ADD_NOTHING, ADD_MOST],
+  'toward-positive': [ADD_MOST, ADD_NOTHING],
+  'to-odd': [ADD_NOTHING, ADD_NOTHING],
+};
+
+function roundingLoop(
+  { shifts, offsets, codes, special }: FloatGrid,
+  rounding: Exclude<DeterministicRounding, 'nearest-even'>,
+): EncodeRange {
+  const added = Uint8Array.from(ADDED[rounding]);
+  const toOdd = rounding === 'to-odd' ? 1 : 0;
+  return (_values, bits, out, start, end) => {
     for (let i = start; i < end; i += 1) {
       const b = bits[i];
       const magnitude = b & 0x7fffffff;
-      if (magnitude >= INFINITY) {
+      if (magnitude >= 0x7f800000) {
         out[i] = special(b, i);
         continue;
       }
       const field = magnitude >>> 23;
-      const mantissa = field === 0 ? magnitude : (magnitude & MANTISSA) | HIDDEN;
-      const shift = shifts[field];
-      // Adding just less than half, and the lowest bit that stays, carries when rounding to even goes up.
-      const carried = mantissa + ((1 << (shift - 1)) - 1) + ((mantissa >>> shift) & 1);
-      out[i] = withSign((carried >>> shift) + offsets[field], b);
+      const mantissa = field === 0 ? magnitude : (magnitude & 0x7fffff) | 0x800000;
+      const shift = shifts[field] > 30 ? 30 : shifts[field];
+      const add = added[b >>> 31];
+      const carried = mantissa + (add === 0 ? 0 : add === 1 ? 1 << (shift - 1) : (1 << shift) - 1);
+      const cut = (mantissa & ((1 << shift) - 1)) === 0 ? 0 : toOdd;
+      out[i] = withSign(((carried >>> shift) + offsets[field]) | cut, b, codes);
     }
-  }
+  };
+}
 
-  if (rounding === 'nearest-even') return nearestEven;
-  if (!isStochastic(rounding)) {
-    return (_values, bits, out, start, end) => {
-      for (let i = start; i < end; i += 1) {
-        const b = bits[i];
-        const magnitude = b & 0x7fffffff;
-        if (magnitude >= INFINITY) {
-          out[i] = special(b, i);
-          continue;
-        }
-        const field = magnitude >>> 23;
-        const mantissa = field === 0 ? magnitude : (magnitude & MANTISSA) | HIDDEN;
-        const rounded = roundShift(mantissa, Math.min(shifts[field], FAR), rounding, b >>> 31 === 1);
-        out[i] = withSign(rounded + offsets[field], b);
-      }
-    };
-  }
+function stochasticLoop(grid: FloatGrid, format: ElementFormat, policy: EncodePolicy): EncodeRange {
+  const { shifts, offsets, codes, special } = grid;
+  const random = { bits: 32, value: 0 };
   return (values, bits, out, start, end, words) => {
     for (let i = start; i < end; i += 1) {
       const b = bits[i];
       const magnitude = b & 0x7fffffff;
-      if (magnitude >= INFINITY) {
+      if (magnitude >= 0x7f800000) {
         out[i] = special(b, i);
         continue;
       }
@@ -113,11 +172,64 @@ export function encodeFloats(format: ElementFormat, policy: EncodePolicy): Encod
         out[i] = encodeElement(values[i], format, policy, random);
         continue;
       }
-      const mantissa = field === 0 ? magnitude : (magnitude & MANTISSA) | HIDDEN;
+      const mantissa = field === 0 ? magnitude : (magnitude & 0x7fffff) | 0x800000;
       // The dropped bits are fewer than the 32 random ones, so that all three variants are this one: the fraction
       // and the random bits, both cut to `shift` bits, carry.
       const carried = mantissa + (words[i - start] >>> (32 - shift));
-      out[i] = withSign((carried >>> shift) + offsets[field], b);
+      out[i] = withSign((carried >>> shift) + offsets[field], b, codes);
+    }
+  };
+}
+
+/** `codes` are those of {@link FloatGrid}. */
+function withSign(code: number, bits: number, codes: Int32Array): number {
+  const negative = bits >>> 31;
+  if (code > codes[0]) return codes[1 + negative];
+  return negative === 0 ? code : code | codes[code === 0 ? 4 : 3];
+}
+
+/** How many keys a table has: sign, exponent and 4 mantissa bits of a float32, and whether any other bit is set. */
+const TABLE_KEYS = 2 ** 14;
+/** What a table holds for NaNs where the format has none, which the policy then decides; written out in the loop. */
+const NO_CODE = 0xff;
+
+/**
+ * A loop by a table. All that a format of at most 3 mantissa bits decides, ties included, lies at float32 values with at
+ * most 4 mantissa bits, so that the bits of {@link TABLE_KEYS} are enough.
+ *
+ * @param loop Fills the table.
+ * @param hasNan Whether the format has NaNs. A format that has none has less than 8 bits, and so no code NO_CODE.
+ */
+function tableLoop({ special }: FloatGrid, loop: EncodeRange, hasNan: boolean): EncodeRange {
+  // Key 2k stands for the float32 of the bits k · 2^19, key 2k + 1 for all between it and the next.
+  const bits = new Uint32Array(TABLE_KEYS);
+  for (let key = 0; key < TABLE_KEYS; key += 1) bits[key] = ((key >>> 1) << 19) | (key & 1);
+  const table = new Uint8Array(TABLE_KEYS).fill(NO_CODE);
+  const half = TABLE_KEYS / 2;
+  const known = hasNan ? half : 2 * (INFINITY >>> 19) + 1;
+  const none = new Float32Array(0);
+  for (const first of [0, half]) loop(none, bits, table, first, first + known, new Uint32Array(0));
+  if (hasNan) {
+    return (_values, source, out, start, end) => {
+      for (let i = start; i < end; i += 1) {
+        const b = source[i];
+        out[i] = table[((b >>> 19) << 1) + (((b & 0x7ffff) + 0x7ffff) >>> 19)];
+      }
+    };
+  }
+  return (_values, source, out, start, end) => {
+    let i = start;
+    while (i < end) {
+      for (; i < end; i += 1) {
+        const b = source[i];
+        const code = table[((b >>> 19) << 1) + (((b & 0x7ffff) + 0x7ffff) >>> 19)];
+        if (code === 0xff) break;
+        out[i] = code;
+      }
+      if (i < end) {
+        out[i] = special(source[i], i);
+        i += 1;
+      }
     }
   };
 }

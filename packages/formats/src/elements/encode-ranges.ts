@@ -2,9 +2,14 @@
  * Fast ways to encode ranges of float32 arrays. Each gives what `encodeElement` gives for every float32, and exists
  * for the formats and modes that its condition names; what has none is encoded by the definition.
  */
-import type { ElementFormat } from '@bitloom/ir';
-import { type DeterministicRounding, roundShift, roundToInteger } from '../rounding/rounding.js';
-import { isStochastic } from '../rounding/stochastic.js';
+import type { ElementFormat, StochasticRounding } from '@bitloom/ir';
+import {
+  checkRounding,
+  type DeterministicRounding,
+  roundShift,
+  roundToInteger,
+} from '../rounding/rounding.js';
+import { isStochastic, stochasticRoundsAway } from '../rounding/stochastic.js';
 import type { CodeArray } from './codes.js';
 import { encodeCodebookRange } from './encode-codebook-range.js';
 import { type EncodePolicy, encodeElement, encodeNan } from './encode-element.js';
@@ -24,11 +29,21 @@ export type EncodeRange = (
   words: Uint32Array,
 ) => void;
 
-/** The fastest way to encode `count` float32 values in `format` by `policy`. */
+/**
+ * The fastest way to encode `count` float32 values in `format` by `policy`.
+ *
+ * @throws BitloomError `format-rounding-unknown`.
+ */
 export function encodeRangeOf(format: ElementFormat, policy: EncodePolicy, count: number): EncodeRange {
   const { rounding } = policy;
-  if (isShorterFloat(format)) return encodeFloats(format, policy);
-  if (isStochastic(rounding)) return encodeByDefinition(format, policy);
+  if (!isStochastic(rounding)) checkRounding(rounding);
+  if (isShorterFloat(format)) return encodeFloats(format, policy, count);
+  if (isFloat32(format)) return encodeFloat32(format, policy);
+  if (isStochastic(rounding)) {
+    return format.kind === 'int'
+      ? encodeIntegersStochastically(format, policy, rounding)
+      : encodeByDefinition(format, policy);
+  }
   if (format.kind === 'int') return encodeIntegers(format, policy, rounding);
   if (format.kind === 'codebook') {
     return count < THRESHOLDS_WORTH
@@ -42,6 +57,17 @@ export function encodeRangeOf(format: ElementFormat, policy: EncodePolicy, count
 /** Whether a format has a sign, fewer mantissa bits than float32, and no smaller normal values. */
 function isShorterFloat({ kind, signed, mantissaBits, bias }: ElementFormat): boolean {
   return kind === 'float' && signed && mantissaBits <= 22 && bias <= 127;
+}
+
+function isFloat32({ kind, signed, exponentBits, mantissaBits, bias, specials }: ElementFormat): boolean {
+  return (
+    kind === 'float' &&
+    signed &&
+    exponentBits === 8 &&
+    mantissaBits === 23 &&
+    bias === 127 &&
+    specials === 'ieee'
+  );
 }
 
 /** From this many values on, finding the thresholds of a code book is less work than looking through it for each. */
@@ -85,9 +111,6 @@ function encodePowers(
   };
 }
 
-/** 1.5 · 2^52: adding and taking it away rounds a float64 below 2^51 to an integer, ties to even. */
-const ROUND = 6755399441055744;
-
 /** Integers and fixed point: scaled, clamped to the range, whose ends are on the grid, and rounded. */
 function encodeIntegers(
   format: ElementFormat,
@@ -95,31 +118,81 @@ function encodeIntegers(
   rounding: DeterministicRounding,
 ): EncodeRange {
   const { bits: width, signed, bias } = format;
-  const scale = 2 ** bias;
-  const max = 2 ** (signed ? width - 1 : width) - 1;
-  const min = signed ? -max - 1 : 0;
-  const mask = width === 32 ? -1 : 2 ** width - 1;
-
-  function nan(bits: number, index: number): number {
-    return encodeNan(bits >>> 31 === 1, format, policy.nan, `element ${index}`);
-  }
-
+  const highest = 2 ** (signed ? width - 1 : width) - 1;
+  // In typed arrays, which the engine reads without checks of their kind.
+  const limits = Float64Array.of(2 ** bias, signed ? -highest - 1 : 0, highest);
+  const low = Int32Array.of(2 ** width - 1);
+  const nan = (bits: number, index: number): number =>
+    encodeNan(bits >>> 31 === 1, format, policy.nan, `element ${index}`);
   if (rounding === 'nearest-even') {
     return (values, bits, out, start, end) => {
-      for (let i = start; i < end; i += 1) {
-        const scaled = values[i] * scale;
-        if (scaled >= max) out[i] = max;
-        else if (scaled > min) out[i] = (scaled + ROUND - ROUND) & mask;
-        else out[i] = scaled <= min ? min & mask : nan(bits[i], i);
+      const scale = limits[0];
+      const min = limits[1];
+      const max = limits[2];
+      const mask = low[0];
+      let i = start;
+      while (i < end) {
+        for (; i < end; i += 1) {
+          const scaled = values[i] * scale;
+          const high = scaled > max ? max : scaled;
+          const clamped = high < min ? min : high;
+          if (Number.isNaN(clamped)) break;
+          // 1.5 · 2^52: adding and taking it away rounds a float64 below 2^51 to an integer, ties to even.
+          out[i] = (clamped + 6755399441055744 - 6755399441055744) & mask;
+        }
+        // A call inside of the innermost loop would cost every element.
+        if (i < end) {
+          out[i] = nan(bits[i], i);
+          i += 1;
+        }
       }
     };
   }
   return (values, bits, out, start, end) => {
+    const [scale, min, max] = limits;
     for (let i = start; i < end; i += 1) {
-      const scaled = values[i] * scale;
-      if (scaled >= max) out[i] = max;
-      else if (scaled > min) out[i] = roundToInteger(scaled, rounding) & mask;
-      else out[i] = scaled <= min ? min & mask : nan(bits[i], i);
+      const clamped = Math.max(min, Math.min(max, values[i] * scale));
+      out[i] = Number.isNaN(clamped) ? nan(bits[i], i) : roundToInteger(clamped, rounding) & low[0];
+    }
+  };
+}
+
+function encodeIntegersStochastically(
+  format: ElementFormat,
+  policy: EncodePolicy,
+  rounding: StochasticRounding,
+): EncodeRange {
+  const { bits: width, signed, bias } = format;
+  const scale = 2 ** bias;
+  const max = 2 ** (signed ? width - 1 : width) - 1;
+  const min = signed ? -max - 1 : 0;
+  const mask = 2 ** width - 1;
+  const random = { bits: 32, value: 0 };
+  return (values, bits, out, start, end, words) => {
+    for (let i = start; i < end; i += 1) {
+      const clamped = Math.max(min, Math.min(max, values[i] * scale));
+      if (Number.isNaN(clamped)) {
+        out[i] = encodeNan(bits[i] >>> 31 === 1, format, policy.nan, `element ${i}`);
+        continue;
+      }
+      const magnitude = Math.abs(clamped);
+      const floor = Math.floor(magnitude);
+      random.value = words[i - start];
+      const away = magnitude > floor && stochasticRoundsAway(rounding, magnitude - floor, random);
+      const rounded = away ? floor + 1 : floor;
+      out[i] = (clamped < 0 ? -rounded : rounded) & mask;
+    }
+  };
+}
+
+/** Float32 itself: every finite value is its own code. */
+function encodeFloat32(format: ElementFormat, policy: EncodePolicy): EncodeRange {
+  return (values, bits, out, start, end) => {
+    for (let i = start; i < end; i += 1) {
+      const b = bits[i];
+      if ((b & 0x7fffffff) < 0x7f800000) out[i] = b;
+      else if (Number.isNaN(values[i])) out[i] = encodeNan(b >>> 31 === 1, format, policy.nan);
+      else out[i] = encodeElement(values[i], format, policy);
     }
   };
 }

@@ -109,14 +109,20 @@ export function encodeBf16Array(
 }
 
 /** Decodes every fp16; `out` must be as long as `bits`. NaNs come out as quiet NaNs with their top bits kept. */
-export function decodeFp16Array(bits: Uint16Array, out = new Float32Array(bits.length)): Float32Array {
+export function decodeFp16Array(
+  bits: Uint16Array,
+  out: Float32Array = new Float32Array(bits.length),
+): Float32Array {
   const target = new Uint32Array(out.buffer, out.byteOffset, out.length);
   for (let i = 0; i < bits.length; i += 1) target[i] = float32BitsOfFp16(bits[i]);
   return out;
 }
 
 /** Decodes every bf16; `out` must be as long as `bits`. */
-export function decodeBf16Array(bits: Uint16Array, out = new Float32Array(bits.length)): Float32Array {
+export function decodeBf16Array(
+  bits: Uint16Array,
+  out: Float32Array = new Float32Array(bits.length),
+): Float32Array {
   const target = new Uint32Array(out.buffer, out.byteOffset, out.length);
   for (let i = 0; i < bits.length; i += 1) target[i] = bits[i] * 65536;
   return out;

@@ -33,15 +33,23 @@ export const ROUNDING_MODES: readonly DeterministicRounding[] = [
   'to-odd',
 ];
 
+/**
+ * Checks that there is a deterministic mode of this name.
+ *
+ * @throws BitloomError `format-rounding-unknown`.
+ */
+export function checkRounding(mode: DeterministicRounding): void {
+  if (Object.hasOwn(ROUND_UP, mode)) return;
+  throw new BitloomError({
+    code: 'format-rounding-unknown',
+    message: 'there is no rounding mode of this name',
+    expected: ROUNDING_MODES.join(', '),
+    got: String(mode),
+  });
+}
+
 function rule(mode: DeterministicRounding): RoundUp {
-  if (!Object.hasOwn(ROUND_UP, mode)) {
-    throw new BitloomError({
-      code: 'format-rounding-unknown',
-      message: 'there is no rounding mode of this name',
-      expected: ROUNDING_MODES.join(', '),
-      got: String(mode),
-    });
-  }
+  checkRounding(mode);
   return ROUND_UP[mode];
 }
 
