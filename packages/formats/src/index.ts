@@ -6,6 +6,7 @@
 export { type CastOptions, castElements } from './elements/cast-elements.js';
 export * from './elements/codes.js';
 export { decodeElement } from './elements/decode-element.js';
+export { decodeTable } from './elements/decode-table.js';
 export * from './elements/element-formats.js';
 export { DEFAULT_ENCODE_POLICY, type EncodePolicy, encodeElement } from './elements/encode-element.js';
 export * from './elements/half-precision.js';

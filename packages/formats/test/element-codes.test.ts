@@ -248,7 +248,9 @@ it('writes into the array it is given, and says what does not fit', () => {
   expect([...out]).toEqual([1, 2, 3]);
   expect(encode(values, elementFormat('fp16'))).toBeInstanceOf(Uint16Array);
   expect(encode(values, elementFormat('<5,12>'))).toBeInstanceOf(Uint32Array);
-  expect(() => encode(values, format, { out: new Uint8Array(2) })).toThrow(/one place per element/);
+  expect(() => encode(values, format, { out: new Uint8Array(2) })).toThrow(
+    /places for codes do not have the length/,
+  );
   expect(() => encode(values, elementFormat('fp16'), { out })).toThrow(/at least 16 bits/);
   expect(() => decode(Uint8Array.of(1, 16), format)).toThrow(/element 1/);
   expect(() => decode(new Uint8Array(100).fill(3), elementFormat('ternary'))).toThrow(/element 0/);

@@ -92,10 +92,12 @@ it('keeps half a step between values and what is read back, wherever the axis is
 it('refuses what does not fit', () => {
   const values = Float32Array.of(1, 2, 3, 4, 5, 6);
   const base = { shape: [2, 3], format: intFormat(8), scale: Float32Array.of(1, 2) };
-  expect(() => quantizeLinear(values, base)).toThrow(/format-length|one place per element/);
+  expect(() => quantizeLinear(values, base)).toThrow(/scales do not have the length/);
   expect(() => quantizeLinear(values, { ...base, axis: 2 })).toThrow(/axis from -2 to 1/);
   expect([...quantizeLinear(values, { ...base, axis: -2 })]).toEqual([1, 2, 3, 2, 2, 3]);
-  expect(() => quantizeLinear(values, { ...base, axis: 0, zeroPoint: [0] })).toThrow(/zero point/);
+  expect(() => quantizeLinear(values, { ...base, axis: 0, zeroPoint: [0] })).toThrow(
+    /zero points do not have/,
+  );
   const fp8 = { shape: [6], format: elementFormat('fp8_e5m2'), scale: Float32Array.of(1) };
   expect(() => quantizeLinear(values, { ...fp8, zeroPoint: [60] })).toThrow(/is not zero/);
   expect([...quantizeLinear(values, { ...fp8, zeroPoint: [128] })].length).toBe(6);

@@ -3,6 +3,7 @@
  * Packing several codes into a byte is a matter of layouts, scaling one of schemes.
  */
 import { BF16, BitloomError, type ElementFormat, FP16, FP32 } from '@bitloom/ir';
+import { checkLength } from '../layouts/group-shape.js';
 import { randomWords } from '../rounding/philox.js';
 import { isStochastic } from '../rounding/stochastic.js';
 import { codeCount, codeError, decodeElement } from './decode-element.js';
@@ -64,8 +65,10 @@ export function encode(values: Float32Array, format: ElementFormat, options: Enc
   return out;
 }
 
-/** Below this many codes, values are decoded one by one rather than by a table of all codes. */
-const TABLE_WORTH = 64;
+/** Whether making a table of all codes is less work than decoding these one by one. */
+function isTableWorth(codes: Uint8Array | Uint16Array, { bits }: ElementFormat): boolean {
+  return codes.length >= 64 && (bits <= 8 || (bits <= 16 && codes.length >= 2 ** bits));
+}
 
 /**
  * The value of every code, rounded to float32 where the format is wider than that: `out[i] = decodeElement(codes[i])`.
@@ -79,11 +82,11 @@ export function decode(
   format: ElementFormat,
   out: Float32Array = new Float32Array(codes.length),
 ): Float32Array {
-  checkElementCount('out', out.length, codes.length);
-  if (format.bits <= 8 && codes.length >= TABLE_WORTH && codes instanceof Uint8Array) {
+  checkLength('places for values', out.length, codes.length);
+  if (decodeWide(codes, format, out)) return out;
+  if ((codes instanceof Uint8Array || codes instanceof Uint16Array) && isTableWorth(codes, format)) {
     return decodeByTable(codes, format, out);
   }
-  if (decodeWide(codes, format, out)) return out;
   const count = codeCount(format);
   const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
   for (let i = 0; i < codes.length; i += 1) {
@@ -119,9 +122,13 @@ function sameFloat(a: ElementFormat, b: ElementFormat): boolean {
   );
 }
 
-function decodeByTable(codes: Uint8Array, format: ElementFormat, out: Float32Array): Float32Array {
-  // Copied as bits, because a NaN that passes as a number may lose its sign.
-  const table = new Uint32Array(256);
+function decodeByTable(
+  codes: Uint8Array | Uint16Array,
+  format: ElementFormat,
+  out: Float32Array,
+): Float32Array {
+  // As bits, because a NaN that passes as a number may lose its sign; as long as there are codes to look up.
+  const table = new Uint32Array(2 ** (8 * codes.BYTES_PER_ELEMENT));
   table.set(new Uint32Array(decodeTable(format).buffer));
   const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
   const count = codeCount(format);
@@ -139,19 +146,8 @@ function decodeByTable(codes: Uint8Array, format: ElementFormat, out: Float32Arr
   return out;
 }
 
-function checkElementCount(where: string, got: number, expected: number): void {
-  if (got === expected) return;
-  throw new BitloomError({
-    code: 'format-length',
-    message: 'the array does not have one place per element',
-    where,
-    expected: String(expected),
-    got: String(got),
-  });
-}
-
 function checkCodeArray(out: CodeArray, format: ElementFormat, length: number): void {
-  checkElementCount('out', out.length, length);
+  checkLength('places for codes', out.length, length);
   if (out.BYTES_PER_ELEMENT * 8 >= format.bits) return;
   throw new BitloomError({
     code: 'format-code-array',

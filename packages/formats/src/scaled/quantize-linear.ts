@@ -6,6 +6,7 @@
 import { BitloomError, type ElementFormat, FP32, uintFormat } from '@bitloom/ir';
 import { type CodeArray, decode, encode, newCodes } from '../elements/codes.js';
 import { formatRange } from '../elements/element-formats.js';
+import { checkLength } from '../layouts/group-shape.js';
 import { roundToInteger } from '../rounding/rounding.js';
 
 /** Which elements share a scale and a zero point, and what these are. */
@@ -134,7 +135,7 @@ function forRuns(
   visit: (start: number, end: number, index: number) => void,
 ): void {
   const elements = shape.reduce((product, size) => product * size, 1);
-  checkCount('values', length, elements);
+  checkLength('values', length, elements);
   if (blockSize === 0 && scale.length === 1) {
     visit(0, length, 0);
     return;
@@ -154,7 +155,7 @@ function forRuns(
   const inner = shape.slice(at + 1).reduce((product, next) => product * next, 1);
   const outer = shape.slice(0, at).reduce((product, next) => product * next, 1);
   const blocks = blockSize === 0 ? size : Math.ceil(size / blockSize);
-  checkCount('scale', scale.length, blockSize === 0 ? size : outer * blocks * inner);
+  checkLength('scales', scale.length, blockSize === 0 ? size : outer * blocks * inner);
   for (let o = 0; o < outer; o += 1) {
     for (let a = 0; a < size; a += 1) {
       const start = (o * size + a) * inner;
@@ -172,7 +173,7 @@ function forRuns(
 /** Values of the zero points, one per scale. */
 function zeroPoints({ format, scale, zeroPoint }: LinearQuantization): Float32Array {
   if (zeroPoint === undefined) return new Float32Array(scale.length);
-  checkCount('zero point', zeroPoint.length, scale.length);
+  checkLength('zero points', zeroPoint.length, scale.length);
   const zeros = decode(zeroPoint, format);
   const bad = format.kind === 'int' ? -1 : zeros.findIndex((value) => value !== 0);
   if (bad >= 0) {
@@ -191,17 +192,6 @@ function zeroPoints({ format, scale, zeroPoint }: LinearQuantization): Float32Ar
 function roundTo(values: Float32Array, precision: ElementFormat): Float32Array {
   if (precision.bits === 32) return values;
   return decode(encode(values, precision, { saturate: false }), precision, values);
-}
-
-function checkCount(where: string, got: number, expected: number): void {
-  if (got === expected) return;
-  throw new BitloomError({
-    code: 'format-length',
-    message: 'the array does not have one place per element',
-    where,
-    expected: String(expected),
-    got: String(got),
-  });
 }
 
 /** A quotient is NaN when the value is, and for 0 / 0 and infinity / infinity. */
