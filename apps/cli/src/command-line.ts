@@ -110,10 +110,13 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
 
   add('export', 'write a model as a checkpoint of other programs')
     .argument('<model>', MODEL)
-    .requiredOption('-f, --format <name>', 'gguf')
-    .option('-t, --type <name>', 'type of the matrices: f32, f16, bf16, q8_0, q4_K, ... (default: f16)')
-    .requiredOption('-o, --output <file>', 'file to write')
+    .requiredOption('-f, --format <name>', 'gguf (a file) or hf (a folder)')
+    .option('-t, --type <name>', 'gguf: f16 (default), q8_0, q4_K, ...; hf: f32 (default), gptq, awq, ...')
+    .requiredOption('-o, --output <path>', 'file or folder to write')
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
+    .option('--bits <n>', 'hf: width of integers', integer(1))
+    .option('--group-size <n>', 'hf: columns that share a scale', integer(1))
+    .option('--asymmetric', 'hf: integers with zero points')
     .action(async (model: string, options: ExportOptions) => {
       const { exportModel } = await import('./commands/export.js');
       finish(await exportModel(model, options, terminal));

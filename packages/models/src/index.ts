@@ -18,14 +18,9 @@ export {
 } from './decoder/parameters.js';
 export type { Weights } from './decoder/weights.js';
 export type { Checkpoint } from './families/checkpoint.js';
+export type { ExportedTensor, ExportSource } from './families/export-source.js';
 export { ggufCheckpoint } from './families/gguf.js';
-export {
-  type ExportedTensor,
-  type ExportSource,
-  exportGguf,
-  type GgufExport,
-  type GgufExportOptions,
-} from './families/gguf-export.js';
+export { exportGguf, type GgufExport, type GgufExportOptions } from './families/gguf-export.js';
 export { hfCheckpoint } from './families/hf-checkpoint.js';
 export { readHfConfig } from './families/hf-config.js';
 export { llama2cCheckpoint } from './families/llama2c.js';
@@ -36,6 +31,7 @@ export type { GgufValueType } from './gguf/types.js';
 export type { GgufLimits } from './gguf/value-reader.js';
 export { encodeGguf, type GgufContent, type GgufTensorInput, ggufWrites } from './gguf/writer.js';
 export { readChatTemplate } from './hf/chat-template.js';
+export { exportHf, HF_STORAGE_TYPES, type HfExport, type HfExportOptions } from './hf/export-hf.js';
 export {
   QUANTIZED_HF_FORMATS,
   type QuantizedHf,
@@ -56,6 +52,7 @@ export { readFloats, readFloatsAsync, type StoredTensor, type TensorFile } from 
 export { createTokenizer } from './tokenizers/create-tokenizer.js';
 export { readGgufTokenizer } from './tokenizers/gguf-tokenizer.js';
 export { type Gpt2Files, readGpt2Tokenizer } from './tokenizers/gpt2-files.js';
+export { type HfTokenizerFiles, hfTokenizerFiles } from './tokenizers/hf-json-writer.js';
 export { hfJsonRecord, readHfTokenizer } from './tokenizers/hf-tokenizer-files.js';
 export { readLlama2cTokenizer } from './tokenizers/llama2c-tokenizer.js';
 export { readSentencePieceModel } from './tokenizers/sentencepiece-model.js';

@@ -1,9 +1,15 @@
 /** `bitloom export`: a model in float32 becomes a checkpoint of other programs, its matrices in a type they know. */
 import { BitloomError } from '@bitloom/ir';
-import { type ExportedTensor, exportGguf } from '@bitloom/models';
-import { openModel, writeGguf } from '@bitloom/models/node';
+import {
+  type ExportedTensor,
+  exportGguf,
+  exportHf,
+  GGUF_STORAGE_TYPES,
+  HF_STORAGE_TYPES,
+} from '@bitloom/models';
+import { type OpenModel, openModel, writeFolder, writeGguf } from '@bitloom/models/node';
 import { EXIT } from '../exit-codes.js';
-import { requireWritable } from '../output/require-writable.js';
+import { requireNewFolder, requireWritable } from '../output/require-writable.js';
 import { watchWrite } from '../output/write-large.js';
 import { groupNotes } from '../terminal/notes.js';
 import { bytes, count } from '../terminal/quantity.js';
@@ -15,44 +21,105 @@ export interface ExportOptions {
   readonly type?: string;
   readonly output: string;
   readonly tokenizer?: string;
+  readonly bits?: number;
+  readonly groupSize?: number;
+  /** Hugging Face: with zero points. */
+  readonly asymmetric?: boolean;
 }
 
 /** What a format's writer made. */
 interface Written {
   readonly fileBytes: number;
-  readonly architecture: string;
-  readonly type: string;
   readonly tensors: readonly ExportedTensor[];
   readonly notes: readonly string[];
 }
 
+/** A format of checkpoints. */
+interface Format {
+  readonly types: readonly string[];
+  /** The type where none is asked for. */
+  readonly usual: string;
+  /** Other names that people know types by. */
+  readonly aliases: Readonly<Record<string, string>>;
+  /** Looks at the place before the work begins. */
+  prepare(output: string): void;
+  write(model: OpenModel, type: string, options: ExportOptions, terminal: Terminal): Promise<Written>;
+}
+
+const FORMATS: Readonly<Record<string, Format>> = {
+  gguf: {
+    types: GGUF_STORAGE_TYPES,
+    usual: 'F16',
+    aliases: {},
+    prepare: requireWritable,
+    async write(model, type, options, terminal) {
+      const { output } = options;
+      refuseIntegerOptions(options, 'blocks of GGML have widths and groups of their own');
+      const { content, tensors, notes } = exportGguf(model, { type });
+      const fileBytes = await watchWrite(output, terminal, (watch) => writeGguf(output, content, watch));
+      return { fileBytes, tensors, notes };
+    },
+  },
+  hf: {
+    types: HF_STORAGE_TYPES,
+    usual: 'f32',
+    aliases: {
+      'compressed-tensors': 'pack-quantized',
+      nvfp4: 'nvfp4-pack-quantized',
+      mxfp4: 'mxfp4-pack-quantized',
+      fp8: 'float-quantized',
+      int8: 'int-quantized',
+    },
+    prepare: requireNewFolder,
+    async write(model, type, options, terminal) {
+      const { output, bits, groupSize, asymmetric } = options;
+      if (/f32|float|fp4/.test(type)) refuseIntegerOptions(options, `${type} has no integers`);
+      const { files, tensors, notes } = exportHf(model, {
+        type,
+        ...(bits === undefined ? {} : { bits }),
+        ...(groupSize === undefined ? {} : { groupSize }),
+        ...(asymmetric === undefined ? {} : { symmetric: !asymmetric }),
+      });
+      const fileBytes = await watchWrite(output, terminal, (watch) => writeFolder(output, files, watch));
+      return { fileBytes, tensors, notes };
+    },
+  },
+};
+
 export async function exportModel(spec: string, options: ExportOptions, terminal: Terminal): Promise<number> {
-  const { format, type, output, tokenizer } = options;
-  if (format !== 'gguf') throw unknownFormat(format);
-  requireWritable(output);
+  const { output, tokenizer } = options;
+  const name = options.format.toLowerCase();
+  const format = Object.hasOwn(FORMATS, name) ? FORMATS[name] : unknownFormat(options.format);
+  const given = (options.type ?? format.usual).toLowerCase();
+  const wanted = Object.hasOwn(format.aliases, given) ? format.aliases[given] : given;
+  const type = format.types.find((known) => known.toLowerCase() === wanted) ?? unknownType(format, options);
+  format.prepare(output);
   const model = await openModel(spec, tokenizer === undefined ? {} : { tokenizer });
   try {
-    const wanted = type ?? 'F16';
-    const { content, architecture, tensors, notes } = exportGguf(model, { type: wanted });
-    const fileBytes = await watchWrite(output, terminal, (watch) => writeGguf(output, content, watch));
-    const written: Written = { fileBytes, architecture, type: wanted.toUpperCase(), tensors, notes };
-    say(output, model.model.name, format, written, terminal);
+    const written = await format.write(model, type, options, terminal);
+    report(output, model.model.name, name, type, written, terminal);
     return EXIT.ok;
   } finally {
     model.close();
   }
 }
 
-function say(path: string, name: string, format: string, written: Written, terminal: Terminal): void {
-  const { fileBytes, architecture, type, tensors, notes } = written;
+function report(
+  path: string,
+  name: string,
+  format: string,
+  type: string,
+  { fileBytes, tensors, notes }: Written,
+  terminal: Terminal,
+): void {
   const rows = byType(tensors);
   terminal.log(`wrote ${path} (${bytes(fileBytes)})`);
   if (terminal.json) {
     const fallbacks = tensors
       .filter(({ isFallback }) => isFallback)
       .map((tensor) => ({ tensor: tensor.name, type: tensor.type, shape: tensor.shape }));
-    const facts = { file: path, fileBytes, name, format, architecture, type };
-    terminal.document({ ...facts, tensors: tensors.length, types: rows, fallbacks, notes });
+    const facts = { file: path, fileBytes, name, format, type, tensors: tensors.length };
+    terminal.document({ ...facts, types: rows, fallbacks, notes });
     return;
   }
   const columns = [
@@ -71,7 +138,7 @@ function say(path: string, name: string, format: string, written: Written, termi
   ]);
   const lines = groupNotes(notes).map((note): [string, string] => ['note', note]);
   terminal.write(
-    `${terminal.out.style.strong(name)} as ${format.toUpperCase()}, ${architecture} in ${type}\n` +
+    `${terminal.out.style.strong(name)} as ${format} in ${type}\n` +
       formatColumns(columns, cells, terminal.out) +
       formatFacts(lines, terminal.out),
   );
@@ -92,13 +159,38 @@ function byType(
   return [...sums.values()];
 }
 
-function unknownFormat(format: string): BitloomError {
-  return new BitloomError({
+function unknownFormat(format: string): never {
+  throw new BitloomError({
     code: 'export-format-unknown',
     message: 'no checkpoints of this format are written',
     where: '--format',
-    expected: 'gguf',
+    expected: Object.keys(FORMATS).join(' or '),
     got: JSON.stringify(format),
     hint: 'choose one of these; `bitloom import` writes a bitloom model',
+  });
+}
+
+function unknownType(format: Format, options: ExportOptions): never {
+  throw new BitloomError({
+    code: 'export-type-unknown',
+    message: 'this format has no such type',
+    where: `--format ${options.format} --type`,
+    expected: format.types.join(', '),
+    got: JSON.stringify(options.type),
+    hint: 'choose one of these types',
+  });
+}
+
+/** Settings that do nothing are refused, because somebody meant something by them. */
+function refuseIntegerOptions({ bits, groupSize, asymmetric }: ExportOptions, why: string): void {
+  const given = Object.entries({ bits, groupSize, asymmetric }).find(([, value]) => value !== undefined);
+  if (given === undefined) return;
+  throw new BitloomError({
+    code: 'export-option',
+    message: 'this option does nothing for this type',
+    where: `--${given[0] === 'groupSize' ? 'group-size' : given[0]}`,
+    expected: `no such option: ${why}`,
+    got: String(given[1]),
+    hint: 'leave it out, or choose a type such as gptq',
   });
 }

@@ -7,7 +7,7 @@
  *
  * Not for: bytes of the file (`gguf/writer.ts`), or mixtures of types.
  */
-import { BitloomError, type ModelBundle, type SectionSource } from '@bitloom/ir';
+import { BitloomError, type SectionSource } from '@bitloom/ir';
 import type { DecoderConfig } from '../decoder/decoder-config.js';
 import { decoderParameters, type Parameter } from '../decoder/parameters.js';
 import { recoverDecoderConfig, requireFloatWeights } from '../decoder/recover-config.js';
@@ -18,33 +18,15 @@ import { float32, string, uint32 } from '../gguf/metadata-values.js';
 import { fittingType, type GgufStorageType, ggufStorageType } from '../gguf/storage-types.js';
 import type { GgufContent, GgufTensorInput } from '../gguf/writer.js';
 import { ggufTokenizerMetadata } from '../tokenizers/gguf-tokenizer-writer.js';
-import { parseTokenizerRecord } from '../tokenizers/records.js';
-import type { TokenizerRecord } from '../tokenizers/tokenizer.js';
 import { fromTable } from './checkpoint.js';
+import { type ExportedTensor, type ExportSource, exportTokenizer } from './export-source.js';
 import { GGUF_ARCHITECTURES, GGUF_ROPE_FACTORS, GGUF_TENSORS } from './gguf-architectures.js';
-
-/** What can be exported: a model in float32, with its configuration where it is known. */
-export interface ExportSource extends ModelBundle {
-  readonly config?: DecoderConfig;
-  /** Taken before the model's own record. */
-  readonly tokenizer?: { toJSON(): TokenizerRecord };
-}
 
 export interface GgufExportOptions {
   /** Type of the matrices, in either case: see `GGUF_STORAGE_TYPES`. */
   readonly type: string;
   /** Value of `general.name`; default: the model's. */
   readonly name?: string;
-}
-
-/** A tensor of the file and what it was asked to be. */
-export interface ExportedTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly type: string;
-  readonly byteLength: number;
-  /** Whether the type is a stand-in for the one that was asked for. */
-  readonly isFallback: boolean;
 }
 
 /** A GGUF file that is laid out and not written yet. */
@@ -105,7 +87,7 @@ export function exportGguf(source: ExportSource, options: GgufExportOptions): Gg
   }
   const factors = config.positions.kind === 'rope' ? factorsOf(config) : undefined;
   if (factors !== undefined) add(GGUF_ROPE_FACTORS, [factors.length], float, () => [float.encode(factors)]);
-  const tokenizer = ggufTokenizerMetadata(tokenizerRecord(source), config.vocabSize);
+  const tokenizer = ggufTokenizerMetadata(exportTokenizer(source), config.vocabSize);
   notes.push(...tokenizer.notes);
   const metadata = new Map([
     ...generalMetadata(architecture, options.name ?? model.name, type, tensors),
@@ -114,12 +96,6 @@ export function exportGguf(source: ExportSource, options: GgufExportOptions): Gg
     ...chatMetadata(model.text?.chatTemplate),
   ]);
   return { content: { metadata, tensors: inputs }, architecture, tensors, notes };
-}
-
-function tokenizerRecord({ model, tokenizer }: ExportSource): TokenizerRecord | undefined {
-  if (tokenizer !== undefined) return tokenizer.toJSON();
-  const record = model.text?.tokenizer;
-  return record === undefined ? undefined : parseTokenizerRecord(record);
 }
 
 /** The architecture of the family's name where that holds the decoder, else any that does. */

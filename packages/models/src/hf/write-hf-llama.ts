@@ -70,10 +70,15 @@ export function* hfLlamaTensors(config: DecoderConfig, sections: SectionSource):
     const stored = new Float32Array(bytes.buffer);
     const rotated = /\.(?:q|k)\.(?:weight|bias)$/.test(name) && positions.layout === 'interleaved';
     const values = rotated ? halvesFirst(stored, config.headDim, shape[1] ?? 1) : stored;
-    const tensor =
-      name === 'head.weight' ? 'lm_head.weight' : `model.${fromTable(LLAMA_NAMES.tensors, name)}`;
-    yield { parameter, tensor, shape, values };
+    yield { parameter, tensor: hfTensorName(name), shape, values };
   }
+}
+
+/** The name Hugging Face has for a parameter of a Llama. */
+export function hfTensorName(parameter: string): string {
+  return parameter === 'head.weight'
+    ? 'lm_head.weight'
+    : `model.${fromTable(LLAMA_NAMES.tensors, parameter)}`;
 }
 
 /**

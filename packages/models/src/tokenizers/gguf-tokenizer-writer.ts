@@ -7,12 +7,11 @@
 import type { GgufValue } from '../gguf/metadata.js';
 import { bool, float32s, int32s, string, strings, uint32 } from '../gguf/metadata-values.js';
 import { nativeRecord } from './hf-json-native.js';
-import { type SentencePieceRecord, TOKEN_TYPE, type TokenizerRecord } from './tokenizer.js';
+import { spaced } from './sentencepiece-bpe.js';
+import { TOKEN_TYPE, type TokenizerRecord } from './tokenizer.js';
 
 type Pairs = (readonly [string, GgufValue])[];
 
-/** The space of SentencePiece. */
-const SPACE = '\u2581';
 /** Keys for the tokens that end a text: of the text, of a turn, of a message. */
 const END_KEYS = ['eos', 'eot', 'eom'] as const;
 
@@ -39,7 +38,7 @@ export function ggufTokenizerMetadata(
   const add = (key: string, value: GgufValue): void => {
     pairs.push([`tokenizer.ggml.${key}`, value]);
   };
-  const texts = native.kind === 'sentencepiece-bpe' ? spacedPieces(native) : native.tokens;
+  const texts = native.kind === 'sentencepiece-bpe' ? spaced(native) : native.tokens;
   const missing = vocabSize - texts.length;
   const filled = fill(texts, missing);
   if (missing > 0)
@@ -65,13 +64,6 @@ export function ggufTokenizerMetadata(
   add('add_eos_token', bool(false));
   if (native.kind === 'sentencepiece-bpe') add('add_space_prefix', bool(native.addSpacePrefix));
   return { pairs, notes };
-}
-
-/** Pieces with SentencePiece's space for the record's own; control and user-defined pieces are text as it stands. */
-function spacedPieces({ pieces, types, space }: SentencePieceRecord): readonly string[] {
-  if (space === SPACE) return pieces;
-  const merges = new Set<number>([TOKEN_TYPE.normal, TOKEN_TYPE.unused]);
-  return pieces.map((piece, id) => (merges.has(types[id]) ? piece.replaceAll(space, SPACE) : piece));
 }
 
 /** The tokens and `count` more, under names that none of them has. */

@@ -10,7 +10,7 @@ import { BitloomError } from '@bitloom/ir';
 import { describe } from '../json/strict-json.js';
 import { type AddedToken, addedTokens } from './hf-json.js';
 import { parseTokenizerRecord } from './records.js';
-import { byteOfPiece } from './sentencepiece-bpe.js';
+import { byteOfPiece, SENTENCEPIECE_SPACE as SPACE } from './sentencepiece-bpe.js';
 import {
   type ByteLevelRecord,
   type HfJsonRecord,
@@ -21,18 +21,23 @@ import {
 
 type Json = Readonly<Record<string, unknown>>;
 
-const SPACE = '\u2581';
-
 const GPT2_CUT = "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 const tiktokenCut = (digits: string): string =>
   `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
 
-/** Patterns that cut text into words as tokenizer.json files have them, with the name GGUF has for each. */
-const CUTS: readonly { readonly pattern: string; readonly ignoreMerges: boolean; readonly pre: string }[] = [
-  { pattern: GPT2_CUT, ignoreMerges: false, pre: 'gpt-2' },
-  { pattern: tiktokenCut('\\p{N}{1,3}'), ignoreMerges: true, pre: 'llama-bpe' },
-  { pattern: tiktokenCut('\\p{N}{1,3}'), ignoreMerges: false, pre: 'dbrx' },
-  { pattern: tiktokenCut('\\p{N}'), ignoreMerges: false, pre: 'qwen2' },
+/** A pattern that cuts text into words as tokenizer.json files have it. */
+interface HfCut {
+  readonly pattern: string;
+  readonly ignoreMerges: boolean;
+  /** What GGUF calls it; the first one is written. */
+  readonly names: readonly string[];
+}
+
+export const HF_CUTS: readonly HfCut[] = [
+  { pattern: GPT2_CUT, ignoreMerges: false, names: ['gpt-2'] },
+  { pattern: tiktokenCut('\\p{N}{1,3}'), ignoreMerges: true, names: ['llama-bpe', 'llama3', 'llama-v3'] },
+  { pattern: tiktokenCut('\\p{N}{1,3}'), ignoreMerges: false, names: ['dbrx', 'smaug-bpe'] },
+  { pattern: tiktokenCut('\\p{N}'), ignoreMerges: false, names: ['qwen2'] },
 ];
 
 /**
@@ -65,7 +70,7 @@ function byteLevel(record: HfJsonRecord, document: Json, model: Json): unknown {
   const { tokens, types } = vocabulary(document, model);
   const pattern = cutPattern(document.pre_tokenizer);
   const ignoreMerges = model.ignore_merges === true;
-  const cut = CUTS.find((known) => known.pattern === pattern && known.ignoreMerges === ignoreMerges);
+  const cut = HF_CUTS.find((known) => known.pattern === pattern && known.ignoreMerges === ignoreMerges);
   if (cut === undefined) refuse('a pattern of GPT-2, Llama 3 or Qwen 2 in pre_tokenizer', pattern);
   const unknownId = typeof model.unk_token === 'string' ? tokens.indexOf(model.unk_token) : -1;
   return {
@@ -74,7 +79,7 @@ function byteLevel(record: HfJsonRecord, document: Json, model: Json): unknown {
     tokens,
     types,
     merges: mergePairs(model).map(([left, right]) => `${left} ${right}`),
-    pre: cut.pre,
+    pre: cut.names[0],
     ignoreMerges,
   };
 }

@@ -20,12 +20,23 @@ import {
 import { WordCache } from './word-cache.js';
 
 const SPACE = 0x20;
+/** What stands for a space in SentencePiece's own files. */
+export const SENTENCEPIECE_SPACE = '\u2581';
 const BYTE_PIECE = /^<0x([0-9A-F]{2})>$/;
 
 /** The byte a piece such as `<0x0A>` stands for, or undefined. */
 export function byteOfPiece(piece: string): number | undefined {
   const match = BYTE_PIECE.exec(piece);
   return match?.[1] === undefined ? undefined : Number.parseInt(match[1], 16);
+}
+
+/** Pieces with SentencePiece's space for the record's own; control and user-defined pieces are text as it stands. */
+export function spaced({ pieces, types, space }: SentencePieceRecord): readonly string[] {
+  if (space === SENTENCEPIECE_SPACE) return pieces;
+  const merged = new Set<number>([TOKEN_TYPE.normal, TOKEN_TYPE.unused]);
+  return pieces.map((piece, id) =>
+    merged.has(types[id]) ? piece.replaceAll(space, SENTENCEPIECE_SPACE) : piece,
+  );
 }
 
 export class SentencePieceBpe implements Tokenizer {

@@ -1,0 +1,95 @@
+/**
+ * A decoder as a Hugging Face folder with its tokenizer: in float32, or with linear layers in one of the quantised
+ * formats, rounded to nearest. The mate of `families/gguf-export.ts` for folders; here the files are made in memory.
+ *
+ * Not for: how a format packs its codes (`quantization/`), or for writing folders (`./node`).
+ */
+import { BitloomError } from '@bitloom/ir';
+import { decoderParameters } from '../decoder/parameters.js';
+import { recoverDecoderConfig, requireFloatWeights } from '../decoder/recover-config.js';
+import { type ExportedTensor, type ExportSource, exportTokenizer } from '../families/export-source.js';
+import { hfTokenizerFiles } from '../tokenizers/hf-json-writer.js';
+import {
+  QUANTIZED_HF_FORMATS,
+  type QuantizedHfFormat,
+  type QuantizedHfModule,
+  type QuantizedHfOptions,
+  writeQuantizedHf,
+} from './quantization/write-quantized-hf.js';
+import { type HfFiles, type HfLlamaOptions, hfTensorName, writeHfLlama } from './write-hf-llama.js';
+
+/** Types of linear layers: float32, or a quantised format. */
+export const HF_STORAGE_TYPES: readonly string[] = /* @__PURE__ */ ['f32', ...QUANTIZED_HF_FORMATS];
+
+export interface HfExportOptions extends Omit<QuantizedHfOptions, 'format' | 'bosId' | 'eosIds'> {
+  /** One of `HF_STORAGE_TYPES`, in either case. */
+  readonly type: string;
+}
+
+/** A folder that is made and not written yet. */
+export interface HfExport {
+  readonly files: Readonly<Record<string, Uint8Array>>;
+  readonly tensors: readonly ExportedTensor[];
+  /** What a person should know: layers that stay float, what the folder lacks. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The files of a folder.
+ *
+ * @throws BitloomError `export-type-unknown`, `export-unsupported` for models that are quantised or have no weights,
+ *   `model-unsupported` for decoders that Llama is not, and what `writeQuantizedHf` throws
+ */
+export function exportHf(source: ExportSource, options: HfExportOptions): HfExport {
+  const { type, ...settings } = options;
+  const format = formatOf(type);
+  requireFloatWeights(source.model);
+  const config = source.config ?? recoverDecoderConfig(source.model, source.sections);
+  const record = exportTokenizer(source);
+  const text: HfLlamaOptions = {
+    ...settings,
+    ...(record?.bosId === undefined ? {} : { bosId: record.bosId }),
+    eosIds: record?.eosIds ?? [],
+  };
+  const written: { files: HfFiles; modules: readonly QuantizedHfModule[] } =
+    format === undefined
+      ? { files: writeHfLlama(config, source.sections, text), modules: [] }
+      : writeQuantizedHf(config, source.sections, { ...settings, ...text, format });
+  const modules = new Map(written.modules.map((module) => [`${module.module}.weight`, module]));
+  const tensors = decoderParameters(config).map((parameter): ExportedTensor => {
+    const name = hfTensorName(parameter.name);
+    const values = parameter.shape.reduce((a, b) => a * b, 1);
+    const module = modules.get(name);
+    const isFallback = module?.kept !== undefined;
+    const isFloat = module === undefined || isFallback;
+    return {
+      name,
+      shape: parameter.shape,
+      type: isFloat ? 'F32' : (format ?? 'F32'),
+      byteLength: isFloat ? 4 * values : (module.bitsPerWeight * values) / 8,
+      isFallback,
+    };
+  });
+  const notes = written.modules.flatMap(({ module, kept }) =>
+    kept === undefined ? [] : [`layer '${module}': float32, because ${kept}`],
+  );
+  if (record === undefined)
+    notes.push('the model has no tokenizer: the folder takes and gives token ids only');
+  const tokenizer = record === undefined ? {} : hfTokenizerFiles(record, source.model.text?.chatTemplate);
+  return { files: { ...written.files, ...tokenizer }, tensors, notes };
+}
+
+/** The quantised format of a type; undefined: float32. */
+function formatOf(type: string): QuantizedHfFormat | undefined {
+  const lower = type.toLowerCase();
+  const format = QUANTIZED_HF_FORMATS.find((known) => known === lower);
+  if (format !== undefined || lower === 'f32') return format;
+  throw new BitloomError({
+    code: 'export-type-unknown',
+    message: 'linear layers cannot be written in this type',
+    where: 'Hugging Face folder',
+    expected: HF_STORAGE_TYPES.join(', '),
+    got: JSON.stringify(type),
+    hint: 'choose one of these types',
+  });
+}
