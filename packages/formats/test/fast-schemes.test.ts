@@ -132,9 +132,10 @@ const tensors = fc
   )
   .chain((shape) => valuesOf(elementsOf(shape)).map((data) => ({ data, shape })));
 
-/** Whether every block begins on a byte, so that there is a fast path at all. */
+/** Whether there is a fast path at all: every block begins on a byte, and elements have a mantissa. */
 function isRegular({ element, scales: [{ granularity }] }: TensorScheme, shape: readonly number[]): boolean {
   if (elementsOf(shape) === 0) return false;
+  if (element.kind === 'float' && element.mantissaBits === 0) return false;
   const grid = blockGrid(shape, blockOf(granularity, shape.length));
   return grid.runs === 1 || (grid.runLength * element.bits) % 8 === 0;
 }

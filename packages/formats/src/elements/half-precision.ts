@@ -3,6 +3,7 @@
  * rounded by name, one value or whole arrays. Overflow follows IEEE: to an infinity, or to the largest finite value
  * where the mode rounds towards it. Callers who want a typed error for overflow check the result.
  */
+import { decodeHalves, encodeHalves } from '../fast/halves.js';
 import { type DeterministicRounding, roundShift } from '../rounding/rounding.js';
 
 /** Largest finite fp16. */
@@ -69,7 +70,7 @@ export function encodeBf16(value: number, mode: DeterministicRounding = 'nearest
 }
 
 /** Weight of the last mantissa bit of a normal fp16, by exponent field. */
-const FP16_STEPS = Float64Array.from({ length: 31 }, (_, exponent) => 2 ** (exponent - 25));
+const FP16_STEPS = /* @__PURE__ */ Float64Array.from({ length: 31 }, (_, exponent) => 2 ** (exponent - 25));
 
 /** The exact value of an fp16 given as 16 bits. */
 export function decodeFp16(bits: number): number {
@@ -89,9 +90,10 @@ export function decodeBf16(bits: number): number {
 /** Encodes every element as fp16; `out` must be as long as `values`. */
 export function encodeFp16Array(
   values: Float32Array,
-  out = new Uint16Array(values.length),
+  out: Uint16Array = new Uint16Array(values.length),
   mode: DeterministicRounding = 'nearest-even',
 ): Uint16Array {
+  if (mode === 'nearest-even' && encodeHalves(values, out, 'encodeFp16')) return out;
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < bits.length; i += 1) out[i] = fp16FromFloat32Bits(bits[i], mode);
   return out;
@@ -100,19 +102,21 @@ export function encodeFp16Array(
 /** Encodes every element as bf16; `out` must be as long as `values`. */
 export function encodeBf16Array(
   values: Float32Array,
-  out = new Uint16Array(values.length),
+  out: Uint16Array = new Uint16Array(values.length),
   mode: DeterministicRounding = 'nearest-even',
 ): Uint16Array {
+  if (mode === 'nearest-even' && encodeHalves(values, out, 'encodeBf16')) return out;
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < bits.length; i += 1) out[i] = bf16FromFloat32Bits(bits[i], mode);
   return out;
 }
 
-/** Decodes every fp16; `out` must be as long as `bits`. NaNs come out as quiet NaNs with their top bits kept. */
+/** Decodes every fp16; `out` must be as long as `bits`. NaNs keep their bits. */
 export function decodeFp16Array(
   bits: Uint16Array,
   out: Float32Array = new Float32Array(bits.length),
 ): Float32Array {
+  if (decodeHalves(bits, out, 'decodeFp16')) return out;
   const target = new Uint32Array(out.buffer, out.byteOffset, out.length);
   for (let i = 0; i < bits.length; i += 1) target[i] = float32BitsOfFp16(bits[i]);
   return out;
@@ -123,6 +127,7 @@ export function decodeBf16Array(
   bits: Uint16Array,
   out: Float32Array = new Float32Array(bits.length),
 ): Float32Array {
+  if (decodeHalves(bits, out, 'decodeBf16')) return out;
   const target = new Uint32Array(out.buffer, out.byteOffset, out.length);
   for (let i = 0; i < bits.length; i += 1) target[i] = bits[i] * 65536;
   return out;

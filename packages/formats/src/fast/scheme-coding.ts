@@ -32,7 +32,9 @@ function isServed({ kind, bits, signed, specials }: ElementFormat): boolean {
 /** How codes of an element are written, from the value `lowest` up for integers; undefined where they are not. */
 export function elementCoding(element: ElementFormat, lowest: number): ElementCoding | undefined {
   if (!isServed(element)) return undefined;
-  const { kind, bits, bias } = element;
+  const { kind, bits, bias, mantissaBits } = element;
+  // Between powers of two the even code wins a tie, which the sum that rounds here does not know.
+  if (kind === 'float' && mantissaBits === 0) return undefined;
   return kind === 'float'
     ? floatCoding(element)
     : integerCoding(bits, lowest * 2 ** bias, 2 ** (bits - 1) - 1);

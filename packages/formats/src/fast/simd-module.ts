@@ -7,6 +7,7 @@ import { internalError } from '@bitloom/ir';
 import { compileModule, instantiateModule, type WasmFunction, type WasmMemory } from '@bitloom/wasm';
 import { DECODE_MODULE } from './decode-module.js';
 import { ENCODE_MODULE } from './encode-module.js';
+import { HALVES_MODULE } from './halves-module.js';
 
 /** An instance of a module: its memory and the functions of these names. `emit/` says what they do and take. */
 export type SimdFunctions<N extends string> = Readonly<Record<N, WasmFunction>> & {
@@ -23,7 +24,10 @@ export type Instantiate = (bytes: Uint8Array) => Record<string, unknown>;
 export type EncodeSource = SimdSource<'largest' | 'fp16Scales' | 'e8m0Scales' | 'encode'>;
 
 /** From codes to float32. */
-export type DecodeSource = SimdSource<'decode' | 'decodeHalves'>;
+export type DecodeSource = SimdSource<'decode'>;
+
+/** Between float32 and 16-bit floats. */
+export type HalvesSource = SimdSource<'encodeFp16' | 'decodeFp16' | 'encodeBf16' | 'decodeBf16'>;
 
 /** A source that makes its instance at the first call and keeps it; a failure is kept as well. */
 export function encodeSource(instantiate?: Instantiate): EncodeSource {
@@ -32,12 +36,18 @@ export function encodeSource(instantiate?: Instantiate): EncodeSource {
 
 /** As {@link encodeSource}. */
 export function decodeSource(instantiate?: Instantiate): DecodeSource {
-  return simdSource(DECODE_MODULE, ['decode', 'decodeHalves'], instantiate);
+  return simdSource(DECODE_MODULE, ['decode'], instantiate);
+}
+
+/** As {@link encodeSource}. */
+export function halvesSource(instantiate?: Instantiate): HalvesSource {
+  return simdSource(HALVES_MODULE, ['encodeFp16', 'decodeFp16', 'encodeBf16', 'decodeBf16'], instantiate);
 }
 
 /** The sources that fast paths take unless they are given others. */
 export const sharedEncodeSource: EncodeSource = /* @__PURE__ */ encodeSource();
 export const sharedDecodeSource: DecodeSource = /* @__PURE__ */ decodeSource();
+export const sharedHalvesSource: HalvesSource = /* @__PURE__ */ halvesSource();
 
 /** A source of the module in `text` (base64), which exports functions of these names and `memory`. */
 export function simdSource<N extends string>(

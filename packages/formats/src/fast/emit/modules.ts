@@ -1,8 +1,8 @@
-/** The modules, as `encode-module.ts` and `decode-module.ts` hold them: each has a memory of its own. */
+/** The modules, as `encode-module.ts` and its neighbours hold them: each has a memory of its own. */
 import { ModuleBuilder } from '@bitloom/wasm';
 import { emitDecode } from './decode.js';
 import { emitEncode } from './encode.js';
-import { emitDecodeHalves } from './halves.js';
+import { emitHalves } from './halves.js';
 import { emitE8m0Scales, emitFp16Scales, emitLargest } from './scales.js';
 
 function binary(emitters: readonly ((module: ModuleBuilder) => void)[]): Uint8Array<ArrayBuffer> {
@@ -19,5 +19,10 @@ export function encodeModuleBytes(): Uint8Array<ArrayBuffer> {
 
 /** From codes to float32. Equal for every call. */
 export function decodeModuleBytes(): Uint8Array<ArrayBuffer> {
-  return binary([emitDecode, emitDecodeHalves]);
+  return binary([emitDecode]);
+}
+
+/** Between float32 and 16-bit floats. Equal for every call. */
+export function halvesModuleBytes(): Uint8Array<ArrayBuffer> {
+  return binary([emitHalves]);
 }
