@@ -6,6 +6,7 @@
 
 import type { ElementCoding, Vectors } from './element-coding.js';
 import { ELEMENT_KINDS, PARAMETER_BYTES, PARAMETERS } from './parameters.js';
+import { bufferAt } from './scratch.js';
 import type { DecodeSource, EncodeSource, SimdFunctions, SimdSource } from './simd-module.js';
 
 /** A matrix [rows, cols] with a scale per `group` columns of a row; the last group of a row may be short. */
@@ -72,10 +73,10 @@ export function openWorkshop<N extends string>(
   const elements = Math.max(PIECE, group);
   const pieces = listPieces(rows, cols, group, bits, elements);
   const blocks = pieces.reduce((most, piece) => Math.max(most, piece.blocks), 0);
-  const values = PARAMETER_BYTES;
-  const scales = values + elements * 4 + SPARE;
-  const codes = scales + blocks * 4 + SPARE;
-  const scaleCodes = codes + elements + SPARE;
+  const values = bufferAt(PARAMETER_BYTES);
+  const scales = bufferAt(values + elements * 4 + SPARE);
+  const codes = bufferAt(scales + blocks * 4 + SPARE);
+  const scaleCodes = bufferAt(codes + elements + SPARE);
   const { memory } = functions;
   const missing = scaleCodes + blocks * 2 + SPARE - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / PAGE));

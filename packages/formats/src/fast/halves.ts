@@ -2,13 +2,14 @@
  * Whole arrays between float32 and the two 16-bit floats at the speed of memory, to nearest even. The definition is
  * `elements/half-precision.ts`, which asks here first; every bit is its own.
  */
+import { bufferAt } from './scratch.js';
 import { type HalvesSource, sharedHalvesSource } from './simd-module.js';
 
 /** Elements at a time; both buffers of a piece fit the module's memory of four pages. */
 const PIECE = 16384;
 /** Where the float32 and the codes of a piece begin, in bytes. */
-const FLOATS = 0;
-const CODES = PIECE * 4;
+const FLOATS = /* @__PURE__ */ bufferAt(0);
+const CODES = /* @__PURE__ */ bufferAt(FLOATS + PIECE * 4);
 /** Below this many elements the plain loop is done before a piece is set up. */
 const FEW = 256;
 

@@ -85,8 +85,18 @@ export function emitDecode(module: ModuleBuilder): void {
       f.set(scale, load('v128.load32_splat', p.scales));
       advance(f, p.scales, 4);
       forTurns(f, block, turnBytes, () => {
-        f.set(bytes, load('v128.load', block.to));
-        unpack(f, bytes, packed);
+        f.if(
+          op('i32.eq', p.bits, i32(4)),
+          () => {
+            f.set(bytes, load('v128.load64_zero', block.to));
+            const upper = op('i16x8.shr_u', bytes, i32(4));
+            f.set(bytes, op('v128.and', shuffle(bytes, upper, LOW_BYTES), packed.mask));
+          },
+          () => {
+            f.set(bytes, load('v128.load', block.to));
+            unpack(f, bytes, packed);
+          },
+        );
         f.if(
           op('i32.eq', p.elementKind, i32(ELEMENT_KINDS.int)),
           () => {
