@@ -139,9 +139,8 @@ function decodeByTable(
     seen |= code;
   }
   // Too large a code sets a bit too many; a code book may be shorter than its bits allow, so look closely.
-  if (seen >= count) {
-    const at = codes.findIndex((code) => code >= count);
-    if (at >= 0) throw codeError(codes[at], format, `element ${at}`);
+  for (let i = 0; seen >= count && i < codes.length; i += 1) {
+    if (codes[i] >= count) throw codeError(codes[i], format, `element ${i}`);
   }
   return out;
 }

@@ -74,7 +74,7 @@ export function encodeFloats(format: ElementFormat, policy: EncodePolicy, count:
   const loop = rounding === 'nearest-even' ? nearestEvenLoop(grid) : roundingLoop(grid, rounding);
   const hasNan = format.specials !== 'none';
   const fits = format.mantissaBits <= 3 && format.bits <= (hasNan ? 8 : 7);
-  return fits && count >= 2 * TABLE_KEYS ? tableLoop(grid, loop, hasNan) : loop;
+  return fits && count >= TABLE_WORTH ? tableLoop(grid, loop, hasNan) : loop;
 }
 
 // The loops below leave specials to code outside of the innermost loop, where a call would cost every element, and
@@ -190,6 +190,8 @@ function withSign(code: number, bits: number, codes: Int32Array): number {
 
 /** How many keys a table has: sign, exponent and 4 mantissa bits of a float32, and whether any other bit is set. */
 const TABLE_KEYS = 2 ** 14;
+/** From this many values on, filling a table is less work than it saves. */
+const TABLE_WORTH = 4 * TABLE_KEYS;
 /** What a table holds for NaNs where the format has none, which the policy then decides; written out in the loop. */
 const NO_CODE = 0xff;
 

@@ -3,12 +3,7 @@
  * for the formats and modes that its condition names; what has none is encoded by the definition.
  */
 import type { ElementFormat, StochasticRounding } from '@bitloom/ir';
-import {
-  checkRounding,
-  type DeterministicRounding,
-  roundShift,
-  roundToInteger,
-} from '../rounding/rounding.js';
+import { checkRounding, type DeterministicRounding, roundingRule, roundShift } from '../rounding/rounding.js';
 import { isStochastic, stochasticRoundsAway } from '../rounding/stochastic.js';
 import type { CodeArray } from './codes.js';
 import { encodeCodebookRange } from './encode-codebook-range.js';
@@ -98,11 +93,17 @@ function encodePowers(
   rounding: DeterministicRounding,
 ): EncodeRange {
   const max = maxMagnitudeCode(format);
+  const even = rounding === 'nearest-even' && max >= 0xfd;
   return (values, bits, out, start, end) => {
     for (let i = start; i < end; i += 1) {
       const b = bits[i];
       if ((b & 0x7fffffff) > INFINITY) {
         out[i] = encodeNan(b >>> 31 === 1, format, policy.nan, `element ${i}`);
+        continue;
+      }
+      if (even && b >= 0x800000 && b < 0x7e800000) {
+        // Adding just less than half, and the lowest bit of the code, carries when rounding to even goes up.
+        out[i] = (b + 0x3fffff + ((b >>> 23) & 1)) >>> 23;
         continue;
       }
       const code = b >= NORMAL && b < INFINITY ? roundShift(b, 23, rounding, false) : max + 1;
@@ -148,11 +149,20 @@ function encodeIntegers(
       }
     };
   }
+  const roundUp = roundingRule(rounding);
   return (values, bits, out, start, end) => {
-    const [scale, min, max] = limits;
+    const scale = limits[0];
+    const min = limits[1];
+    const max = limits[2];
+    const mask = low[0];
     for (let i = start; i < end; i += 1) {
       const clamped = Math.max(min, Math.min(max, values[i] * scale));
-      out[i] = Number.isNaN(clamped) ? nan(bits[i], i) : roundToInteger(clamped, rounding) & low[0];
+      const magnitude = Math.abs(clamped);
+      const floor = Math.floor(magnitude);
+      const rest = magnitude - floor;
+      const up = rest > 0 && roundUp(floor % 2 === 1, rest - 0.5, clamped < 0) ? 1 : 0;
+      if (Number.isNaN(clamped)) out[i] = nan(bits[i], i);
+      else out[i] = (clamped < 0 ? -floor - up : floor + up) & mask;
     }
   };
 }

@@ -9,10 +9,10 @@ import { isStochastic, type RandomBits, stochasticRoundsAway } from './stochasti
 export type DeterministicRounding = Exclude<RoundingMode, StochasticRounding>;
 
 /**
- * Whether a magnitude goes up to the next integer, given its integer part's lowest bit, the dropped part compared
+ * Whether a magnitude goes up to the next integer (away from zero), given its integer part's lowest bit, the dropped part compared
  * with one half (−1 less, 0 equal, 1 more) and the sign. Only asked when the dropped part is not zero.
  */
-type RoundUp = (odd: boolean, versusHalf: number, negative: boolean) => boolean;
+export type RoundUp = (odd: boolean, versusHalf: number, negative: boolean) => boolean;
 
 const ROUND_UP: Readonly<Record<DeterministicRounding, RoundUp>> = {
   'nearest-even': (odd, versusHalf) => versusHalf > 0 || (versusHalf === 0 && odd),
@@ -48,7 +48,12 @@ export function checkRounding(mode: DeterministicRounding): void {
   });
 }
 
-function rule(mode: DeterministicRounding): RoundUp {
+/**
+ * What a mode says, for loops that ask it of many values.
+ *
+ * @throws BitloomError `format-rounding-unknown`.
+ */
+export function roundingRule(mode: DeterministicRounding): RoundUp {
   checkRounding(mode);
   return ROUND_UP[mode];
 }
@@ -59,7 +64,7 @@ function rule(mode: DeterministicRounding): RoundUp {
  * @throws BitloomError `format-rounding-unknown`.
  */
 export function roundToInteger(value: number, mode: DeterministicRounding): number {
-  const roundUp = rule(mode);
+  const roundUp = roundingRule(mode);
   const magnitude = Math.abs(value);
   const floor = Math.floor(magnitude);
   const rest = magnitude - floor;
@@ -87,7 +92,7 @@ export function roundShift(
   // The mode of nearly every call, without the table.
   if (mode === 'nearest-even')
     return versusHalf > 0 || (versusHalf === 0 && quotient & 1) ? quotient + 1 : quotient;
-  return rule(mode)((quotient & 1) === 1, versusHalf, negative) ? quotient + 1 : quotient;
+  return roundingRule(mode)((quotient & 1) === 1, versusHalf, negative) ? quotient + 1 : quotient;
 }
 
 /**
@@ -104,5 +109,5 @@ export function roundsAway(
   random?: RandomBits,
 ): boolean {
   if (isStochastic(mode)) return stochasticRoundsAway(mode, fraction, random);
-  return rule(mode)(odd, fraction - 0.5, negative);
+  return roundingRule(mode)(odd, fraction - 0.5, negative);
 }

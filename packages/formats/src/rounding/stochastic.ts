@@ -42,8 +42,9 @@ export function stochasticRoundsAway(
 ): boolean {
   if (random === undefined) throw randomError(mode, undefined);
   const { bits, value } = random;
-  if (!(bits >= 1 && bits <= 32 && value >= 0 && value < 2 ** bits)) throw randomError(mode, random);
-  const steps = 2 ** bits;
+  // The usual number of bits without a power.
+  const steps = bits === 32 ? 4294967296 : 2 ** bits;
+  if (!(bits >= 1 && bits <= 32 && value >= 0 && value < steps)) throw randomError(mode, random);
   if (mode === 'stochastic-fastest') return Math.floor(fraction * steps) + value >= steps;
   if (mode === 'stochastic-fast') return Math.floor(fraction * 2 * steps) + 2 * value + 1 >= 2 * steps;
   const scaled = fraction * steps;
