@@ -18,7 +18,7 @@
  * token differs beyond the bound. stories260K is taken from BITLOOM_DATA, ../shared/data by default.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -269,6 +269,46 @@ async function compareModel(title, spec, peer, scratch) {
   return failures;
 }
 
+/** Vocabularies of the test data with the number of their tokens. */
+const VOCABULARIES = [
+  ['llama2.c, 512 tokens', 'stories260K/tok512.bin', 512],
+  ['Llama 2, SentencePiece', 'llama2c-tokenizer/tokenizer.model', 32000],
+  ['GPT-2, byte-level BPE', 'llamacpp-vocab/ggml-vocab-gpt-2.gguf', 50257],
+  ['StarCoder, byte-level BPE', 'llamacpp-vocab/ggml-vocab-starcoder.gguf', 49152],
+];
+
+/** Strings on which llama.cpp tests its own tokenizers. */
+function tokenizerTexts() {
+  const text = readFileSync(join(data, 'llamacpp-vocab/ggml-vocab-gpt-2.gguf.inp'), 'utf8');
+  return [...PROMPTS, ...text.split('\n__ggml_vocab_test__\n')].filter((line) => line !== '');
+}
+
+/** The tokens of a text in a file that carries each vocabulary. */
+async function compareTokenizers(peer, scratch) {
+  say('## Tokenizers\n');
+  row(['vocabulary', 'in GGUF', 'texts cut alike']);
+  row(['---', '---', '---']);
+  const failures = [];
+  const texts = tokenizerTexts();
+  const small = { ...RANDOM, layers: 1, width: 32, heads: 2, kvHeads: 1, headDim: 16, hiddenWidth: 32 };
+  for (const [name, file, vocabSize] of VOCABULARIES) {
+    const [source, path] = [join(scratch, 'small.bitloom'), join(scratch, 'small.gguf')];
+    writeModel(source, randomDecoder({ ...small, vocabSize, tiedEmbeddings: true }, { seed: SEED }));
+    bitloom(['export', source, '-f', 'gguf', '-o', path, '--tokenizer', join(data, file), '--json']);
+    const [model, other] = [await openModel(path), await peer.open(path)];
+    const ours = texts.map((text) => model.tokenizer.encode(text, { bos: false }));
+    const cut = texts.filter((text, i) => String(other.encode(text)) === String(ours[i]));
+    row([name, model.tokenizer.kind, `${cut.length}/${texts.length}`]);
+    for (const text of texts.filter((line) => !cut.includes(line))) {
+      failures.push(`${name}: ${JSON.stringify(text)} is cut differently`);
+    }
+    await other.close();
+    model.close();
+  }
+  say();
+  return failures;
+}
+
 installPeer();
 const peer = await openPeer();
 const scratch = mkdtempSync(join(tmpdir(), 'bitloom-llama-cpp-'));
@@ -297,6 +337,12 @@ try {
   if (existsSync(stories))
     failures.push(...(await compareModel('stories260K, rows of 64 and 172', stories, peer, scratch)));
   else say('stories260K is not here: set BITLOOM_DATA.');
+  if (existsSync(data)) failures.push(...(await compareTokenizers(peer, scratch)));
+  say(
+    failures.length === 0
+      ? 'Every file loads, both tokenizers cut every prompt alike, and no token differs beyond its bound.'
+      : `${failures.length} files do not load or differ beyond their bounds.`,
+  );
   for (const failure of failures) console.error(failure);
   if (failures.length > 0) process.exitCode = 1;
 } finally {

@@ -68,10 +68,8 @@ async function openModel(llama, modelPath) {
   const sequence = context.getSequence();
   return {
     bosId: model.tokens.bos,
-    eosId: model.tokens.eos,
     /** Ids of a text, without the token that begins it. */
     encode: (text) => [...model.tokenize(text, false)],
-    decode: (ids) => model.detokenize(ids),
     reset: () => sequence.clearHistory(),
     /** Appends tokens and gives the logits of the last one. */
     async logits(tokens) {
