@@ -2,9 +2,8 @@
  * What a browser pays for one function of `@bitloom/formats`: the minified size of a bundle that imports it from the
  * package's entry and nothing else. A ceiling that is passed means that an import drags in what it does not need.
  */
-import { build, type Rollup } from 'vite';
 import { expect, test } from 'vitest';
-import { fromRoot } from './support/workspace.js';
+import { bundleForBrowser } from './support/bundle.js';
 
 /** What one family costs: the promise of the package. */
 const ONE_QUANTISER = 15_000;
@@ -28,37 +27,8 @@ const CEILINGS: readonly (readonly [imports: string, bytes: number])[] = [
   ['quantize, dequantize', 100_000],
 ];
 
-const ENTRY = 'virtual:entry';
-
-/** The minified bundle of a module whose source is `source`. */
-async function bundle(source: string): Promise<Rollup.OutputChunk> {
-  const output = await build({
-    configFile: false,
-    logLevel: 'silent',
-    root: fromRoot('packages', 'formats'),
-    resolve: { conditions: ['@bitloom/source'] },
-    plugins: [
-      {
-        name: 'entry',
-        resolveId: (id) => (id === ENTRY ? id : undefined),
-        load: (id) => (id === ENTRY ? source : undefined),
-      },
-    ],
-    build: {
-      write: false,
-      minify: true,
-      target: 'es2022',
-      rollupOptions: { input: ENTRY, preserveEntrySignatures: 'strict', output: { format: 'es' } },
-    },
-  });
-  const [first] = Array.isArray(output) ? output : [output];
-  if (!('output' in first)) throw new Error('the build watches instead of building');
-  expect(first.output).toHaveLength(1);
-  return first.output[0];
-}
-
 test.each(CEILINGS)('a bundle of %s has at most %i bytes', async (imports, ceiling) => {
-  const { code, modules } = await bundle(`export { ${imports} } from '@bitloom/formats';`);
+  const { code, modules } = await bundleForBrowser(`export { ${imports} } from '@bitloom/formats';`);
   const bytes = new TextEncoder().encode(code).length;
   const largest = Object.entries(modules)
     .map(([id, { renderedLength }]) => ({ part: id.split('/packages/').at(-1), renderedLength }))
@@ -70,7 +40,7 @@ test.each(CEILINGS)('a bundle of %s has at most %i bytes', async (imports, ceili
 });
 
 test('a bundle works by itself', async () => {
-  const { code } = await bundle(`export { quantizeMx } from '@bitloom/formats';`);
+  const { code } = await bundleForBrowser(`export { quantizeMx } from '@bitloom/formats';`);
   const { quantizeMx } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
   const { components } = quantizeMx({ data: new Float32Array(32).fill(3), shape: [32] }, 'fp4_e2m1');
   // 3 is 6 · 2^−1: the largest code under the exponent −1.
