@@ -3,7 +3,6 @@
  */
 export * from './node/artefact-files.js';
 export {
-  type AsyncWriteOptions,
   type FileContainer,
   openContainer,
   writeContainer,
@@ -18,3 +17,4 @@ export {
 } from './node/file-sink.js';
 export { type FileSource, openFile } from './node/file-source.js';
 export { nodeSha256 } from './node/sha256.js';
+export { type AsyncWriteOptions, writePieces } from './node/write-pieces.js';

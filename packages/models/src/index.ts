@@ -46,7 +46,12 @@ export { type Llama2cFile, readLlama2c } from './llama2c/checkpoint.js';
 export { type RandomOptions, randomDecoder } from './random/random-decoder.js';
 export { readSafetensors, type SafetensorsFile } from './safetensors/reader.js';
 export { openSafetensorsFolder } from './safetensors/sharded.js';
-export { f32Entry, type SafetensorsEntry, writeSafetensors } from './safetensors/writer.js';
+export {
+  f32Entry,
+  type PiecewiseFile,
+  type SafetensorsEntry,
+  writeSafetensors,
+} from './safetensors/writer.js';
 export type { DecodeBlocks, TensorEncoding } from './tensors/encoding.js';
 export { readFloats, readFloatsAsync, type StoredTensor, type TensorFile } from './tensors/tensor-file.js';
 export { createTokenizer } from './tokenizers/create-tokenizer.js';

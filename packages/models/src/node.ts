@@ -4,4 +4,4 @@ export { fromDescriptor, openFile, openFolder } from './node/file-source.js';
 export { type OpenOptions, openModel } from './node/open-model.js';
 export { readTokenizerFile } from './node/open-tokenizer.js';
 export { writeFolder } from './node/write-folder.js';
-export { writeGguf } from './node/write-pieces.js';
+export { writeGguf } from './node/write-gguf.js';

@@ -20,7 +20,7 @@ import { readGguf } from '../src/gguf/reader.js';
 import { fittingType, GGUF_STORAGE_TYPES, ggufStorageType } from '../src/gguf/storage-types.js';
 import { encodeGguf } from '../src/gguf/writer.js';
 import { openModel } from '../src/node/open-model.js';
-import { writeGguf } from '../src/node/write-pieces.js';
+import { writeGguf } from '../src/node/write-gguf.js';
 import { randomDecoder } from '../src/random/random-decoder.js';
 import { readFloats } from '../src/tensors/tensor-file.js';
 import { readGgufTokenizer } from '../src/tokenizers/gguf-tokenizer.js';

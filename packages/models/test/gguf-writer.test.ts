@@ -9,7 +9,7 @@ import { fromBytes } from '../src/bytes/memory-source.js';
 import type { GgufValue } from '../src/gguf/metadata.js';
 import { readGguf } from '../src/gguf/reader.js';
 import { encodeGguf, type GgufContent, type GgufTensorInput, ggufWrites } from '../src/gguf/writer.js';
-import { writeGguf } from '../src/node/write-pieces.js';
+import { writeGguf } from '../src/node/write-gguf.js';
 import { expectBitloomError } from './support.js';
 
 const NUMBERS: readonly GgufValue[] = [

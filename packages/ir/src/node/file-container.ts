@@ -3,9 +3,9 @@
  */
 import { type ContainerReader, readContainer } from '../container/container-reader.js';
 import { type ContainerContent, containerWrites, writeContainerTo } from '../container/container-writer.js';
-import { BitloomError } from '../error.js';
-import { beginFile, type FileOperations, NODE_FILES, writeFileAtomically } from './file-sink.js';
+import { type FileOperations, NODE_FILES, writeFileAtomically } from './file-sink.js';
 import { openFile } from './file-source.js';
+import { type AsyncWriteOptions, writePieces } from './write-pieces.js';
 
 /** An open container file. Close it when no section is needed any more. */
 export interface FileContainer extends ContainerReader {
@@ -42,56 +42,17 @@ export function writeContainer(
   return writeFileAtomically(path, (sink) => writeContainerTo(sink, content), files);
 }
 
-/** Options of {@link writeContainerAsync}. */
-export interface AsyncWriteOptions {
-  readonly signal?: AbortSignal;
-  /** Bytes of sections written so far, and in all. */
-  readonly onProgress?: (done: number, total: number) => void;
-  readonly files?: FileOperations;
-}
-
 /**
  * As {@link writeContainer}, letting timers and signals run between pieces, so that a long write can be watched and
  * cancelled.
  *
  * @throws BitloomError `write-cancelled`, and as {@link writeContainer}; the old file stays and nothing else does
  */
-export async function writeContainerAsync(
+export function writeContainerAsync(
   path: string,
   content: ContainerContent,
   options: AsyncWriteOptions = {},
 ): Promise<number> {
-  const { signal, onProgress, files = NODE_FILES } = options;
   const total = content.sections.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const file = beginFile(path, files);
-  try {
-    const writes = containerWrites(content);
-    let written = 0;
-    for (;;) {
-      const { done, value } = writes.next();
-      if (signal?.aborted === true) throw writeCancelled(path, signal);
-      if (done === true) {
-        file.commit();
-        return value;
-      }
-      file.write(value.offset, value.bytes);
-      written += value.bytes.byteLength;
-      onProgress?.(Math.min(written, total), total);
-      await new Promise((resolve) => {
-        setImmediate(resolve);
-      });
-    }
-  } catch (error) {
-    file.discard();
-    throw error;
-  }
-}
-
-function writeCancelled(path: string, signal: AbortSignal): BitloomError {
-  return new BitloomError({
-    code: 'write-cancelled',
-    message: 'the write was cancelled before the artefact was complete',
-    where: path,
-    cause: signal.reason,
-  });
+  return writePieces(path, containerWrites(content), total, options);
 }

@@ -1,13 +1,16 @@
 /**
  * A decoder as a Hugging Face folder with its tokenizer: in float32, or with linear layers in one of the quantised
- * formats, rounded to nearest. The mate of `families/gguf-export.ts` for folders; here the files are made in memory.
+ * formats, rounded to nearest. The mate of `families/gguf-export.ts` for folders. Float weights are read when they are
+ * written; quantised ones are made in memory, which bounds the size of a model.
  *
  * Not for: how a format packs its codes (`quantization/`), or for writing folders (`./node`).
  */
 import { BitloomError } from '@bitloom/ir';
+import type { DecoderConfig } from '../decoder/decoder-config.js';
 import { decoderParameters } from '../decoder/parameters.js';
 import { recoverDecoderConfig, requireFloatWeights } from '../decoder/recover-config.js';
 import { type ExportedTensor, type ExportSource, exportTokenizer } from '../families/export-source.js';
+import type { PiecewiseFile } from '../safetensors/writer.js';
 import { hfTokenizerFiles } from '../tokenizers/hf-json-writer.js';
 import {
   QUANTIZED_HF_FORMATS,
@@ -16,7 +19,7 @@ import {
   type QuantizedHfOptions,
   writeQuantizedHf,
 } from './quantization/write-quantized-hf.js';
-import { type HfFiles, type HfLlamaOptions, hfTensorName, writeHfLlama } from './write-hf-llama.js';
+import { type HfLlamaOptions, hfLlamaInPieces, hfTensorName } from './write-hf-llama.js';
 
 /** Types of linear layers: float32, or a quantised format. */
 export const HF_STORAGE_TYPES: readonly string[] = /* @__PURE__ */ ['f32', ...QUANTIZED_HF_FORMATS];
@@ -28,7 +31,7 @@ export interface HfExportOptions extends Omit<QuantizedHfOptions, 'format' | 'bo
 
 /** A folder that is made and not written yet. */
 export interface HfExport {
-  readonly files: Readonly<Record<string, Uint8Array>>;
+  readonly files: Readonly<Record<string, Uint8Array | PiecewiseFile>>;
   readonly tensors: readonly ExportedTensor[];
   /** What a person should know: layers that stay float, what the folder lacks. */
   readonly notes: readonly string[];
@@ -51,9 +54,10 @@ export function exportHf(source: ExportSource, options: HfExportOptions): HfExpo
     ...(record?.bosId === undefined ? {} : { bosId: record.bosId }),
     eosIds: record?.eosIds ?? [],
   };
-  const written: { files: HfFiles; modules: readonly QuantizedHfModule[] } =
+  if (format !== undefined) requireRoom(config, source.model.name);
+  const written: Pick<HfExport, 'files'> & { modules: readonly QuantizedHfModule[] } =
     format === undefined
-      ? { files: writeHfLlama(config, source.sections, text), modules: [] }
+      ? { files: hfLlamaInPieces(config, source.sections, text), modules: [] }
       : writeQuantizedHf(config, source.sections, { ...settings, ...text, format });
   const modules = new Map(written.modules.map((module) => [`${module.module}.weight`, module]));
   const tensors = decoderParameters(config).map((parameter): ExportedTensor => {
@@ -77,6 +81,25 @@ export function exportHf(source: ExportSource, options: HfExportOptions): HfExpo
     notes.push('the model has no tokenizer: the folder takes and gives token ids only');
   const tokenizer = record === undefined ? {} : hfTokenizerFiles(record, source.model.text?.chatTemplate);
   return { files: { ...written.files, ...tokenizer }, tensors, notes };
+}
+
+/** Most bytes of a quantised file, with a byte for each element of a linear layer: it is made in memory twice over. */
+const MAX_QUANTIZED = 2 ** 32;
+
+function requireRoom(config: DecoderConfig, model: string): void {
+  const bytes = decoderParameters(config).reduce((sum, { name, shape, role }) => {
+    const values = shape.reduce((a, b) => a * b, 1);
+    return sum + (role === 'linear' && name !== 'head.weight' ? values : 4 * values);
+  }, 0);
+  if (bytes <= MAX_QUANTIZED) return;
+  throw new BitloomError({
+    code: 'export-unsupported',
+    message: 'the model is too large for a quantised folder, which is made in memory',
+    where: `model '${model}'`,
+    expected: `at most ${MAX_QUANTIZED} bytes with a byte for each weight of a linear layer`,
+    got: `${bytes} bytes`,
+    hint: 'export it as GGUF or in float32: these are written in pieces',
+  });
 }
 
 /** The quantised format of a type; undefined: float32. */

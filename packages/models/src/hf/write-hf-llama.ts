@@ -8,7 +8,14 @@ import { decoderParameters, type Parameter } from '../decoder/parameters.js';
 import { halvesFirst } from '../decoder/rotary-order.js';
 import { fromTable } from '../families/checkpoint.js';
 import { LLAMA_NAMES } from '../families/hf-checkpoint.js';
-import { f32Entry, type SafetensorsEntry, writeSafetensors } from '../safetensors/writer.js';
+import {
+  f32Entry,
+  type PiecewiseFile,
+  type SafetensorsEntry,
+  type SafetensorsShape,
+  safetensorsInPieces,
+  writeSafetensors,
+} from '../safetensors/writer.js';
 
 export interface HfLlamaOptions {
   /** Keys of transformers 4 (`rope_theta`, `rope_scaling`) or 5 (`rope_parameters`). Default 5. */
@@ -42,10 +49,32 @@ export function hfFiles(
   config: Readonly<Record<string, unknown>>,
   entries: readonly SafetensorsEntry[],
 ): HfFiles {
-  return {
-    'config.json': new TextEncoder().encode(`${JSON.stringify(config, undefined, 2)}\n`),
-    'model.safetensors': writeSafetensors(entries, { format: 'pt' }),
-  };
+  return { 'config.json': configFile(config), 'model.safetensors': writeSafetensors(entries, METADATA) };
+}
+
+const METADATA = { format: 'pt' };
+
+function configFile(config: Readonly<Record<string, unknown>>): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(config, undefined, 2)}\n`);
+}
+
+/**
+ * The files of {@link writeHfLlama}, the weights read when they are written, a tensor at a time.
+ * @throws BitloomError as {@link writeHfLlama}
+ */
+export function hfLlamaInPieces(
+  config: DecoderConfig,
+  sections: SectionSource,
+  options: HfLlamaOptions,
+): { 'config.json': Uint8Array; 'model.safetensors': PiecewiseFile } {
+  const json = configFile(hfLlamaConfig(config, options));
+  const tensors = decoderParameters(config).map(
+    ({ name, shape }): SafetensorsShape => ({ name: hfTensorName(name), dtype: 'F32', shape }),
+  );
+  function* data(): Generator<Uint8Array> {
+    for (const { values } of hfLlamaTensors(config, sections)) yield new Uint8Array(values.buffer);
+  }
+  return { 'config.json': json, 'model.safetensors': safetensorsInPieces(tensors, data, METADATA) };
 }
 
 /** A parameter under the name and in the order that Hugging Face wants. */

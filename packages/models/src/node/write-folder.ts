@@ -7,8 +7,7 @@ import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { BitloomError } from '@bitloom/ir';
 import type { ContainerWrite } from '@bitloom/ir/container';
-import type { AsyncWriteOptions } from '@bitloom/ir/node';
-import { writePieces } from './write-pieces.js';
+import { type AsyncWriteOptions, writePieces } from '@bitloom/ir/node';
 
 /** Bytes handed to the system at once, so that a long write can be watched and cancelled. */
 const PIECE = 1 << 24;
@@ -16,13 +15,13 @@ const PIECE = 1 << 24;
 /**
  * Writes files into a folder that does not exist yet, or is empty.
  *
- * @param files contents by plain name
+ * @param files contents by plain name, whole or made as they are written
  * @returns bytes of the files together
  * @throws BitloomError `write-failed`, `write-cancelled`; nothing is left behind then
  */
 export async function writeFolder(
   path: string,
-  files: Readonly<Record<string, Uint8Array>>,
+  files: Readonly<Record<string, Uint8Array | PiecewiseFile>>,
   options: Omit<AsyncWriteOptions, 'files'> = {},
 ): Promise<number> {
   const place = resolve(path);
@@ -32,10 +31,11 @@ export async function writeFolder(
   attempt(path, () => mkdirSync(temporary));
   try {
     let before = 0;
-    for (const [name, bytes] of Object.entries(files)) {
+    for (const [name, content] of Object.entries(files)) {
       const onProgress = (done: number): void => options.onProgress?.(before + done, total);
-      await writePieces(join(temporary, name), pieces(bytes), bytes.byteLength, { ...options, onProgress });
-      before += bytes.byteLength;
+      const { byteLength } = content;
+      await writePieces(join(temporary, name), pieces(content), byteLength, { ...options, onProgress });
+      before += byteLength;
     }
     attempt(path, () => {
       if (wasThere) rmdirSync(place);
@@ -48,11 +48,15 @@ export async function writeFolder(
   }
 }
 
-function* pieces(bytes: Uint8Array): Generator<ContainerWrite, number, void> {
-  for (let offset = 0; offset < bytes.byteLength; offset += PIECE) {
-    yield { offset, bytes: bytes.subarray(offset, offset + PIECE) };
+function* pieces(content: Uint8Array | PiecewiseFile): Generator<ContainerWrite, number, void> {
+  let end = 0;
+  for (const chunk of content instanceof Uint8Array ? [content] : content.chunks()) {
+    for (let at = 0; at < chunk.byteLength; at += PIECE) {
+      yield { offset: end + at, bytes: chunk.subarray(at, at + PIECE) };
+    }
+    end += chunk.byteLength;
   }
-  return bytes.byteLength;
+  return end;
 }
 
 /** Whether there is an empty folder at a place. @throws BitloomError `write-failed` for anything else that is there */

@@ -34,6 +34,9 @@ export function f32Entry(name: string, shape: readonly number[], values: Float32
   };
 }
 
+/** A tensor whose size is known before its bytes are. */
+export type SafetensorsShape = Omit<SafetensorsEntry, 'data'>;
+
 /**
  * The bytes of a safetensors file.
  * @param metadata string map stored as `__metadata__`
@@ -43,39 +46,95 @@ export function writeSafetensors(
   entries: readonly SafetensorsEntry[],
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array {
-  const header = new Map<string, unknown>();
-  if (metadata !== undefined) header.set('__metadata__', metadata);
-  let end = 0;
+  const header = encodeHeader(entries, metadata);
+  const end = entries.reduce((sum, { data }) => sum + data.byteLength, 0);
+  const out = new Uint8Array(header.byteLength + end);
+  out.set(header);
+  let at = header.byteLength;
   for (const entry of entries) {
-    checkEntry(entry, header.has(entry.name));
-    const begin = end;
-    end += entry.data.byteLength;
-    header.set(entry.name, { dtype: entry.dtype, shape: entry.shape, data_offsets: [begin, end] });
-  }
-  const members = [...header].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
-  const text = new TextEncoder().encode(`{${members.join(',')}}`);
-  const headerLength = Math.ceil(text.byteLength / 8) * 8;
-  const out = new Uint8Array(8 + headerLength + end);
-  new DataView(out.buffer).setBigUint64(0, BigInt(headerLength), true);
-  out.set(text, 8);
-  out.fill(0x20, 8 + text.byteLength, 8 + headerLength);
-  let at = 8 + headerLength;
-  for (const entry of entries) {
+    checkLength(entry, entry.data.byteLength);
     out.set(entry.data, at);
     at += entry.data.byteLength;
   }
   return out;
 }
 
-function checkEntry(entry: SafetensorsEntry, repeated: boolean): void {
-  const count = checkedElementCount(entry.shape);
-  const bytes = count === undefined ? undefined : count * ELEMENT_BYTES[entry.dtype];
-  if (!repeated && bytes === entry.data.byteLength) return;
-  throw new BitloomError({
+/** A file whose bytes are made when they are asked for, in pieces. */
+export interface PiecewiseFile {
+  readonly byteLength: number;
+  readonly chunks: () => Iterable<Uint8Array>;
+}
+
+/**
+ * A safetensors file of which no more than a tensor is in memory.
+ * @param tensors in the order of the file
+ * @param data the bytes of each tensor, in the same order
+ * @throws BitloomError `safetensors-tensor-invalid` for a name that repeats or a size that is no safe integer; from the
+ *   chunks also when data and shape differ in size
+ */
+export function safetensorsInPieces(
+  tensors: readonly SafetensorsShape[],
+  data: () => Iterable<Uint8Array>,
+  metadata?: Readonly<Record<string, string>>,
+): PiecewiseFile {
+  const header = encodeHeader(tensors, metadata);
+  function* chunks(): Generator<Uint8Array> {
+    yield header;
+    let next = 0;
+    for (const bytes of data()) {
+      checkLength(tensors[next++], bytes.byteLength);
+      yield bytes;
+    }
+  }
+  const byteLength = tensors.reduce((sum, tensor) => sum + byteLengthOf(tensor), header.byteLength);
+  return { byteLength, chunks };
+}
+
+/** Everything before the first tensor. */
+function encodeHeader(
+  tensors: readonly SafetensorsShape[],
+  metadata: Readonly<Record<string, string>> | undefined,
+): Uint8Array {
+  const header = new Map<string, unknown>();
+  if (metadata !== undefined) header.set('__metadata__', metadata);
+  let end = 0;
+  for (const tensor of tensors) {
+    const { name, dtype, shape } = tensor;
+    if (header.has(name)) throw invalidTensor(name, 'a tensor name is given twice', 'each name once', 'two');
+    const begin = end;
+    end += byteLengthOf(tensor);
+    header.set(name, { dtype, shape, data_offsets: [begin, end] });
+  }
+  const members = [...header].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
+  const text = new TextEncoder().encode(`{${members.join(',')}}`);
+  const length = Math.ceil(text.byteLength / 8) * 8;
+  const out = new Uint8Array(8 + length).fill(0x20);
+  new DataView(out.buffer).setBigUint64(0, BigInt(length), true);
+  out.set(text, 8);
+  return out;
+}
+
+function byteLengthOf({ name, dtype, shape }: SafetensorsShape): number {
+  const count = checkedElementCount(shape);
+  if (count !== undefined) return count * ELEMENT_BYTES[dtype];
+  throw invalidTensor(name, DIFFERENT_SIZE, 'a safe number of elements', `[${shape.join(', ')}]`);
+}
+
+function checkLength(tensor: SafetensorsShape, length: number): void {
+  const expected = byteLengthOf(tensor);
+  if (length !== expected) {
+    throw invalidTensor(tensor.name, DIFFERENT_SIZE, `${expected} bytes`, `${length} bytes`);
+  }
+}
+
+const DIFFERENT_SIZE = 'data and shape of a tensor differ in size';
+
+function invalidTensor(name: string, message: string, expected: string, got: string): BitloomError {
+  return new BitloomError({
     code: 'safetensors-tensor-invalid',
-    message: repeated ? 'a tensor name is given twice' : 'data and shape of a tensor differ in size',
-    where: `tensor '${entry.name}'`,
-    expected: repeated ? 'each name once' : `${bytes ?? 'a safe number of'} bytes`,
-    got: `${entry.data.byteLength} bytes`,
+    message,
+    where: `tensor '${name}'`,
+    expected,
+    got,
   });
 }

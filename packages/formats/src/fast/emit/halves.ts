@@ -39,7 +39,7 @@ function encoder(
 function decoder(
   f: FunctionBuilder,
   { count, from, to }: Parameters,
-  value: (code: Local<'v128'>) => V128,
+  value: (half: Local<'v128'>) => V128,
 ): void {
   const code = f.local('v128', 'code');
   f.while(op('i32.gt_s', count, i32(0)), () => {

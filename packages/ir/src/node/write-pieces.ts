@@ -1,31 +1,25 @@
 /**
- * Files that are written piece by piece and appear whole or not at all, with progress, and cancelled by a signal: for
- * checkpoints of other programs. Timers and signals run between pieces.
+ * Files that are written piece by piece and appear whole or not at all, with progress, and cancelled by a signal.
+ * Timers and signals run between pieces.
  */
-import { BitloomError } from '@bitloom/ir';
-import type { ContainerWrite } from '@bitloom/ir/container';
-import { type AsyncWriteOptions, beginFile } from '@bitloom/ir/node';
-import { type GgufContent, ggufDataBytes, ggufWrites } from '../gguf/writer.js';
+import type { ContainerWrite } from '../container/container-writer.js';
+import { BitloomError } from '../error.js';
+import { beginFile, type FileOperations, NODE_FILES } from './file-sink.js';
 
-/**
- * Writes a GGUF file: to a temporary file in the same folder, flushed, then renamed.
- *
- * @returns length of the file in bytes
- * @throws BitloomError `write-cancelled`, `write-failed`, and the codes of `ggufWrites`; the old file stays as it was
- *   and nothing else does
- */
-export function writeGguf(
-  path: string,
-  content: GgufContent,
-  options: AsyncWriteOptions = {},
-): Promise<number> {
-  return writePieces(path, ggufWrites(content), ggufDataBytes(content), options);
+/** Options of {@link writePieces}. */
+export interface AsyncWriteOptions {
+  readonly signal?: AbortSignal;
+  /** Bytes of sections written so far, and in all. */
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly files?: FileOperations;
 }
 
 /**
  * Writes what a generator gives, whose result is the length of the file.
  *
  * @param total bytes that `onProgress` counts to
+ * @throws BitloomError `write-cancelled`, `write-failed`, and what `writes` throws; the old file stays as it was and
+ *   nothing else does
  */
 export async function writePieces(
   path: string,
@@ -33,7 +27,7 @@ export async function writePieces(
   total: number,
   options: AsyncWriteOptions,
 ): Promise<number> {
-  const { signal, onProgress, files } = options;
+  const { signal, onProgress, files = NODE_FILES } = options;
   const file = beginFile(path, files);
   try {
     let written = 0;
