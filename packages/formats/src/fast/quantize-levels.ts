@@ -96,22 +96,24 @@ function chooseLevel(
 ): Level | undefined {
   const level = scales[index];
   const rule = scaleRule(level.rule);
-  const parents = outer === undefined ? undefined : outerCells(shape, grid, outer.grid);
+  // A level of one block needs no list of who lies in it.
+  const parents =
+    outer === undefined || outer.grid.cells === 1 ? undefined : outerCells(shape, grid, outer.grid);
   const direction = scales[index + 1]?.direction ?? 'multiply';
   const around = outer === undefined ? [] : Array.from(outer.effective, (value) => ({ value, direction }));
   const wanted = new Float32Array(amax.length);
   const block = { amax: 0, min: 0, max: 0, mean: 0 };
   for (let cell = 0; cell < amax.length; cell += 1) {
     block.amax = amax[cell];
-    wanted[cell] = rule.scale(block, element, parents === undefined ? undefined : around[parents[cell]]);
+    wanted[cell] = rule.scale(block, element, around[parents === undefined ? 0 : parents[cell]]);
   }
   const rounding = rule.rounding ?? 'nearest-even';
   const codes = encode(wanted, level.format, { rounding, saturate: false, nan: 'throw' });
   const effective = decode(codes, level.format);
   if (!effective.every((value) => value >= 0 && value < Number.POSITIVE_INFINITY)) return undefined;
-  if (parents !== undefined) {
+  if (around.length > 0) {
     for (let cell = 0; cell < effective.length; cell += 1) {
-      effective[cell] = combineScales(effective[cell], around[parents[cell]]);
+      effective[cell] = combineScales(effective[cell], around[parents === undefined ? 0 : parents[cell]]);
     }
     // Two that fit may overflow together: what is divided by infinity has codes of 0.
     if (!effective.every((value) => value >= 0)) return undefined;

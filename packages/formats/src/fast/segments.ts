@@ -30,8 +30,14 @@ function forRows(
   }
 }
 
+/** Whether every segment is a block; they are then numbered alike. */
+function isOneToOne({ rows, cols, group }: BlockShape, grid: BlockGrid): boolean {
+  return rows * Math.ceil(cols / group) === grid.cells;
+}
+
 /** The largest of the values of its segments, for every block of `grid`; blocks hold whole segments. */
 export function largestByBlock(segments: BlockShape, grid: BlockGrid, largest: Float32Array): Float32Array {
+  if (isOneToOne(segments, grid)) return largest;
   const out = new Float32Array(grid.cells);
   forRows(segments, grid, (first, cells) => {
     for (let i = 0; i < cells.length; i += 1) {
@@ -43,9 +49,8 @@ export function largestByBlock(segments: BlockShape, grid: BlockGrid, largest: F
 
 /** The value of its block for every segment. */
 export function spreadToSegments(segments: BlockShape, grid: BlockGrid, values: Float32Array): Float32Array {
+  if (isOneToOne(segments, grid)) return values;
   const out = new Float32Array(segments.rows * Math.ceil(segments.cols / segments.group));
-  // Where every segment is a block, they are numbered alike.
-  if (out.length === grid.cells) return values;
   forRows(segments, grid, (first, cells) => {
     for (let i = 0; i < cells.length; i += 1) out[first + i] = values[cells[i]];
   });
