@@ -309,6 +309,53 @@ async function compareTokenizers(peer, scratch) {
   return failures;
 }
 
+/** Hugging Face folders of the test data: what each adds to what the models above have. */
+const WITNESSES = [
+  ['llama-gqa-untied', 'rows turned from halves to pairs'],
+  ['llama-tied-rope-scaled', 'Llama 3 scaling as `rope_freqs.weight`, tied embeddings'],
+  ['qwen2-bias', 'architecture `qwen2`, biases'],
+];
+const WITNESS_TOKENS = [1, 20, 33, 47, 200, 301, 15, 99];
+
+/** Logits of other kinds of models, in float32, where nothing is rounded. */
+async function compareWitnesses(peer, scratch) {
+  say('## Other models, float32\n');
+  row(['model', 'what it tries', 'logits apart after 8 tokens']);
+  row(['---', '---', '---']);
+  const failures = [];
+  const folder = join(data, 'witness-models');
+  // None of them has a tokenizer, and node-llama-cpp opens no file without one.
+  const tokenizer = join(folder, 'llama-tied-rope-scaled/model-f32.gguf');
+  for (const [name, what] of WITNESSES) {
+    const path = join(scratch, 'witness.gguf');
+    bitloom([
+      'export',
+      join(folder, name),
+      '-f',
+      'gguf',
+      '-t',
+      'f32',
+      '-o',
+      path,
+      '--tokenizer',
+      tokenizer,
+      '--json',
+    ]);
+    const [model, other] = [await openModel(path), await peer.open(path)];
+    const kernels = createKernels({ threads: 1 });
+    const engine = createHostEngine(model, { kernels });
+    const apart = distance(engine.prefill(WITNESS_TOKENS), await other.logits(WITNESS_TOKENS));
+    row([name, what, apart.toPrecision(2)]);
+    if (!(apart < LEAST_BOUND)) failures.push(`${name}: logits differ by ${apart}`);
+    await other.close();
+    engine.close();
+    kernels.close();
+    model.close();
+  }
+  say();
+  return failures;
+}
+
 installPeer();
 const peer = await openPeer();
 const scratch = mkdtempSync(join(tmpdir(), 'bitloom-llama-cpp-'));
@@ -337,7 +384,9 @@ try {
   if (existsSync(stories))
     failures.push(...(await compareModel('stories260K, rows of 64 and 172', stories, peer, scratch)));
   else say('stories260K is not here: set BITLOOM_DATA.');
-  if (existsSync(data)) failures.push(...(await compareTokenizers(peer, scratch)));
+  if (existsSync(data)) {
+    failures.push(...(await compareWitnesses(peer, scratch)), ...(await compareTokenizers(peer, scratch)));
+  }
   say(
     failures.length === 0
       ? 'Every file loads, both tokenizers cut every prompt alike, and no token differs beyond its bound.'

@@ -16,6 +16,7 @@ import type { DecoderConfig } from '../src/decoder/decoder-config.js';
 import { decoderParameters } from '../src/decoder/parameters.js';
 import type { ExportSource } from '../src/families/export-source.js';
 import { exportHf, HF_STORAGE_TYPES } from '../src/hf/export-hf.js';
+import { writeHfLlama } from '../src/hf/write-hf-llama.js';
 import { openModel } from '../src/node/open-model.js';
 import { readTokenizerFile } from '../src/node/open-tokenizer.js';
 import { writeFolder } from '../src/node/write-folder.js';
@@ -150,7 +151,20 @@ describe('export to a Hugging Face folder', () => {
     ).toBe(true);
   });
 
+  it('makes float files a tensor at a time', () => {
+    const model = source();
+    const file = exportHf(model, { type: 'f32' }).files['model.safetensors'];
+    if (file instanceof Uint8Array) throw new Error('a file in pieces');
+    const chunks = [...file.chunks()];
+    const whole = writeHfLlama(CONFIG, model.sections)['model.safetensors'];
+    expect(same(Buffer.concat(chunks), whole)).toBe(true);
+    expect(file.byteLength).toBe(whole.byteLength);
+    expect(chunks.length).toBe(decoderParameters(CONFIG).length + 1);
+  });
+
   it('refuses what it cannot write', async () => {
+    const wide = { ...CONFIG, width: 8192, heads: 512, hiddenWidth: 28672, layers: 80 };
+    await expectBitloomError(() => exportHf(source(wide), { type: 'gptq' }), 'export-unsupported');
     const shapes = { model: zooModel('tinyllama-1.1b', 64), sections: memorySections({}) };
     await expectBitloomError(() => exportHf(shapes, { type: 'f32' }), 'export-unsupported');
     await expectBitloomError(() => exportHf(source(), { type: 'q4_0' }), 'export-type-unknown');

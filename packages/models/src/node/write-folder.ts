@@ -8,6 +8,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { BitloomError } from '@bitloom/ir';
 import type { ContainerWrite } from '@bitloom/ir/container';
 import { type AsyncWriteOptions, writePieces } from '@bitloom/ir/node';
+import type { PiecewiseFile } from '../safetensors/writer.js';
 
 /** Bytes handed to the system at once, so that a long write can be watched and cancelled. */
 const PIECE = 1 << 24;
