@@ -8,9 +8,11 @@ import { GGML_BLOCK_SIZES, type GgmlBlockName } from './ggml/block-sizes.js';
 import { decodeGgmlBlocks, encodeGgmlBlocks } from './ggml/ggml-blocks.js';
 import { checkLength } from './layouts/group-shape.js';
 import { canonicalComponents, dequantizeScaled } from './scaled/dequantize-scaled.js';
+import { finiteValues } from './scaled/finite-values.js';
 import { type QuantizeOptions, quantizeScaled } from './scaled/quantize-scaled.js';
 import { quantizeShifted } from './scaled/quantize-shifted.js';
-import { ggmlLayoutName } from './schemes/ggml-scheme.js';
+import { describe } from './schemes/describe.js';
+import { ggmlLayoutName, ggmlScheme } from './schemes/ggml-scheme.js';
 import { schemeType } from './schemes/scheme-type.js';
 import {
   checkShape,
@@ -90,10 +92,27 @@ export function componentBytes(type: FixedQuantizedType): Record<string, number>
 
 function quantizeBlocks(tensor: Tensor, scheme: TensorScheme, block: GgmlBlockName): QuantizedTensor {
   const { data, shape } = tensor;
+  requireOwnScheme(block, scheme);
   checkShape(shape);
   checkLength('values', data.length, elementsOf(shape));
   requireWholeBlocks(block, shape);
-  return { type: schemeType(scheme, shape), components: { blocks: encodeGgmlBlocks(block, data) } };
+  // The encoder refuses what is not finite by itself.
+  const values = scheme.nan === 'throw' ? data : finiteValues(data, scheme.nan, shape);
+  return { type: schemeType(scheme, shape), components: { blocks: encodeGgmlBlocks(block, values) } };
+}
+
+/** GGML's algorithm is the only one of a block format: a scheme that asks for another would not get it. */
+function requireOwnScheme(block: GgmlBlockName, scheme: TensorScheme): void {
+  const expected = describe(ggmlScheme(block)).text;
+  const got = describe(scheme).text;
+  if (got === expected) return;
+  throw new BitloomError({
+    code: 'scheme-invalid',
+    message: `the scheme '${scheme.name}' contradicts itself`,
+    where: `layout ${scheme.layout}`,
+    expected,
+    got,
+  });
 }
 
 function requireWholeBlocks(block: GgmlBlockName, shape: readonly number[]): void {

@@ -285,6 +285,27 @@ suite('schemes that contradict themselves', () => {
     expect(wrong({ saturate: false })).toBe('saturate');
   });
 
+  test('GGML formats have one algorithm each', () => {
+    const row = { data: new Float32Array(256), shape: [1, 256] };
+    for (const [name, scheme] of named.filter(([, { layout }]) => layout !== 'canonical')) {
+      expect(codeOf(() => quantize(row, { ...scheme, name: 'mine' })).code, name).toBe('nothing was thrown');
+      const others: Partial<TensorScheme>[] = [
+        { rounding: 'toward-zero' },
+        { rounding: 'stochastic', seed: 1 },
+        { scales: base.scales },
+        { element: elementFormat('int7') },
+        { shiftGroups: 4 },
+      ];
+      for (const other of others) {
+        const wrong = { code: 'scheme-invalid', where: `layout ${scheme.layout}` };
+        expect(
+          codeOf(() => quantize(row, { ...scheme, ...other })),
+          name,
+        ).toEqual(wrong);
+      }
+    }
+  });
+
   test('levels that do not nest, ranks that are too low', () => {
     const data = new Float32Array(24);
     const two = (inner: number, outer: number) =>

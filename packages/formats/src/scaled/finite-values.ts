@@ -1,30 +1,23 @@
 /** What the scheme's NaN policy makes of values that are no finite numbers, before any scale is chosen. */
-import { BitloomError, type TensorScheme } from '@bitloom/ir';
-import { scaleRule } from '../schemes/scale-rules.js';
+import { BitloomError, type NanPolicy } from '@bitloom/ir';
 
 /**
- * The values with NaN and infinities replaced by the policy; the same array where there are none, or where every scale
- * of the scheme can say NaN by itself. An infinity saturates at the largest finite magnitude of the tensor, and so does
- * a NaN under the policy `max`.
+ * The values with NaN and infinities replaced by the policy; the same array where there are none. An infinity saturates
+ * at the largest finite magnitude of the tensor, and so does a NaN under the policy `max`.
  *
  * @throws BitloomError `quantize-not-finite` naming the element, under the policy `throw`
  */
-export function finiteValues(
-  data: Float32Array,
-  scheme: TensorScheme,
-  shape: readonly number[],
-): Float32Array {
-  if (scheme.scales.every(({ rule }) => scaleRule(rule).nanScale === true)) return data;
+export function finiteValues(data: Float32Array, policy: NanPolicy, shape: readonly number[]): Float32Array {
   let at = 0;
   while (at < data.length && Number.isFinite(data[at])) at += 1;
   if (at === data.length) return data;
-  if (scheme.nan === 'throw') throw notFinite(data[at], at, shape);
+  if (policy === 'throw') throw notFinite(data[at], at, shape);
   let largest = 0;
   for (let i = 0; i < data.length; i += 1) {
     const magnitude = Math.abs(data[i]);
     if (magnitude > largest && magnitude < Number.POSITIVE_INFINITY) largest = magnitude;
   }
-  const ofNan = scheme.nan === 'zero' ? 0 : largest;
+  const ofNan = policy === 'zero' ? 0 : largest;
   return data.map((value) => (Number.isNaN(value) ? ofNan : Math.max(-largest, Math.min(largest, value))));
 }
 

@@ -63,7 +63,9 @@ export function quantizeScaled(
   const { data, shape } = tensor;
   const { rows, cols } = rowsOf(shape);
   checkLength('values', data.length, rows * cols);
-  const values = finiteValues(data, scheme, shape);
+  // Scales that can all say NaN keep it to their blocks.
+  const isOwn = scheme.scales.every(({ rule }) => scaleRule(rule).nanScale === true);
+  const values = isOwn ? data : finiteValues(data, scheme.nan, shape);
 
   const levels: ChosenLevel[] = [];
   for (let index = scheme.scales.length - 1; index >= 0; index -= 1) {

@@ -27,7 +27,7 @@ export function quantizeShifted(
   if (shape.length === 0) throw rankError('shift groups of the last axis', 0);
   const { rows, cols } = rowsOf(shape);
   checkLength('values', data.length, rows * cols);
-  const values = finiteValues(data, scheme, shape);
+  const values = finiteValues(data, scheme.nan, shape);
   const { element, rounding, seed = 0 } = scheme;
   const { codes, index, scale } = quantizeShift(values, {
     // However many empty rows there are.
