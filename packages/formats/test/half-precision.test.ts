@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  type DeterministicRounding,
   decodeBf16,
   decodeBf16Array,
   decodeFp16,
@@ -10,7 +11,6 @@ import {
   encodeFp16,
   encodeFp16Array,
   ROUNDING_MODES,
-  type DeterministicRounding,
 } from '../src/index.js';
 import { readFormatVectors } from './data.js';
 

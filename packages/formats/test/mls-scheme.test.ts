@@ -34,7 +34,13 @@ test('every element, group and rounding', () => {
           seed,
           stream: 3,
         });
-        const scheme = mlsScheme(element[0], element[1], { groups, groupScaleMantissa, rule, rounding: mode, seed });
+        const scheme = mlsScheme(element[0], element[1], {
+          groups,
+          groupScaleMantissa,
+          rule,
+          rounding: mode,
+          seed,
+        });
         const quantized = quantize({ data, shape }, scheme, { stream: 3 });
         const { components, type } = quantized;
         const rows = shape[0] * shape[1] * shape[2];
