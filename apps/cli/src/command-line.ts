@@ -10,6 +10,7 @@ import type { DemoOptions } from './commands/demo.js';
 import type { DevicesOptions } from './commands/devices.js';
 import type { EvalOptions } from './commands/eval.js';
 import type { ExportOptions } from './commands/export.js';
+import type { FormatsOptions } from './commands/formats.js';
 import type { ImportOptions } from './commands/import.js';
 import type { InspectOptions } from './commands/inspect.js';
 import type { QuantizeOptions } from './commands/quantize.js';
@@ -71,9 +72,10 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
 
   add('formats', 'list number formats and quantisation schemes, or describe one')
     .argument('[name]', 'scheme or element format')
-    .action(async (name: string | undefined) => {
+    .option('--svg <file>', 'write a picture of the code points')
+    .action(async (name: string | undefined, options: FormatsOptions) => {
       const { formats } = await import('./commands/formats.js');
-      finish(await formats(name, terminal));
+      finish(await formats(name, options, terminal));
     });
 
   add('compare', 'a model in several schemes side by side: size, error, perplexity')

@@ -1,5 +1,5 @@
 /** Number formats from the command line: the list, one of them, and a model in several side by side. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { ELEMENT_FORMATS, presetNames } from '@bitloom/formats';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { dataPath, hasData } from '../../../test/support/data.js';
@@ -39,6 +39,13 @@ describe('formats', () => {
     expect((await cli(['formats', 'ShiftQuant5x7'])).stdout).toContain('7 groups');
     expect((await cli(['formats', 'fp4_e2m1'])).stdout).toContain('0 0.5 1 1.5 2 3 4 6 -0');
     expect(await cliJson(['formats', 'Q4_K'])).toMatchObject({ weights: { layout: 'ggml.q4_K' } });
+  });
+
+  test('draws the code points', async () => {
+    const path = scratch.path('points.svg');
+    expect(await cli(['formats', 'MXFP4', '--svg', path])).toMatchObject({ code: 0 });
+    expect(readFileSync(path, 'utf8')).toMatch(/^<svg.*fp4_e2m1.*<\/svg>\s*$/s);
+    await expectRefusal(['formats', 'MXFP4', '--svg', scratch.path('nowhere', 'points.svg')], 'write-failed');
   });
 
   test('refuses an unknown name with the names there are', async () => {

@@ -10,6 +10,7 @@ import {
 } from '@bitloom/formats';
 import type { ElementFormat, TensorScheme } from '@bitloom/ir';
 import { EXIT } from '../exit-codes.js';
+import { writeText } from '../output/write-text.js';
 import { formatColumns, formatFacts } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
 
@@ -26,11 +27,35 @@ interface ElementDocument extends ElementFormat {
   readonly smallest: number;
 }
 
-export async function formats(name: string | undefined, terminal: Terminal): Promise<number> {
+export interface FormatsOptions {
+  /** File for a picture of the code points. */
+  readonly svg?: string;
+}
+
+export async function formats(
+  name: string | undefined,
+  { svg }: FormatsOptions,
+  terminal: Terminal,
+): Promise<number> {
+  if (svg !== undefined) await writePicture(name, svg, terminal);
   if (name === undefined) return listAll(terminal);
   if (Object.hasOwn(ELEMENT_FORMATS, name)) return showElement(ELEMENT_FORMATS[name], terminal);
   return showScheme(name, terminal);
 }
+
+/** Code points of one element; without a name, of those of 4 to 8 bits that people compare. */
+async function writePicture(name: string | undefined, path: string, terminal: Terminal): Promise<void> {
+  const { codePointsSvg } = await import('@bitloom/formats');
+  const shown = name === undefined ? COMPARED : [name];
+  const elements = shown.map((one) =>
+    Object.hasOwn(ELEMENT_FORMATS, one) ? ELEMENT_FORMATS[one] : preset(one).weights.element,
+  );
+  const axis = elements.some(({ kind }) => kind === 'float') ? 'symlog' : 'linear';
+  writeText(path, codePointsSvg(elements, { axis }));
+  terminal.log(`wrote ${path}`);
+}
+
+const COMPARED = ['int4', 'fp4_e2m1', 'fp6_e2m3', 'fp6_e3m2', 'int8', 'fp8_e4m3fn', 'fp8_e5m2'];
 
 function listAll(terminal: Terminal): number {
   const schemes = presetNames().map(schemeDocument);
