@@ -12,6 +12,7 @@ import {
   findBuffer,
   findMemory,
   formatType,
+  isGroupIntegers,
   type Model,
   peakBytesPerSecond,
   type QuantizedType,
@@ -317,23 +318,7 @@ interface GroupCodes {
 
 /** Reads the one format of this path: symmetric integer codes, one level of fp16 multipliers per row and group. */
 function groupCodes(name: string, type: QuantizedType): GroupCodes {
-  const { element, scales, layout } = type;
-  const level = scales[0];
-  const isCodes = element.kind === 'int' && element.signed && element.bits >= 2 && element.bits <= 8;
-  const isOneLevel =
-    scales.length === 1 &&
-    level?.format.name === 'fp16' &&
-    level.direction === 'multiply' &&
-    level.zero === undefined;
-  const isRows = type.shape.length === 2 && level?.block.length === 2 && level.block[0] === 1;
-  if (
-    !isCodes ||
-    !isOneLevel ||
-    !isRows ||
-    type.sparsity !== undefined ||
-    type.indexMap !== undefined ||
-    layout !== 'canonical'
-  ) {
+  if (!isGroupIntegers(type) || type.layout !== 'canonical') {
     throw unsupportedFormat(
       name,
       'symmetric integer codes of 2 to 8 bits, one level of fp16 multipliers per row and group, dense, canonical layout',
@@ -343,8 +328,8 @@ function groupCodes(name: string, type: QuantizedType): GroupCodes {
     );
   }
   const [rows, cols] = [staticDim(type.shape[0], name), staticDim(type.shape[1], name)];
-  const block = level?.block[1] ?? 0;
-  return { rows, cols, group: block === 0 ? cols : block, codeBits: element.bits };
+  const [, block] = type.scales[0].block;
+  return { rows, cols, group: block === 0 ? cols : block, codeBits: type.element.bits };
 }
 
 function unsupportedFormat(name: string, expected: string, got: string): BitloomError {

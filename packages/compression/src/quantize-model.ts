@@ -51,11 +51,13 @@ export function quantizeModel(bundle: ModelBundle, scheme: string | Scheme): Qua
   const computed = new Map<string, ComputedSection>();
   const notes: string[] = [];
   const rewrite = new ConstantRewriter(bundle, computed, notes);
-  const constants = model.constants.map((constant) => {
+  const constants = model.constants.map((constant, index) => {
     const roles = weights.get(constant.name);
     const scheme =
       roles === undefined ? undefined : chooseScheme(constant.name, roles, chosen.weights, notes);
-    return scheme === undefined ? rewrite.widen(constant) : rewrite.quantize(constant, scheme);
+    return scheme === undefined
+      ? rewrite.widen(constant)
+      : rewrite.quantize(constant, withStream(scheme, index));
   });
   const names = new Set(weights.keys());
   const integer = chosen.numerics.linear !== 'f32';
@@ -99,6 +101,11 @@ function chooseScheme(
     notes.push(`weight '${name}' serves as ${[...roles].join(' and ')}: kept at ${bits(widest)} bits`);
   }
   return widest;
+}
+
+/** Random bits of its own for every tensor: the stream is its place in the model, and travels with the scheme. */
+function withStream(scheme: TensorScheme, index: number): TensorScheme {
+  return scheme.seed === undefined ? scheme : { ...scheme, stream: scheme.stream ?? index };
 }
 
 class ConstantRewriter {

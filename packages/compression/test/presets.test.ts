@@ -2,8 +2,23 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { dequantize, elementsOf, quantize } from '@bitloom/formats';
-import { type ConstantDecl, type Model, type ModelBundle, memorySections, verifyModel } from '@bitloom/ir';
+import {
+  decodeFp16,
+  dequantize,
+  elementsOf,
+  integerScheme,
+  mxScheme,
+  perGroup,
+  quantize,
+} from '@bitloom/formats';
+import {
+  type ConstantDecl,
+  FLOAT_NUMERICS,
+  type Model,
+  type ModelBundle,
+  memorySections,
+  verifyModel,
+} from '@bitloom/ir';
 import { readModel, writeModel } from '@bitloom/ir/node';
 import { createKernels } from '@bitloom/kernels';
 import { type DecoderConfig, randomDecoder } from '@bitloom/models';
@@ -152,6 +167,75 @@ it('falls back visibly where rows are no whole blocks', () => {
     "weight 'layers.0.down.weight' [256, 80]: 80 columns are no blocks of 256; float32 instead of q4_K",
   );
   expect(notes.filter((note) => note.includes('q5_0 instead of q4_K')).length).toBeGreaterThan(0);
+});
+
+it('rounds every weight with random bits of its own, and records which', () => {
+  const weights = { ...mxScheme('fp4_e2m1'), rounding: 'stochastic', seed: 5 } as const;
+  const scheme = {
+    name: 'random',
+    doc: 'for a test',
+    weights: { linear: weights },
+    numerics: FLOAT_NUMERICS,
+  };
+  // The same values in two weights: with the same bits they would have the same codes.
+  const names = ['layers.0.gate.weight', 'layers.0.up.weight'];
+  const [gate, up] = names.map((name) => original.model.constants.find((constant) => constant.name === name));
+  if (gate === undefined || up === undefined) throw new Error('the model lacks a weight');
+  const constants = original.model.constants.map((constant) =>
+    constant === up ? { ...up, components: gate.components } : constant,
+  );
+  const twins = { model: { ...original.model, constants }, sections: original.sections };
+  const quantized = quantizeModel(twins, scheme);
+  const [a, b] = names.map((name) => coded(quantized.model).find((constant) => constant.name === name));
+  if (a?.scheme === undefined || b?.scheme === undefined) throw new Error('a weight without its scheme');
+  expect(a.scheme.stream).not.toBe(b.scheme.stream);
+  const codes = [a, b].map((constant) => quantized.sections.read(constant.components.codes));
+  const equal = codes[0].filter((byte, i) => byte === codes[1][i]).length / codes[0].length;
+  // Pairs of codes that round alike by chance, far from all of them.
+  expect(equal).toBeLessThan(0.7);
+  const data = floats(twins, a.name, elementsOf(a.shape));
+  expect(quantize({ data, shape: a.shape }, a.scheme).components.codes).toEqual(codes[0]);
+});
+
+it('saturates what is not finite at the largest value of the whole weight, whatever rows are read', () => {
+  const weights = { ...integerScheme(4, perGroup(32)), nan: 'max' } as const;
+  const scheme = {
+    name: 'saturating',
+    doc: 'for a test',
+    weights: { linear: weights },
+    numerics: FLOAT_NUMERICS,
+  };
+  // Taller than one step of rows.
+  const [rows, cols] = [2 ** 15 + 8, 64];
+  const data = new Float32Array(rows * cols).fill(0.5);
+  data[0] = Number.POSITIVE_INFINITY;
+  data[data.length - 1] = 1000;
+  const model: Model = {
+    ...original.model,
+    constants: [
+      { name: 'w', type: { kind: 'dense', dtype: 'f32', shape: [rows, cols] }, components: { data: 'w' } },
+    ],
+    states: [],
+    functions: [
+      {
+        name: 'forward',
+        inputs: [{ name: 'x', type: { kind: 'dense', dtype: 'f32', shape: [1, cols] } }],
+        outputs: ['y'],
+        nodes: [
+          { name: 'product', op: 'linear', inputs: ['x', 'w'], outputs: ['z'], attributes: {} },
+          { name: 'activation', op: 'silu', inputs: ['z'], outputs: ['y'], attributes: {} },
+        ],
+        bindings: {},
+        stateUpdates: {},
+      },
+    ],
+  };
+  const sections = memorySections({ w: new Uint8Array(data.buffer) });
+  const quantized = quantizeModel({ model, sections }, scheme);
+  const [constant] = coded(quantized.model);
+  const whole = quantize({ data, shape: [rows, cols] }, weights).components;
+  expect(quantized.sections.read(constant.components.scales, 0, 4)).toEqual(whole.scales.slice(0, 4));
+  expect(decodeFp16(whole.scales[0] | (whole.scales[1] << 8)) * 7).toBeCloseTo(1000, 0);
 });
 
 it('refuses to compare models that do not belong together', () => {

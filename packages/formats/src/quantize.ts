@@ -42,7 +42,8 @@ export function quantize(
   if (block !== undefined) return quantizeBlocks(tensor, scheme, block);
   if (scheme.layout !== 'canonical') throw unknownLayout(scheme.layout);
   if (scheme.shiftGroups !== undefined) return quantizeShifted(tensor, scheme, scheme.shiftGroups, options);
-  const components = quantizeFast(tensor, scheme);
+  // Fast paths divide.
+  const components = scheme.quotient === 'reciprocal' ? undefined : quantizeFast(tensor, scheme);
   if (components === undefined) return quantizeScaled(tensor, scheme, options);
   return { type: schemeType(scheme, tensor.shape), components };
 }

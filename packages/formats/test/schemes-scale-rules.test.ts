@@ -134,6 +134,30 @@ describe('NVFP4', () => {
     expect(values[0]).toBe(f(6 * f(448 * multiplier)));
   });
 
+  // Made with numpy and ml_dtypes, one float32 operation at a time, from the formulas of torchao: amax / 2688, block
+  // amax / 6 over it as e4m3, then x / (tensor · block), or x · ((1 / tensor) / block). Five values lie next to a tie.
+  test('dividing and multiplying by the reciprocal, on values where they differ', () => {
+    const eighths = [
+      ...[-9, 9, -5, -30, -6, 13, 14, 9, 6, -21, 9, -31, -12, -19, -28, -10],
+      ...[-21, 36, 36, -14, -19, 22, 2, 15, 20, 32, 9, -14, -9, -33, -1, 28],
+    ];
+    const hex = (quotient: 'divide' | 'reciprocal'): string => {
+      const values = eighths.map((value) => value / 8);
+      const { codes, components } = rowOf(values, nvfp4Scheme('multiply', { quotient }));
+      expect([...components.scales]).toEqual([0x7c, 0x7e]);
+      expect(new Uint32Array(components.scales1.slice().buffer)[0]).toBe(0x3adb6db7);
+      return codes.map((code) => code.toString(16)).join('');
+    };
+    expect(hex('divide')).toBe('c4afa5542e4fcefce77cd614573cbf86');
+    expect(hex('reciprocal')).toBe('b3afa5532e3fcefcd77cd614573cbf86');
+  });
+
+  test('a reciprocal that overflows gives way to the division', () => {
+    const scheme = { ...integerScheme(4, perGroup(8), { scale: FP32 }), quotient: 'reciprocal' } as const;
+    const tiny = Array.from({ length: 8 }, (_, i) => (i - 4) * 1e-44);
+    expect(rowOf(tiny, scheme).codes).toEqual(rowOf(tiny, { ...scheme, quotient: 'divide' }).codes);
+  });
+
   test('compressed-tensors: it stores the divisor 448·6 / amax', () => {
     const { codes, components, values } = rowOf(input, nvfp4Scheme('divide'));
     const divisor = f(2688 / 12);

@@ -268,6 +268,12 @@ const ROWS: Readonly<Record<string, SchemeRow>> = {
     true,
     WIDE,
   ),
+  NVFP4_RECIPROCAL: bounded(
+    nvfp4(({ amax }) => amax / 2688, 2 ** -6),
+    ULP,
+    true,
+    WIDE,
+  ),
   NVFP4_BLOCK: bounded(
     nvfp4(() => 1, 2 ** -6),
     VALUES,

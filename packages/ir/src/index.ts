@@ -12,6 +12,7 @@ export * from './expression-limits.js';
 export * from './hash.js';
 export * from './model/element-format.js';
 export * from './model/graph.js';
+export { isGroupIntegers } from './model/group-integers.js';
 export * from './model/numerics.js';
 export * from './model/ops.js';
 export * from './model/print-model.js';

@@ -9,7 +9,7 @@
  *     code = clamp(round(fround(x / s)) + zero)          with a zero point
  *     code = encode(fround(fround(x − minimum) / s))     with a minimum
  *
- * where codes outside those of the rule are clamped. A scale of 0 gives the code nearest 0 (the zero point).
+ * where codes outside those of the rule are clamped, and x / s is x · (1 / s) under the quotient `reciprocal`. A scale of 0 gives the code nearest 0 (the zero point).
  */
 import { BitloomError, type ElementFormat, type ScaleScheme, type TensorScheme } from '@bitloom/ir';
 import { type CodeArray, decode, encode, newCodes } from '../elements/codes.js';
@@ -32,7 +32,7 @@ const f = Math.fround;
 
 /** What a call of a quantiser may say beside the scheme. */
 export interface QuantizeOptions {
-  /** Stream of the random bits of stochastic rounding: tensors of one model have different ones. Default 0. */
+  /** Stream of the random bits of stochastic rounding, in place of the scheme's: tensors have different ones. */
   readonly stream?: number;
 }
 
@@ -42,6 +42,8 @@ interface ChosenLevel {
   readonly codes: CodeArray;
   /** Effective scale of each block: this level combined with those further out. */
   readonly effective: Float32Array;
+  /** What values are multiplied by instead of divided by `effective`, where the scheme says so. */
+  readonly reciprocals?: Float32Array;
   readonly zeros?: Float32Array;
   readonly zeroCodes?: CodeArray;
 }
@@ -73,7 +75,14 @@ export function quantizeScaled(
   }
   const [first] = levels;
   const [{ rule }] = scheme.scales;
-  const codes = encodeElements(values, rows, first, scaleRule(rule), scheme, options.stream ?? 0);
+  const codes = encodeElements(
+    values,
+    rows,
+    first,
+    scaleRule(rule),
+    scheme,
+    options.stream ?? scheme.stream ?? 0,
+  );
   const components: Record<string, Uint8Array> = { codes: packCodes(codes, rows, cols, scheme.element.bits) };
   levels.forEach((level, index) => {
     const suffix = index === 0 ? '' : String(index);
@@ -111,10 +120,14 @@ function chooseLevel(
   const codes = encode(wanted, level.format, { rounding, saturate: false, nan: 'throw' });
   const effective = decode(codes, level.format);
   requireFit(effective, wanted, level, rule, grid.counts);
+  const reciprocals = scheme.quotient === 'reciprocal' ? new Float32Array(grid.cells) : undefined;
   for (let cell = 0; cell < grid.cells; cell += 1) {
     const around = outerOf(cell);
-    if (around === undefined) continue;
-    effective[cell] = combineScales(effective[cell], around);
+    if (reciprocals !== undefined) {
+      const parent = parents === undefined ? 1 : (outer?.reciprocals?.[parents[cell]] ?? 1);
+      reciprocals[cell] = (around?.direction === 'divide' ? around.value : parent) / effective[cell];
+    }
+    if (around !== undefined) effective[cell] = combineScales(effective[cell], around);
   }
   const zeros = level.zero === undefined ? undefined : new Float32Array(grid.cells);
   let zeroCodes: CodeArray | undefined;
@@ -131,6 +144,7 @@ function chooseLevel(
     grid,
     codes,
     effective,
+    ...(reciprocals === undefined ? {} : { reciprocals }),
     ...(zeros === undefined ? {} : { zeros }),
     ...(zeroCodes === undefined ? {} : { zeroCodes }),
   };
@@ -230,7 +244,7 @@ function encodeElements(
   stream: number,
 ): CodeArray {
   const { element, rounding, saturate, nan, seed = 0 } = scheme;
-  const { grid, effective, zeros } = level;
+  const { grid, effective, reciprocals, zeros } = level;
   const zeroKind = scheme.scales[0].zero?.kind;
   const isPoint = zeroKind === 'zero-point';
   const { lowest, highest } = codeRange(rule, scheme);
@@ -244,8 +258,12 @@ function encodeElements(
     const [low, high] = [lowest - shift, highest - shift];
     // Without a scale (0, or NaN for a block that is not a number) every code is that of 0.
     if (!(scale !== 0) || Number.isNaN(scale)) return;
+    // A scale so small that its reciprocal overflows is divided by after all.
+    const factor = reciprocals === undefined ? Number.POSITIVE_INFINITY : reciprocals[cell];
+    const divides = factor === Number.POSITIVE_INFINITY;
     for (let i = start; i < end; i += 1) {
-      const quotient = f(f(values[i] - minimum) / scale);
+      const difference = f(values[i] - minimum);
+      const quotient = divides ? f(difference / scale) : f(difference * factor);
       scaled[i] = quotient > high ? high : quotient < low ? low : quotient;
     }
   });

@@ -38,7 +38,7 @@ export function quantizeShifted(
     groups,
     rounding,
     seed,
-    stream: options.stream ?? 0,
+    stream: options.stream ?? scheme.stream ?? 0,
   });
   const mask = 2 ** element.bits - 1;
   const raw = new Uint8Array(codes.length);

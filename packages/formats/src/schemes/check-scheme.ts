@@ -23,7 +23,7 @@ const ZERO_POINT_BITS = 22;
  * @throws BitloomError `scheme-invalid` with the field, `scheme-rule-unknown`
  */
 export function checkScheme(scheme: TensorScheme): void {
-  const { element, scales, rounding, seed, shiftGroups } = scheme;
+  const { element, scales, rounding, seed, stream, quotient, shiftGroups } = scheme;
   const fail: Fail = (where, expected, got) => {
     throw new BitloomError({
       code: 'scheme-invalid',
@@ -40,6 +40,10 @@ export function checkScheme(scheme: TensorScheme): void {
   });
   if (isStochastic(rounding) && seed === undefined) fail('seed', 'a seed for stochastic rounding', seed);
   if (seed !== undefined && !(Number.isSafeInteger(seed) && seed >= 0)) fail('seed', 'a whole number', seed);
+  if (stream !== undefined && !isWhole(stream, 0)) fail('stream', 'a whole number', stream);
+  if (quotient !== undefined && quotient !== 'divide' && quotient !== 'reciprocal') {
+    fail('quotient', 'divide or reciprocal', quotient);
+  }
   if (shiftGroups !== undefined) checkShift(shiftGroups, scheme, fail);
 }
 
@@ -119,7 +123,7 @@ function isWhole(value: number, least: number): boolean {
 }
 
 /** Shift groups have one quantiser, whose only choices are bits, groups and rounding. */
-function checkShift(groups: number, { element, scales, saturate }: TensorScheme, fail: Fail): void {
+function checkShift(groups: number, { element, scales, saturate, quotient }: TensorScheme, fail: Fail): void {
   if (!(isWhole(groups, 1) && groups <= 64)) fail('shiftGroups', '1 to 64', groups);
   if (element.kind !== 'int' || !element.signed || element.bias !== 0 || element.bits > 8) {
     fail('element', 'a signed integer of 2 to 8 bits under shift groups', element.name);
@@ -130,4 +134,5 @@ function checkShift(groups: number, { element, scales, saturate }: TensorScheme,
     fail('scales', 'one fp32 per tensor by the rule amax/qmax under shift groups', rule);
   }
   if (!saturate) fail('saturate', 'true under shift groups', saturate);
+  if (quotient === 'reciprocal') fail('quotient', 'divide under shift groups', quotient);
 }

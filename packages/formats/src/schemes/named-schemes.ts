@@ -79,6 +79,16 @@ export function mxScheme(element: string, rule = 'floor', name = `MX ${element}`
   });
 }
 
+/** What {@link nvfp4Scheme} may say beside the tensor scale. */
+export interface Nvfp4Options {
+  readonly name?: string;
+  /**
+   * `divide` (default): x / (block · tensor), as compressed-tensors and torchao up to 2025. `reciprocal`:
+   * x · ((1 / tensor) / block), as newer versions of torchao; codes differ where a quotient lies next to a tie.
+   */
+  readonly quotient?: 'divide' | 'reciprocal';
+}
+
 /**
  * NVFP4: 16 elements of FP4 along the last axis under one e4m3fn, which is in units of a float32 per tensor.
  *
@@ -87,20 +97,18 @@ export function mxScheme(element: string, rule = 'floor', name = `MX ${element}`
  */
 export function nvfp4Scheme(
   tensorScale: 'multiply' | 'divide' | 'none' = 'multiply',
-  name = 'NVFP4',
+  { name = 'NVFP4', quotient }: Nvfp4Options = {},
 ): TensorScheme {
   const divides = tensorScale === 'divide';
-  const block = scaleBy(
-    elementFormat('fp8_e4m3fn'),
-    perGroup(16),
-    divides ? 'nvfp4-block-divided' : 'nvfp4-block',
-  );
+  const rule = divides ? 'nvfp4-block-divided' : 'nvfp4-block';
+  const block = scaleBy(elementFormat('fp8_e4m3fn'), perGroup(16), rule);
   const outer: ScaleScheme = divides
     ? { ...scaleBy(FP32, PER_TENSOR, '448·6/amax'), direction: 'divide' }
     : scaleBy(FP32, PER_TENSOR, 'amax/(448·6)');
   return tensorScheme(name, {
     element: elementFormat('fp4_e2m1'),
     scales: tensorScale === 'none' ? [block] : [block, outer],
+    ...(quotient === undefined ? {} : { quotient }),
   });
 }
 

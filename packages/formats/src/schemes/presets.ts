@@ -119,15 +119,19 @@ const ROWS: Readonly<Record<string, PresetRow>> = {
   },
   NVFP4: {
     doc: 'FP4 in blocks of 16 under e4m3fn, with a multiplier per tensor (torchao)',
-    weights: (name) => nvfp4Scheme('multiply', name),
+    weights: (name) => nvfp4Scheme('multiply', { name }),
+  },
+  NVFP4_RECIPROCAL: {
+    doc: 'as NVFP4, values multiplied by the reciprocal of their scale (torchao since 2026)',
+    weights: (name) => nvfp4Scheme('multiply', { name, quotient: 'reciprocal' }),
   },
   NVFP4_BLOCK: {
     doc: 'FP4 in blocks of 16 under e4m3fn, without a tensor scale',
-    weights: (name) => nvfp4Scheme('none', name),
+    weights: (name) => nvfp4Scheme('none', { name }),
   },
   NVFP4_DIVIDED: {
     doc: 'FP4 in blocks of 16 under e4m3fn, with a divisor per tensor (compressed-tensors)',
-    weights: (name) => nvfp4Scheme('divide', name),
+    weights: (name) => nvfp4Scheme('divide', { name }),
   },
   TERNARY: {
     doc: 'codes −1, 0, 1 with the mean magnitude per tensor, as BitNet b1.58',

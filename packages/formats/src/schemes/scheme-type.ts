@@ -33,7 +33,9 @@ export function schemeType(scheme: TensorScheme, shape: readonly number[]): Fixe
  * Whether each row of the last axis becomes codes and scales of its own, so that rows can be quantised in pieces.
  * Random bits are counted over the whole tensor.
  */
-export function isRowLocal({ scales, shiftGroups, rounding }: TensorScheme): boolean {
+export function isRowLocal({ scales, shiftGroups, rounding, nan }: TensorScheme): boolean {
   if (shiftGroups !== undefined || isStochastic(rounding)) return false;
+  // What is not finite saturates at the largest finite value of the whole tensor.
+  if (nan !== 'throw') return false;
   return scales.every(({ granularity: { strategy } }) => strategy === 'token' || strategy === 'group');
 }

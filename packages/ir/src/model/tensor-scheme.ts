@@ -58,9 +58,17 @@ export interface TensorScheme {
   readonly rounding: RoundingMode;
   /** Whether what lies past the largest value becomes the largest value; otherwise infinity or NaN, where they exist. */
   readonly saturate: boolean;
+  /** Not asked where the first level's scales have a NaN of their own (E8M0): the block's scale becomes that. */
   readonly nan: NanPolicy;
   /** Key of the generator of stochastic rounding. */
   readonly seed?: number;
+  /** Stream of that generator, 0 where absent: tensors of one model have different ones. */
+  readonly stream?: number;
+  /**
+   * How a value is brought to the scale: by division, or by a multiplication with the reciprocal, which rounds twice.
+   * The reciprocal of two levels is (1 / outer) / inner, as in newer versions of torchao. `divide` where absent.
+   */
+  readonly quotient?: 'divide' | 'reciprocal';
   /** `canonical`, or a layout with an encoder of its own, e.g. `ggml.q4_K`. */
   readonly layout: string;
 }

@@ -54,6 +54,8 @@ export const tensorSchemeForm = z.object({
   saturate: z.boolean(),
   nan: z.enum(['throw', 'zero', 'max']),
   seed: count.optional(),
+  stream: count.optional(),
+  quotient: z.enum(['divide', 'reciprocal']).optional(),
   layout: name,
 });
 

@@ -1,6 +1,7 @@
 /**
  * Constants in the arena: each is read from its sections once per form that some step asks for (float32, rows16
- * blocks, canonical table), in pieces, so that a large tensor needs no second copy on the way in.
+ * blocks, canonical table). Floats, blocks and tables come in pieces, so that a large tensor needs no second copy on
+ * the way in; codes that become float32 are read whole, and weigh a fraction of what they become.
  */
 import {
   canonicalRowBytes,
@@ -22,6 +23,7 @@ import {
   type DenseType,
   formatType,
   internalError,
+  isGroupIntegers,
   type ModelBundle,
   type QuantizedType,
 } from '@bitloom/ir';
@@ -287,25 +289,6 @@ function groupIntegers(name: string, type: QuantizedType, user: NodeIdentity): G
   }
   const [scale] = type.scales;
   return { rows, cols, bits: type.element.bits, groupSize: scale.block[1] === 0 ? cols : scale.block[1] };
-}
-
-/** Symmetric integers with one fp16 multiplier per group of columns: what products of codes and tables read. */
-function isGroupIntegers(type: QuantizedType): boolean {
-  const [scale] = type.scales;
-  const { element } = type;
-  return (
-    type.shape.length === 2 &&
-    element.kind === 'int' &&
-    element.signed &&
-    element.bits <= 8 &&
-    type.scales.length === 1 &&
-    scale.format.name === 'fp16' &&
-    scale.direction === 'multiply' &&
-    scale.zero === undefined &&
-    scale.block[0] === 1 &&
-    type.indexMap === undefined &&
-    type.sparsity === undefined
-  );
 }
 
 /** Bytes as little-endian uint16; copies only where they are misaligned. */

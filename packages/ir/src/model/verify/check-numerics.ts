@@ -2,6 +2,7 @@
  * The numerics record against the graph: what it says of weights and KV cache is what the types say. A record that
  * contradicts its graph would let two correct engines differ.
  */
+
 import { BitloomError } from '../../error.js';
 import type { Model, StateDecl } from '../graph.js';
 import { formatType } from '../ops.js';
@@ -83,13 +84,18 @@ function checkLinears(
       if (node.op !== 'linear') continue;
       linears++;
       const where = `function '${fn.name}', node '${node.name}'`;
-      const [x, w] = node.inputs.map((name) => types.get(fn.name)?.get(name)?.kind);
-      if (x !== 'quantized') {
-        if (!isInteger || w !== 'quantized') continue;
+      const [x, w] = node.inputs.map((name) => types.get(fn.name)?.get(name));
+      if (x?.kind !== 'quantized') {
+        if (!isInteger || w?.kind !== 'quantized') continue;
         const expected = 'activations from `quantize`';
         fail('a float product of quantised weights under integer numerics', where, expected, 'float32');
       }
       quantized++;
+      // Which scales, maps and layouts an engine reads is its own affair; that codes are integers is arithmetic.
+      if (w?.kind !== 'quantized' || w.element.kind !== 'int' || w.element.bias !== 0) {
+        const got = w === undefined ? 'none' : formatType(w);
+        fail('an integer product of codes that are no integers', where, 'integer codes', got);
+      }
       if (!isInteger) {
         fail(
           'a quantised product under float numerics',
