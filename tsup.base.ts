@@ -33,3 +33,13 @@ export function packageConfig(directory: string, extraEntries: readonly string[]
     silent: true,
   };
 }
+
+/**
+ * As {@link packageConfig}, one output file per source file: for packages that browsers take in parts. A bundler drops
+ * whole modules that nothing asks for, but of one large file it keeps every table it cannot prove to be without effect.
+ *
+ * @param directory absolute path of the package folder
+ */
+export function moduleConfig(directory: string): Options {
+  return { ...packageConfig(directory), entry: ['src/**/*.ts'], bundle: false, splitting: false };
+}
