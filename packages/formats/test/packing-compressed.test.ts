@@ -293,6 +293,19 @@ describe('compressed floats', () => {
     );
   });
 
+  it.each([
+    [0x7f, '0x7f (NaN)'],
+    [0xff, '0xff (NaN)'],
+  ])('refuse the fp8 weight %i, which is NaN, and say where', (code, got) => {
+    const codes = Uint8Array.of(0x7e, 0xfe, code, 0);
+    const shape = { rows: 2, cols: 2, scaling: { strategy: 'tensor' } } as const;
+    const tensors = { codes, scales: { format: 'fp32', data: Float32Array.of(1) } } as const;
+    const problem = expect.objectContaining({ code: 'packing-code-range', where: 'weight, element 2', got });
+    expect(() => readFp8(tensors, shape)).toThrow(problem);
+    const finite = readFp8({ ...tensors, codes: codes.map((each) => (each === code ? 0 : each)) }, shape);
+    expect(() => writeFp8({ ...finite, codes })).toThrow(problem);
+  });
+
   it('refuse odd rows, ragged groups, divisors of zero and integers', () => {
     const scales = { format: 'fp8_e4m3fn', data: Uint8Array.of(0x38) } as const;
     const tensors = { packed: new Uint8Array(2), scales };

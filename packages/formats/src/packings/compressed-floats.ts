@@ -45,13 +45,15 @@ export interface Fp4Tensors {
 
 /**
  * Reads fp8 codes with their scales.
- * @throws BitloomError `packing-shape`, `packing-length`, `packing-scale-not-finite`
+ * @throws BitloomError `packing-shape`, `packing-length`, `packing-scale-not-finite`, `packing-code-range` naming the
+ *   first element whose code is NaN
  */
 export function readFp8(tensors: Fp8Tensors, shape: CompressedFloatShape): PackedLinear {
   const { rows, cols, scaling } = shape;
   const { groups, shape: scaleShape } = strategyScales(scaling, rows, cols);
   requireLength('weight', tensors.codes.length, rows * cols);
   requireLength('weight_scale', tensors.scales.data.length, scaleShape[0] * scaleShape[1]);
+  requireNoNan(tensors.codes);
   return {
     rows,
     cols,
@@ -65,11 +67,12 @@ export function readFp8(tensors: Fp8Tensors, shape: CompressedFloatShape): Packe
 
 /**
  * The inverse of {@link readFp8}.
- * @throws BitloomError `packing-unsupported`, `packing-shape`, `packing-length`, `packing-scale-inexact`,
- *   `packing-scale-not-finite`
+ * @throws BitloomError `packing-unsupported`, `packing-shape`, `packing-length`, `packing-code-range`,
+ *   `packing-scale-inexact`, `packing-scale-not-finite`
  */
 export function writeFp8(packed: PackedLinear): Fp8Tensors {
   requireFloats(packed, 'fp8_e4m3fn');
+  requireNoNan(packed.codes);
   return {
     codes: Uint8Array.from(packed.codes),
     scales: encodeStoredFloats(packed.scales, packed.scaleFormat, 'weight_scale'),
@@ -130,6 +133,18 @@ export function writeFp4(packed: PackedLinear): Fp4Tensors {
     scales: encodeStoredFloats(packed.scales, packed.scaleFormat, 'weight_scale'),
     ...(tensorDivisor === undefined ? {} : { tensorDivisor }),
   };
+}
+
+/**
+ * A weight that is NaN makes every output NaN; no tool writes one.
+ * @throws BitloomError `packing-code-range`
+ */
+function requireNoNan(codes: Uint8Array | Int8Array): void {
+  // fp8_e4m3fn has one NaN of each sign, all bits below the sign set.
+  const bad = codes.findIndex((code: number) => (code & 0x7f) === 0x7f);
+  if (bad < 0) return;
+  const got = `0x${(codes[bad] & 0xff).toString(16)} (NaN)`;
+  throw packingError('packing-code-range', `weight, element ${bad}`, 'a code of a finite fp8_e4m3fn', got);
 }
 
 /** @throws BitloomError `packing-scale-not-finite` */

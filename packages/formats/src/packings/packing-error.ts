@@ -22,8 +22,8 @@ const PROBLEMS = {
     hint: 'the checkpoint is damaged, or its configuration names another group size',
   },
   'packing-code-range': {
-    message: 'a code does not fit the width of the packing',
-    hint: 'the tensors were written for another width',
+    message: 'a code is not one of the packing',
+    hint: 'the tensors were written for another width, or are damaged',
   },
   'packing-zero-range': {
     message: 'a zero point cannot be stored in this packing',
