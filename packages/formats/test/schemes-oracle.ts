@@ -269,6 +269,6 @@ function roundToEven(value: number): number {
 function roundBy({ rounding }: TensorScheme, value: number, random: RandomBits | undefined): number {
   const floor = Math.floor(Math.abs(value));
   const rest = Math.abs(value) - floor;
-  const away = rest > 0 && roundsAway(rounding, floor % 2 === 1, rest, value < 0, random);
+  const away = rest > 0 && roundsAway(rounding, random)(floor % 2 === 1, rest, value < 0);
   return (away ? floor + 1 : floor) * (value < 0 ? -1 : 1);
 }

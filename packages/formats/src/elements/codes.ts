@@ -5,11 +5,12 @@
 import { BF16, BitloomError, type ElementFormat, FP16, FP32 } from '@bitloom/ir';
 import { checkLength } from '../layouts/group-shape.js';
 import { randomWords } from '../rounding/philox.js';
+import { checkRounding } from '../rounding/rounding.js';
 import { isStochastic } from '../rounding/stochastic.js';
 import { codeCount, codeError, decodeElement } from './decode-element.js';
 import { decodeTable } from './decode-table.js';
 import { DEFAULT_ENCODE_POLICY, type EncodePolicy } from './encode-element.js';
-import { encodeRangeOf } from './encode-ranges.js';
+import { type EncodeRangeOf, encodeRangeOf } from './encode-ranges.js';
 import { decodeBf16Array, decodeFp16Array } from './half-precision.js';
 
 /** One code per element: the narrowest unsigned integers that hold the bits of the format. */
@@ -37,11 +38,55 @@ const RANDOM_CHUNK = 4096;
 /**
  * The code of every value: `out[i] = encodeElement(values[i], format, policy)`.
  *
+ * A NaN becomes the quiet NaN of its sign, so that codes come back from `decode` as they were, but for those of NaNs
+ * with another payload.
+ *
  * @returns `options.out`, or a new array of {@link newCodes}.
  * @throws BitloomError `element-nan` naming the element, `format-length`, `format-code-array`, `random-counter`,
  * `format-rounding-unknown`.
  */
 export function encode(values: Float32Array, format: ElementFormat, options: EncodeOptions = {}): CodeArray {
+  return encodeBy(encodeRangeOf, values, format, options);
+}
+
+/** {@link encode} in a way that serves this format: for those who know it, and need to carry no other. */
+export function encodeBy(
+  rangeOf: EncodeRangeOf,
+  values: Float32Array,
+  format: ElementFormat,
+  options: EncodeOptions,
+): CodeArray {
+  const { rounding = DEFAULT_ENCODE_POLICY.rounding } = options;
+  if (!isStochastic(rounding)) {
+    checkRounding(rounding);
+    return encodeRanges(rangeOf, values, format, options, () => new Uint32Array(0), values.length);
+  }
+  const { seed = 0, stream = 0, firstIndex = 0 } = options;
+  const words = new Uint32Array(Math.min(RANDOM_CHUNK, values.length));
+  const wordsOf = (start: number, end: number): Uint32Array =>
+    randomWords(seed, stream, firstIndex + start, words.subarray(0, end - start));
+  return encodeRanges(rangeOf, values, format, options, wordsOf, RANDOM_CHUNK);
+}
+
+/** {@link encode} to nearest even, in a way that serves this format. */
+export function encodeNearestBy(
+  rangeOf: EncodeRangeOf,
+  values: Float32Array,
+  format: ElementFormat,
+  options: Partial<Omit<EncodePolicy, 'rounding'>>,
+): CodeArray {
+  return encodeRanges(rangeOf, values, format, options, () => new Uint32Array(0), values.length);
+}
+
+/** Encodes `step` values at a time, with the random words that belong to them. */
+function encodeRanges(
+  rangeOf: EncodeRangeOf,
+  values: Float32Array,
+  format: ElementFormat,
+  options: EncodeOptions,
+  wordsOf: (start: number, end: number) => Uint32Array,
+  step: number,
+): CodeArray {
   const out = options.out ?? newCodes(format, values.length);
   checkCodeArray(out, format, values.length);
   const policy: EncodePolicy = {
@@ -49,18 +94,11 @@ export function encode(values: Float32Array, format: ElementFormat, options: Enc
     saturate: options.saturate ?? DEFAULT_ENCODE_POLICY.saturate,
     nan: options.nan ?? DEFAULT_ENCODE_POLICY.nan,
   };
-  const encodeRange = encodeRangeOf(format, policy, values.length);
+  const encodeRange = rangeOf(format, policy, values.length);
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  if (!isStochastic(policy.rounding)) {
-    encodeRange(values, bits, out, 0, values.length, new Uint32Array(0));
-    return out;
-  }
-  const { seed = 0, stream = 0, firstIndex = 0 } = options;
-  const words = new Uint32Array(Math.min(RANDOM_CHUNK, values.length));
-  for (let start = 0; start < values.length; start += RANDOM_CHUNK) {
-    const end = Math.min(start + RANDOM_CHUNK, values.length);
-    randomWords(seed, stream, firstIndex + start, words.subarray(0, end - start));
-    encodeRange(values, bits, out, start, end, words);
+  for (let start = 0; start < values.length; start += step) {
+    const end = Math.min(start + step, values.length);
+    encodeRange(values, bits, out, start, end, wordsOf(start, end));
   }
   return out;
 }
@@ -83,7 +121,15 @@ export function decode(
   out: Float32Array = new Float32Array(codes.length),
 ): Float32Array {
   checkLength('places for values', out.length, codes.length);
-  if (decodeWide(codes, format, out)) return out;
+  return decodeWide(codes, format, out) ? out : decodePlainly(codes, format, out);
+}
+
+/** {@link decode} without loops for the wide floats: for those who have few of them. */
+export function decodePlainly(
+  codes: ArrayLike<number>,
+  format: ElementFormat,
+  out: Float32Array = new Float32Array(codes.length),
+): Float32Array {
   if ((codes instanceof Uint8Array || codes instanceof Uint16Array) && isTableWorth(codes, format)) {
     return decodeByTable(codes, format, out);
   }

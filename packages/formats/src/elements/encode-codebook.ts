@@ -3,8 +3,8 @@
  * definition in `encode-element.ts`.
  */
 import type { ElementFormat, RoundingMode } from '@bitloom/ir';
-import { roundsAway } from '../rounding/rounding.js';
-import { isStochastic, type RandomBits } from '../rounding/stochastic.js';
+import type { RoundsAway } from '../rounding/rounding.js';
+import { isStochastic } from '../rounding/stochastic.js';
 
 /**
  * The code of `value` (not NaN). Past the ends it is the end; between two neighbours, by mode:
@@ -17,12 +17,14 @@ import { isStochastic, type RandomBits } from '../rounding/stochastic.js';
  *
  * Where neighbours have the same magnitude, the sign of the value decides, and zero counts as positive. Of codes with
  * equal values the lowest is taken.
+ *
+ * @param away The mode as a function.
  */
 export function encodeCodebook(
   value: number,
   format: ElementFormat,
   mode: RoundingMode,
-  random?: RandomBits,
+  away: RoundsAway,
 ): number {
   const values = format.values ?? [];
   let low = -1;
@@ -39,7 +41,7 @@ export function encodeCodebook(
   const above = values[high] - value;
   if (isStochastic(mode)) {
     const fraction = (value < 0 ? above : below) / (values[high] - values[low]);
-    return roundsAway(mode, false, fraction, value < 0, random) ? far : near;
+    return away(false, fraction, value < 0) ? far : near;
   }
   // By magnitude; of equal magnitudes the one with the sign of the value is on either side.
   const equal = Math.abs(values[low]) === Math.abs(values[high]);
@@ -50,5 +52,5 @@ export function encodeCodebook(
   if (mode === 'toward-zero') return smaller;
   if (mode === 'to-odd') return low % 2 === high % 2 ? larger : low % 2 === 1 ? low : high;
   if (below !== above) return below < above ? low : high;
-  return roundsAway(mode, false, 0.5, value < 0, random) ? larger : smaller;
+  return away(false, 0.5, value < 0) ? larger : smaller;
 }

@@ -3,7 +3,7 @@
  * is taken as a float64 exactly, so nothing is rounded twice. Slow and obvious; arrays go through `encode` in `codes.ts`.
  */
 import { BitloomError, type ElementFormat, type NanPolicy, type RoundingMode } from '@bitloom/ir';
-import { roundsAway } from '../rounding/rounding.js';
+import { type RoundsAway, roundsAway, roundsToEven } from '../rounding/rounding.js';
 import type { RandomBits } from '../rounding/stochastic.js';
 import { encodeCodebook } from './encode-codebook.js';
 import { infinityCode, isPowerOfTwoFormat, maxMagnitudeCode, nanCode } from './special-codes.js';
@@ -45,11 +45,24 @@ export function encodeElement(
   random?: RandomBits,
 ): number {
   if (Number.isNaN(value)) return encodeNan(isNegative(value), format, policy.nan);
-  if (format.kind === 'codebook') return encodeCodebook(value, format, policy.rounding, random);
-  if (format.kind === 'int') return encodeInteger(value, format, policy.rounding, random);
-  if (isPowerOfTwoFormat(format)) return encodePowerOfTwo(value, format, policy, random);
-  return encodeFloat(value, format, policy, random);
+  return encodeNumber(value, format, policy, roundsAway(policy.rounding, random));
 }
+
+/** {@link encodeElement} of what is not a NaN, its rounding mode given as a function too. */
+export function encodeNumber(
+  value: number,
+  format: ElementFormat,
+  policy: EncodePolicy,
+  away: RoundsAway,
+): number {
+  if (format.kind === 'codebook') return encodeCodebook(value, format, policy.rounding, away);
+  if (format.kind === 'int') return encodeInteger(value, format, policy, away);
+  if (isPowerOfTwoFormat(format)) return encodePowerOfTwo(value, format, policy, away);
+  return encodeFloat(value, format, policy, away);
+}
+
+/** The definition, or that of one kind of format: code that needs no other carries no other. */
+export type EncodeNumber = typeof encodeNumber;
 
 /**
  * The code of a NaN, by the format where it has one and by the policy elsewhere.
@@ -62,11 +75,23 @@ export function encodeNan(
   policy: NanPolicy,
   where?: string,
 ): number {
+  return encodeNanBy(encodeNumber, negative, format, policy, where);
+}
+
+/** {@link encodeNan}, where `encodeInstead` encodes what the policy puts in its place. */
+export function encodeNanBy(
+  encodeInstead: EncodeNumber,
+  negative: boolean,
+  format: ElementFormat,
+  policy: NanPolicy,
+  where?: string,
+): number {
   const code = nanCode(format, negative);
   if (code !== undefined) return code;
-  const instead = { rounding: 'nearest-even', saturate: true, nan: 'throw' } as const;
-  if (policy === 'zero') return encodeElement(0, format, instead);
-  if (policy === 'max') return encodeElement(Number.POSITIVE_INFINITY, format, instead);
+  if (policy === 'zero') return encodeInstead(0, format, DEFAULT_ENCODE_POLICY, roundsToEven);
+  if (policy === 'max') {
+    return encodeInstead(Number.POSITIVE_INFINITY, format, DEFAULT_ENCODE_POLICY, roundsToEven);
+  }
   throw new BitloomError({
     code: 'element-nan',
     message: `a NaN cannot be encoded: the format ${format.name} has none`,
@@ -95,42 +120,43 @@ function roundToStep(
   magnitude: number,
   stepExponent: number,
   base: number,
-  mode: RoundingMode,
   negative: boolean,
-  random: RandomBits | undefined,
+  away: RoundsAway,
 ): number {
   // Division by a power of two is exact unless the quotient is too small for a float64; then all that matters is that
   // it is not zero.
   const steps = magnitude / 2 ** stepExponent || (magnitude > 0 ? Number.MIN_VALUE : 0);
   const floor = Math.floor(steps);
   if (floor === steps) return steps;
-  return roundsAway(mode, (base + floor) % 2 === 1, steps - floor, negative, random) ? floor + 1 : floor;
+  return away((base + floor) % 2 === 1, steps - floor, negative) ? floor + 1 : floor;
 }
 
-function encodeInteger(
+/** {@link encodeNumber} for integers. */
+export function encodeInteger(
   value: number,
   { bits, signed, bias }: ElementFormat,
-  mode: RoundingMode,
-  random: RandomBits | undefined,
+  _policy: EncodePolicy,
+  away: RoundsAway,
 ): number {
   const negative = value < 0;
   const max = 2 ** (signed ? bits - 1 : bits) - 1;
   const limit = negative ? (signed ? max + 1 : 0) : max;
   const magnitude = Number.isFinite(value)
-    ? Math.min(roundToStep(Math.abs(value), -bias, 0, mode, negative, random), limit)
+    ? Math.min(roundToStep(Math.abs(value), -bias, 0, negative, away), limit)
     : limit;
   return negative && magnitude > 0 ? 2 ** bits - magnitude : magnitude;
 }
 
-function encodeFloat(
+/** {@link encodeNumber} for floats, powers of two excepted. */
+export function encodeFloat(
   value: number,
   format: ElementFormat,
   policy: EncodePolicy,
-  random: RandomBits | undefined,
+  away: RoundsAway,
 ): number {
   const { bits, signed, specials } = format;
   const negative = value < 0 || Object.is(value, -0);
-  const magnitude = encodeMagnitude(Math.abs(value), negative, format, policy, random);
+  const magnitude = encodeMagnitude(Math.abs(value), negative, format, policy, away);
   if (!negative) return magnitude;
   if (specials === 'fnuz' && (magnitude === 0 || magnitude === nanCode(format, true))) return magnitude;
   if (signed) return 2 ** (bits - 1) + magnitude;
@@ -143,7 +169,7 @@ function encodeMagnitude(
   negative: boolean,
   format: ElementFormat,
   policy: EncodePolicy,
-  random: RandomBits | undefined,
+  away: RoundsAway,
 ): number {
   if (magnitude === 0) return 0;
   if (magnitude === Number.POSITIVE_INFINITY) return overflowCode(format, policy.saturate);
@@ -151,8 +177,7 @@ function encodeMagnitude(
   const exponent = Math.max(exponentOf(magnitude), 1 - bias);
   // The hidden bit of a normal value adds one to the exponent field, and so does a carry out of the mantissa.
   const base = (exponent + bias - 1) * 2 ** mantissaBits;
-  const code =
-    base + roundToStep(magnitude, exponent - mantissaBits, base, policy.rounding, negative, random);
+  const code = base + roundToStep(magnitude, exponent - mantissaBits, base, negative, away);
   if (code <= maxMagnitudeCode(format)) return code;
   return overflowCode(format, policy.saturate || staysFinite(policy.rounding, negative));
 }
@@ -161,7 +186,7 @@ function encodePowerOfTwo(
   value: number,
   format: ElementFormat,
   policy: EncodePolicy,
-  random: RandomBits | undefined,
+  away: RoundsAway,
 ): number {
   if (value <= 0) return policy.saturate ? 0 : (nanCode(format, false) ?? 0);
   if (value === Number.POSITIVE_INFINITY) return overflowCode(format, policy.saturate);
@@ -169,7 +194,7 @@ function encodePowerOfTwo(
   const code = exponent + format.bias;
   if (code < 0) return 0;
   const fraction = value / 2 ** exponent - 1;
-  const up = fraction > 0 && roundsAway(policy.rounding, code % 2 === 1, fraction, false, random);
+  const up = fraction > 0 && away(code % 2 === 1, fraction, false);
   const rounded = up ? code + 1 : code;
   if (rounded <= maxMagnitudeCode(format)) return rounded;
   return overflowCode(format, policy.saturate || staysFinite(policy.rounding, false));

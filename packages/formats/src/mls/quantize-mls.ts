@@ -8,7 +8,8 @@
  * [<8, Mg> per group, float32 per tensor], as plain functions on typed arrays.
  */
 import type { RoundingMode } from '@bitloom/ir';
-import { type CodeArray, decode, encode } from '../elements/codes.js';
+import { type CodeArray, decode, encodeBy } from '../elements/codes.js';
+import { encodeFloats } from '../elements/encode-floats.js';
 import { checkLength } from '../layouts/group-shape.js';
 import { requireFinite } from '../shift/channel-matrix.js';
 import { elementsOf } from '../tensor.js';
@@ -132,7 +133,14 @@ export function encodeMls(values: Float32Array, scales: MlsScales, options: MlsR
     }
   });
   const format = mlsElementFormat(...element);
-  const codes = encode(scaled, format, { rounding, saturate: true, nan: 'throw', seed, stream });
+  // Elements have a sign and at most 16 bits.
+  const codes = encodeBy(encodeFloats, scaled, format, {
+    rounding,
+    saturate: true,
+    nan: 'throw',
+    seed,
+    stream,
+  });
   return { shape, element, groupScaleMantissa, groups, codes, groupScales, tensorScale };
 }
 

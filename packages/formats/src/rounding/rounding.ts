@@ -14,6 +14,15 @@ export type DeterministicRounding = Exclude<RoundingMode, StochasticRounding>;
  */
 export type RoundUp = (odd: boolean, versusHalf: number, negative: boolean) => boolean;
 
+/**
+ * Whether a magnitude between two neighbours goes to the one farther from zero. `fraction` is how far it lies from
+ * the nearer one, above 0 and below 1; `odd` says whether the nearer one's code is odd.
+ */
+export type RoundsAway = (odd: boolean, fraction: number, negative: boolean) => boolean;
+
+/** The mode `nearest-even`, for code that needs no other. */
+export const roundsToEven: RoundsAway = (odd, fraction) => fraction > 0.5 || (fraction === 0.5 && odd);
+
 const ROUND_UP: Readonly<Record<DeterministicRounding, RoundUp>> = {
   'nearest-even': (odd, versusHalf) => versusHalf > 0 || (versusHalf === 0 && odd),
   'nearest-away': (_odd, versusHalf) => versusHalf >= 0,
@@ -96,18 +105,13 @@ export function roundShift(
 }
 
 /**
- * Whether a magnitude between two neighbours goes to the one farther from zero. `fraction` is how far it lies from
- * the nearer one, above 0 and below 1; `odd` says whether the nearer one's code is odd.
+ * A mode as a function.
  *
- * @throws BitloomError `format-rounding-unknown`, `rounding-random`.
+ * @param random Random bits, for the stochastic modes; read at every call.
+ * @throws BitloomError `format-rounding-unknown`, and when it is called `rounding-random`.
  */
-export function roundsAway(
-  mode: RoundingMode,
-  odd: boolean,
-  fraction: number,
-  negative: boolean,
-  random?: RandomBits,
-): boolean {
-  if (isStochastic(mode)) return stochasticRoundsAway(mode, fraction, random);
-  return roundingRule(mode)(odd, fraction - 0.5, negative);
+export function roundsAway(mode: RoundingMode, random?: RandomBits): RoundsAway {
+  if (isStochastic(mode)) return (_odd, fraction) => stochasticRoundsAway(mode, fraction, random);
+  const roundUp = roundingRule(mode);
+  return (odd, fraction, negative) => roundUp(odd, fraction - 0.5, negative);
 }

@@ -4,8 +4,9 @@
  * imported ONNX graph means; schemes of bitloom's own go through `quantize`.
  */
 import { BitloomError, type ElementFormat, FP32, uintFormat } from '@bitloom/ir';
-import { type CodeArray, decode, encode, newCodes } from '../elements/codes.js';
+import { type CodeArray, decode, decodePlainly, encodeNearestBy, newCodes } from '../elements/codes.js';
 import { formatRange } from '../elements/element-formats.js';
+import { encodeToNearest } from '../elements/encode-ranges.js';
 import { checkLength } from '../layouts/group-shape.js';
 import { roundToInteger } from '../rounding/rounding.js';
 
@@ -60,7 +61,7 @@ export function quantizeLinear(
         for (let i = start; i < end; i += 1) quotients[i] += zeros[index];
       });
     }
-    return encode(quotients, format, { saturate });
+    return encodeNearestBy(encodeToNearest, quotients, format, { saturate });
   }
   const codes = newCodes(format, values.length);
   const { min, max } = formatRange(format);
@@ -174,7 +175,7 @@ function forRuns(
 function zeroPoints({ format, scale, zeroPoint }: LinearQuantization): Float32Array {
   if (zeroPoint === undefined) return new Float32Array(scale.length);
   checkLength('zero points', zeroPoint.length, scale.length);
-  const zeros = decode(zeroPoint, format);
+  const zeros = decodePlainly(zeroPoint, format);
   const bad = format.kind === 'int' ? -1 : zeros.findIndex((value) => value !== 0);
   if (bad >= 0) {
     throw new BitloomError({
@@ -191,7 +192,8 @@ function zeroPoints({ format, scale, zeroPoint }: LinearQuantization): Float32Ar
 /** Rounds every value to `precision`, in place. */
 function roundTo(values: Float32Array, precision: ElementFormat): Float32Array {
   if (precision.bits === 32) return values;
-  return decode(encode(values, precision, { saturate: false }), precision, values);
+  const codes = encodeNearestBy(encodeToNearest, values, precision, { saturate: false });
+  return decodePlainly(codes, precision, values);
 }
 
 /** A quotient is NaN when the value is, and for 0 / 0 and infinity / infinity. */

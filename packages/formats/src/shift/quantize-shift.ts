@@ -6,7 +6,8 @@
  * no zero point, so a product of codes needs no correction terms. A scale of 0 gives codes 0.
  */
 import { intFormat, type RoundingMode } from '@bitloom/ir';
-import { encode } from '../elements/codes.js';
+import { encodeBy } from '../elements/codes.js';
+import { encodeIntegers } from '../elements/encode-ranges.js';
 import { checkLength, symmetricMaxCode } from '../layouts/group-shape.js';
 import { type ChannelMatrix, channelMaxima, channelStrides, checkCodeBits } from './channel-matrix.js';
 import { shiftGroupScale, shiftGroups } from './shift-groups.js';
@@ -91,7 +92,7 @@ export function quantizeChannels(
     }
   }
   const { rounding = 'nearest-even', seed = 0, stream = 0 } = options;
-  const unsigned = encode(scaled, intFormat(bits), { rounding, seed, stream });
+  const unsigned = encodeBy(encodeIntegers, scaled, intFormat(bits), { rounding, seed, stream });
   const signShift = 32 - bits;
   const out = new Int8Array(unsigned.length);
   for (let i = 0; i < out.length; i += 1) out[i] = (unsigned[i] << signShift) >> signShift;
