@@ -154,7 +154,7 @@ describe('refusals leave nothing behind', () => {
     ],
     ['shapes of the zoo', ['tinyllama-1.1b', '-f', 'gguf', '-o', 'x'], 'export-unsupported'],
     ['a folder that is not empty', ['tiny.bitloom', '-f', 'hf', '-o', 'full'], 'write-failed'],
-    ['a file where a folder goes', ['tiny.bitloom', '-f', 'hf', '-o', 'tiny.bitloom'], 'write-failed'],
+    ['a file where a folder goes', ['tiny.bitloom', '-f', 'hf', '-o', 'full/x'], 'write-failed'],
     ['a folder where a file goes', ['tiny.bitloom', '-f', 'gguf', '-o', 'full'], 'write-failed'],
     ['a folder that is not there', ['tiny.bitloom', '-f', 'hf', '-o', 'none/x'], 'write-failed'],
     ['no output', ['tiny.bitloom', '-f', 'gguf'], 'usage'],

@@ -14,6 +14,7 @@ import { programContent } from '../input/program-file.js';
 import { QUICK_CHECK } from '../input/quick-check.js';
 import { type ProgramStats, programStats } from '../inspect/program-stats.js';
 import { statsText } from '../inspect/summary-text.js';
+import { modelInputs } from '../output/require-not-input.js';
 import { requireWritable } from '../output/require-writable.js';
 import { writeLarge } from '../output/write-large.js';
 import { groupNotes } from '../terminal/notes.js';
@@ -37,7 +38,7 @@ export async function compileModel(
   options: CompileOptions,
   terminal: Terminal,
 ): Promise<number> {
-  requireWritable(options.output);
+  requireWritable(options.output, [...modelInputs(spec, options.tokenizer), options.device]);
   const device = await loadDevice(options.device);
   const open = await openModel(spec, options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer });
   try {

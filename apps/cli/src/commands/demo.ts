@@ -43,7 +43,7 @@ const PROMPT_TOKENS = 128;
 const LARGE_CONTEXT = 2048;
 
 export async function demo(options: DemoOptions, terminal: Terminal): Promise<number> {
-  requireWritable(options.output);
+  requireWritable(options.output, [demoDataFolder(process.env), options.device]);
   const device = await loadDevice(options.device);
   zooEntry(options.large);
   // Steps are shown as they are done; a script gets everything at the end, in one document.

@@ -2,6 +2,7 @@
 import { CARDS, type Device, peakBytesPerSecond, printDevice } from '@bitloom/ir';
 import { EXIT } from '../exit-codes.js';
 import { loadDevice } from '../input/load-device.js';
+import { requireWritable } from '../output/require-writable.js';
 import { quantity } from '../terminal/quantity.js';
 import { formatColumns } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -20,6 +21,7 @@ export async function devices(
     else terminal.write(deviceTable(CARDS, terminal));
     return EXIT.ok;
   }
+  requireWritable(options.output, [name]);
   const device = await loadDevice(name ?? 'u280');
   if (options.output !== undefined) {
     const { writeDevice } = await import('@bitloom/ir/node');

@@ -9,7 +9,8 @@ import {
 } from '@bitloom/models';
 import { type OpenModel, openModel, writeFolder, writeGguf } from '@bitloom/models/node';
 import { EXIT } from '../exit-codes.js';
-import { requireNewFolder, requireWritable } from '../output/require-writable.js';
+import { modelInputs } from '../output/require-not-input.js';
+import { type Inputs, requireNewFolder, requireWritable } from '../output/require-writable.js';
 import { watchWrite } from '../output/write-large.js';
 import { groupNotes } from '../terminal/notes.js';
 import { bytes, count } from '../terminal/quantity.js';
@@ -42,7 +43,7 @@ interface Format {
   /** Other names that people know types by. */
   readonly aliases: Readonly<Record<string, string>>;
   /** Looks at the place before the work begins. */
-  prepare(output: string): void;
+  prepare(output: string, inputs: Inputs): void;
   write(model: OpenModel, type: string, options: ExportOptions, terminal: Terminal): Promise<Written>;
 }
 
@@ -93,7 +94,7 @@ export async function exportModel(spec: string, options: ExportOptions, terminal
   const given = (options.type ?? format.usual).toLowerCase();
   const wanted = Object.hasOwn(format.aliases, given) ? format.aliases[given] : given;
   const type = format.types.find((known) => known.toLowerCase() === wanted) ?? unknownType(format, options);
-  format.prepare(output);
+  format.prepare(output, modelInputs(spec, tokenizer));
   const model = await openModel(spec, tokenizer === undefined ? {} : { tokenizer });
   try {
     const written = await format.write(model, type, options, terminal);

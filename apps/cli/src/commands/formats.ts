@@ -10,6 +10,7 @@ import {
 } from '@bitloom/formats';
 import type { ElementFormat, TensorScheme } from '@bitloom/ir';
 import { EXIT } from '../exit-codes.js';
+import { requireWritable } from '../output/require-writable.js';
 import { writeText } from '../output/write-text.js';
 import { formatColumns, formatFacts } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -37,6 +38,7 @@ export async function formats(
   { svg }: FormatsOptions,
   terminal: Terminal,
 ): Promise<number> {
+  requireWritable(svg, []);
   if (svg !== undefined) await writePicture(name, svg, terminal);
   if (name === undefined) return listAll(terminal);
   if (Object.hasOwn(ELEMENT_FORMATS, name)) return showElement(ELEMENT_FORMATS[name], terminal);

@@ -1,5 +1,6 @@
 /** `bitloom import`: a checkpoint becomes a bitloom model, with its tokenizer and chat template inside. */
 import { openModel } from '@bitloom/models/node';
+import { modelInputs } from '../output/require-not-input.js';
 import { requireWritable } from '../output/require-writable.js';
 import { saveModel } from '../output/save-model.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -12,7 +13,7 @@ export interface ImportOptions {
 
 export async function importModel(spec: string, options: ImportOptions, terminal: Terminal): Promise<number> {
   const { output, ...open } = options;
-  requireWritable(output);
+  requireWritable(output, modelInputs(spec, options.tokenizer));
   const model = await openModel(spec, open);
   try {
     return await saveModel(output, model, [], terminal);

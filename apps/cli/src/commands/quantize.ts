@@ -7,6 +7,7 @@ import { compareScheme } from '../comparison/compared-scheme.js';
 import { comparisonText } from '../comparison/comparison-text.js';
 import { type ScoredTextOptions, scoredText } from '../comparison/scored-text.js';
 import { EXIT } from '../exit-codes.js';
+import { modelInputs } from '../output/require-not-input.js';
 import { requireWritable } from '../output/require-writable.js';
 import { writeModelFile } from '../output/save-model.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -23,7 +24,7 @@ export interface QuantizeOptions extends Omit<ScoredTextOptions, 'context'> {
 
 export async function quantize(spec: string, options: QuantizeOptions, terminal: Terminal): Promise<number> {
   const { output, tokenizer, context, window } = options;
-  requireWritable(output);
+  requireWritable(output, [...modelInputs(spec, tokenizer), options.text]);
   const scheme = findScheme(options.scheme);
   const model = await openModel(spec, {
     ...(tokenizer === undefined ? {} : { tokenizer }),

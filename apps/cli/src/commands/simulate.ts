@@ -8,6 +8,7 @@ import {
   openCompiled,
   type SourceOptions,
 } from '../input/compiled-model.js';
+import { modelInputs } from '../output/require-not-input.js';
 import { requireWritable } from '../output/require-writable.js';
 import { reportText } from '../report/report-text.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -27,7 +28,8 @@ export async function simulateModel(
   terminal: Terminal,
 ): Promise<number> {
   const { trace, html, saveReport, saveTrace } = options;
-  for (const path of [trace, html, saveReport, saveTrace]) requireWritable(path);
+  const inputs = [...modelInputs(spec, options.tokenizer), options.device];
+  for (const path of [trace, html, saveReport, saveTrace]) requireWritable(path, inputs);
   const compiled = await openCompiled(spec, options, terminal, { tokens: options.prefill + options.decode });
   let report: Report;
   try {

@@ -2,17 +2,31 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { BitloomError } from '@bitloom/ir';
+import { requireNotInput } from './require-not-input.js';
 
-/** A place for a file, new or to be replaced. @throws BitloomError `write-failed` */
-export function requireWritable(path: string | undefined): void {
+/** Paths that a command reads; names that are no paths do no harm. */
+export type Inputs = readonly (string | undefined)[];
+
+/**
+ * A place for a file, new or to be replaced, that is none of `inputs`.
+ * @throws BitloomError `output-is-input`, `output-read-only`, `write-failed`
+ */
+export function requireWritable(path: string | undefined, inputs: Inputs): void {
   if (path === undefined) return;
+  requireNotInput(path, inputs);
   requireWritableParent(path, 'name a file');
   const present = statSync(path, { throwIfNoEntry: false });
-  if (present?.isDirectory() === true) throw notWritable(path, 'a file', 'a folder', 'name a file');
+  if (present === undefined) return;
+  if (present.isDirectory()) throw notWritable(path, 'a file', 'a folder', 'name a file');
+  requireNotProtected(path, present.mode);
 }
 
-/** A place for a folder: nothing is there, or an empty folder. @throws BitloomError `write-failed` */
-export function requireNewFolder(path: string): void {
+/**
+ * A place for a folder: nothing is there, or an empty folder.
+ * @throws BitloomError `output-is-input`, `write-failed`
+ */
+export function requireNewFolder(path: string, inputs: Inputs): void {
+  requireNotInput(path, inputs);
   requireWritableParent(path === '' ? '' : resolve(path), 'name a folder');
   const present = statSync(path, { throwIfNoEntry: false });
   if (present === undefined) return;
@@ -42,6 +56,32 @@ function requireWritableParent(path: string, name: string): void {
       cause,
     );
   }
+}
+
+const WRITE_BITS = 0o222;
+
+/**
+ * A file that somebody protected stays, though its folder would let another take its name. Its mode is looked at as
+ * well, because the superuser may write to anything.
+ */
+function requireNotProtected(path: string, mode: number): void {
+  let got = 'a file that nobody may write to';
+  if ((mode & WRITE_BITS) !== 0) {
+    try {
+      accessSync(path, constants.W_OK);
+      return;
+    } catch (cause) {
+      got = cause instanceof Error ? cause.message : String(cause);
+    }
+  }
+  throw new BitloomError({
+    code: 'output-read-only',
+    message: 'the file to be replaced is protected against writing',
+    where: path,
+    expected: 'a file you may write to, or a new name',
+    got,
+    hint: 'name another file, or remove this one or its protection first (chmod u+w)',
+  });
 }
 
 function notWritable(
