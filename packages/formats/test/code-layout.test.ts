@@ -3,7 +3,14 @@ import { BitloomError } from '@bitloom/ir';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type CodeArray, newCodes } from '../src/elements/codes.js';
-import { codeBytes, codesFromBytes, packCodes, rowBytes, unpackCodes } from '../src/layouts/codes.js';
+import {
+  codeBytes,
+  codesFromBytes,
+  packCodes,
+  rowBytes,
+  unpackCodes,
+  unpackNarrow,
+} from '../src/layouts/codes.js';
 
 const WIDTHS = Array.from({ length: 32 }, (_, i) => i + 1);
 
@@ -102,6 +109,35 @@ describe('packed codes', () => {
         const view = around.subarray(offset, offset + packed.length);
         expect(unpackCodes(view, rows, cols, bits)).toEqual(codes);
       }),
+    );
+  });
+
+  test('signed codes pack as their low bits, and part of a row unpacks with or without sign', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 8 }),
+        fc.array(fc.integer({ min: -128, max: 127 }), { minLength: 1, maxLength: 41 }),
+        fc.nat(40),
+        fc.nat(40),
+        (bits, drawn, first, length) => {
+          const half = 2 ** (bits - 1);
+          // Two rows, the second one of interest.
+          const row = drawn.map((code) => ((((code + half) % (2 * half)) + 2 * half) % (2 * half)) - half);
+          const codes = Int8Array.from([...row, ...row]);
+          const packed = packCodes(codes, 2, row.length, bits);
+          const raw = Uint8Array.from(codes, (code) => (code + 2 * half) % (2 * half));
+          expect(packed).toEqual(packCodes(raw, 2, row.length, bits));
+          const start = first % row.length;
+          const count = Math.min(length, row.length - start);
+          const signed = new Int8Array(count + 2).fill(99);
+          unpackNarrow(packed, packed.length / 2, bits, start, count, signed, 1);
+          expect([...signed]).toEqual([99, ...row.slice(start, start + count), 99]);
+          const unsigned = new Uint8Array(count);
+          unpackNarrow(packed, packed.length / 2, bits, start, count, unsigned, 0);
+          expect([...unsigned]).toEqual([...raw.subarray(start, start + count)]);
+        },
+      ),
+      { numRuns: 300 },
     );
   });
 

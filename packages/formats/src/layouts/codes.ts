@@ -11,9 +11,12 @@ export function rowBytes(cols: number, bits: number): number {
   return Math.ceil((cols * bits) / 8);
 }
 
-/** Codes [rows, cols] as rows · ceil(cols · bits / 8) bytes, least significant bit first, rows starting on a byte. */
+/**
+ * Codes [rows, cols] as rows · ceil(cols · bits / 8) bytes, least significant bit first, rows starting on a byte. Of
+ * signed codes the low `bits` bits are taken.
+ */
 export function packCodes(
-  codes: CodeArray,
+  codes: CodeArray | Int8Array,
   rows: number,
   cols: number,
   bits: number,
@@ -24,25 +27,61 @@ export function packCodes(
   const out = new Uint8Array(rows * stride);
   // However many empty rows there are.
   if (cols === 0) return out;
-  for (let row = 0; row < rows; row += 1) {
-    let at = row * stride;
-    let pending = 0;
-    let pendingBits = 0;
-    for (let i = row * cols; i < (row + 1) * cols; i += 1) {
-      // At most 7 bits wait, so a code of up to 24 bits fits beside them; wider ones go in two parts.
-      const low = bits > 16 ? codes[i] & 0xffff : codes[i];
-      pending |= low << pendingBits;
-      pendingBits += Math.min(bits, 16);
-      for (; pendingBits >= 8; pendingBits -= 8, pending >>>= 8) out[at++] = pending;
-      if (bits > 16) {
-        pending |= (codes[i] >>> 16) << pendingBits;
-        pendingBits += bits - 16;
-        for (; pendingBits >= 8; pendingBits -= 8, pending >>>= 8) out[at++] = pending;
-      }
-    }
-    if (pendingBits > 0) out[at] = pending;
-  }
+  const packRow = bits < 8 ? packNarrowRow : packWideRow;
+  for (let row = 0; row < rows; row += 1) packRow(codes, row * cols, cols, bits, out, row * stride);
   return out;
+}
+
+/** Codes of up to 7 bits: each ends at most one byte. */
+function packNarrowRow(
+  codes: CodeArray | Int8Array,
+  from: number,
+  count: number,
+  bits: number,
+  out: Uint8Array,
+  to: number,
+): void {
+  const mask = (1 << bits) - 1;
+  let at = to;
+  let pending = 0;
+  let pendingBits = 0;
+  for (let i = from; i < from + count; i += 1) {
+    pending |= (codes[i] & mask) << pendingBits;
+    pendingBits += bits;
+    if (pendingBits >= 8) {
+      out[at] = pending;
+      at += 1;
+      pending >>>= 8;
+      pendingBits -= 8;
+    }
+  }
+  if (pendingBits > 0) out[at] = pending;
+}
+
+function packWideRow(
+  codes: CodeArray | Int8Array,
+  from: number,
+  count: number,
+  bits: number,
+  out: Uint8Array,
+  to: number,
+): void {
+  let at = to;
+  let pending = 0;
+  let pendingBits = 0;
+  for (let i = from; i < from + count; i += 1) {
+    // At most 7 bits wait, so a code of up to 24 bits fits beside them; wider ones go in two parts.
+    const low = bits > 16 ? codes[i] & 0xffff : codes[i];
+    pending |= low << pendingBits;
+    pendingBits += Math.min(bits, 16);
+    for (; pendingBits >= 8; pendingBits -= 8, pending >>>= 8) out[at++] = pending;
+    if (bits > 16) {
+      pending |= (codes[i] >>> 16) << pendingBits;
+      pendingBits += bits - 16;
+      for (; pendingBits >= 8; pendingBits -= 8, pending >>>= 8) out[at++] = pending;
+    }
+  }
+  if (pendingBits > 0) out[at] = pending;
 }
 
 /** The codes of a packed matrix, as raw bits; the inverse of {@link packCodes}. */
@@ -55,44 +94,76 @@ export function unpackCodes(packed: Uint8Array, rows: number, cols: number, bits
     new Uint8Array(out.buffer).set(packed);
     return out;
   }
-  if (bits === 4) {
-    unpackNibbles(packed, rows, cols, out);
-    return out;
-  }
-  for (let row = 0, i = 0; row < rows; row += 1) {
-    let at = row * stride;
-    let shift = 0;
-    for (let col = 0; col < cols; col += 1, i += 1) {
-      out[i] = codeAt(packed, at, shift, bits);
-      shift += bits;
-      at += shift >> 3;
-      shift &= 7;
-    }
+  for (let row = 0; row < rows; row += 1) {
+    if (out instanceof Uint8Array) unpackNarrow(packed, row * stride, bits, 0, cols, out, row * cols);
+    else unpackWideRow(packed, row * stride, bits, out, row * cols, cols);
   }
   return out;
 }
 
-/** The code of `bits` bits that begins at bit `shift`, 0 to 7, of byte `first`. */
-function codeAt(packed: Uint8Array, first: number, shift: number, bits: number): number {
-  // Five bytes hold any code of up to 32 bits at any shift; up to 25 bits lie in the first four.
-  const low =
-    packed[first] | (packed[first + 1] << 8) | (packed[first + 2] << 16) | (packed[first + 3] << 24);
-  const code = low >>> shift;
-  if (shift + bits <= 32) return bits === 32 ? code : code & (2 ** bits - 1);
-  return (code | (packed[first + 4] << (32 - shift))) & (2 ** bits - 1);
+/**
+ * Unpacks `count` codes of up to 8 bits of the row that begins at byte `rowStart`, from column `start`, into `out` at
+ * `outAt`: raw bits into a Uint8Array, two's complement numbers into an Int8Array.
+ */
+export function unpackNarrow(
+  packed: Uint8Array,
+  rowStart: number,
+  bits: number,
+  start: number,
+  count: number,
+  out: Uint8Array | Int8Array,
+  outAt: number,
+): void {
+  if (bits === 8) {
+    for (let i = 0, at = rowStart + start; i < count; i += 1, at += 1) out[outAt + i] = packed[at];
+    return;
+  }
+  // Every code is extended by its highest bit, which the mask of raw bits takes away again.
+  const mask = out instanceof Int8Array ? -1 : (1 << bits) - 1;
+  if (bits === 4 && start % 2 === 0) {
+    const even = outAt + count - (count % 2);
+    let at = rowStart + start / 2;
+    for (let i = outAt; i < even; i += 2, at += 1) {
+      const byte = packed[at];
+      out[i] = ((byte << 28) >> 28) & mask;
+      out[i + 1] = ((byte << 24) >> 28) & mask;
+    }
+    if (count % 2 === 1) out[even] = ((packed[at] << 28) >> 28) & mask;
+    return;
+  }
+  const unused = 32 - bits;
+  let at = rowStart + Math.floor((start * bits) / 8);
+  let shift = (start * bits) % 8;
+  for (let i = outAt; i < outAt + count; i += 1) {
+    // A code of at most 8 bits spans at most two bytes; past the end of the stream the second reads as 0.
+    const pair = packed[at] | ((packed[at + 1] ?? 0) << 8);
+    out[i] = (((pair >>> shift) << unused) >> unused) & mask;
+    shift += bits;
+    at += shift >> 3;
+    shift &= 7;
+  }
 }
 
-function unpackNibbles(packed: Uint8Array, rows: number, cols: number, out: CodeArray): void {
-  const stride = rowBytes(cols, 4);
-  for (let row = 0; row < rows; row += 1) {
-    const start = row * cols;
-    const even = start + cols - (cols % 2);
-    let at = row * stride;
-    for (let i = start; i < even; i += 2, at += 1) {
-      out[i] = packed[at] & 15;
-      out[i + 1] = packed[at] >> 4;
-    }
-    if (cols % 2 === 1) out[even] = packed[at] & 15;
+/** Codes of 9 to 31 bits. */
+function unpackWideRow(
+  packed: Uint8Array,
+  rowStart: number,
+  bits: number,
+  out: CodeArray,
+  outAt: number,
+  count: number,
+): void {
+  const mask = 2 ** bits - 1;
+  let at = rowStart;
+  let shift = 0;
+  for (let i = outAt; i < outAt + count; i += 1) {
+    // Five bytes hold any code at any shift; up to 25 bits lie in the first four.
+    const low = packed[at] | (packed[at + 1] << 8) | (packed[at + 2] << 16) | (packed[at + 3] << 24);
+    const high = shift + bits <= 32 ? 0 : packed[at + 4] << (32 - shift);
+    out[i] = ((low >>> shift) | high) & mask;
+    shift += bits;
+    at += shift >> 3;
+    shift &= 7;
   }
 }
 
@@ -115,6 +186,6 @@ export function codesFromBytes(
 }
 
 /** Typed arrays are little-endian on every machine that runs JavaScript today. */
-function littleEndian(codes: CodeArray): Uint8Array<ArrayBuffer> {
+function littleEndian(codes: CodeArray | Int8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(codes.buffer, codes.byteOffset, codes.byteLength).slice();
 }

@@ -13,7 +13,8 @@
  */
 import { BitloomError } from '@bitloom/ir';
 import { checkCanonical } from '../scaled/group-integers.js';
-import { packBitStream, unpackRow } from './bit-stream.js';
+import { packBitStream } from './bit-stream.js';
+import { unpackNarrow } from './codes.js';
 import {
   type CanonicalMatrix,
   canonicalRowBytes,
@@ -140,7 +141,7 @@ export function packRows16(
       for (let r = 0; r < ROWS16_BLOCK_ROWS; r += 1) {
         const row = block + r;
         if (row < part.rowEnd) {
-          unpackRow(codes, row * rowBytes, bits, start, length, line, 0);
+          unpackNarrow(codes, row * rowBytes, bits, start, length, line, 0);
           line.fill(0, length);
         } else {
           line.fill(0);

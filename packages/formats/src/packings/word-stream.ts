@@ -1,6 +1,8 @@
 /**
  * Codes in 32-bit words, least significant bit first: the one primitive under GPTQ, AWQ and compressed-tensors. A
- * stream may run through an array with a stride, as when codes are packed along the rows of a row-major matrix.
+ * stream may run through an array with a stride, as when codes are packed along the rows of a row-major matrix. That,
+ * and padded words, is what streams of bytes do not have: `layouts/codes.ts` packs rows of codes of one width, and
+ * `sparsity/bit-cursor.ts` fields of different widths one after another.
  *
  * - `dense`: code i begins at bit i·bits of the stream and may cross from one word into the next. Where `bits`
  *   divides 32 none does.
