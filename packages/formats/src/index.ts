@@ -9,9 +9,12 @@ export { decodeElement } from './elements/decode-element.js';
 export { decodeTable } from './elements/decode-table.js';
 export * from './elements/element-formats.js';
 export { DEFAULT_ENCODE_POLICY, type EncodePolicy, encodeElement } from './elements/encode-element.js';
+export * from './elements/format-records.js';
 export * from './elements/half-precision.js';
+export { type QuantizeFloat8Options, quantizeFloat8 } from './fast/float8.js';
 export { dequantizeGroupsPacked, quantizeGroupsPacked } from './fast/group-integers.js';
 export { type MxElement, type MxOptions, quantizeMx } from './fast/microscaling.js';
+export { type QuantizeNvfp4Options, quantizeNvfp4 } from './fast/nvfp4.js';
 export type { EncodeScratch, GgmlBlock } from './ggml/block-format.js';
 export * from './ggml/block-sizes.js';
 export { ggmlFallback } from './ggml/fallback.js';
@@ -101,6 +104,7 @@ export {
   quantizeGroups,
   unpackCanonical,
 } from './scaled/group-integers.js';
+export { quantizeAffine } from './scaled/quantize-affine.js';
 export * from './scaled/quantize-linear.js';
 export { type QuantizeOptions, quantizeScaled } from './scaled/quantize-scaled.js';
 export { quantizeShifted } from './scaled/quantize-shifted.js';

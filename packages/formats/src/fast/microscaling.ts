@@ -3,9 +3,16 @@
  * last axis under one power of two, elements rounded to nearest even and saturating, at the speed of memory. Where the
  * SIMD functions do not serve, a plain loop gives the same bytes.
  */
-import { BitloomError, type ElementFormat, fixedFormat, floatFormat } from '@bitloom/ir';
-import { formatRange } from '../elements/element-formats.js';
-import { packCodes } from '../layouts/codes.js';
+import { BitloomError, type ElementFormat } from '@bitloom/ir';
+import {
+  E8M0,
+  FP4_E2M1,
+  FP6_E2M3,
+  FP6_E3M2,
+  FP8_E4M3FN,
+  FP8_E5M2,
+  MXINT8,
+} from '../elements/format-records.js';
 import { checkGroupShape, checkLength } from '../layouts/group-shape.js';
 import { blockOf } from '../schemes/block-grid.js';
 import { checkShape, elementsOf, type QuantizedTensor, rowsOf, type Tensor } from '../tensor.js';
@@ -13,16 +20,17 @@ import { type BlockBuffers, encodeBlocks } from './block-codes.js';
 import { type E8m0Rule, e8m0Coding, e8m0Rule, e8m0RuleNames } from './block-scales.js';
 import type { BlockShape } from './blocks.js';
 import { floatCoding, integerCoding } from './element-coding.js';
+import { encodePlainly, largestPlainly } from './plain-blocks.js';
 import { type EncodeSource, sharedEncodeSource } from './simd-module.js';
 
 /** Elements of OCP MX. */
-const ELEMENTS: Readonly<Record<MxElement, () => ElementFormat>> = {
-  fp8_e4m3fn: () => floatFormat('fp8_e4m3fn', 4, 3, { specials: 'fn' }),
-  fp8_e5m2: () => floatFormat('fp8_e5m2', 5, 2),
-  fp6_e2m3: () => floatFormat('fp6_e2m3', 2, 3, { specials: 'none' }),
-  fp6_e3m2: () => floatFormat('fp6_e3m2', 3, 2, { specials: 'none' }),
-  fp4_e2m1: () => floatFormat('fp4_e2m1', 2, 1, { specials: 'none' }),
-  mxint8: () => fixedFormat('mxint8', 8, 6),
+const ELEMENTS: Readonly<Record<MxElement, ElementFormat>> = {
+  fp8_e4m3fn: FP8_E4M3FN,
+  fp8_e5m2: FP8_E5M2,
+  fp6_e2m3: FP6_E2M3,
+  fp6_e3m2: FP6_E3M2,
+  fp4_e2m1: FP4_E2M1,
+  mxint8: MXINT8,
 };
 
 /** Name of an element of OCP MX. */
@@ -52,7 +60,7 @@ export function quantizeMx(
   source: EncodeSource = sharedEncodeSource,
 ): QuantizedTensor {
   if (!Object.hasOwn(ELEMENTS, element)) throw unknown('format-unknown', Object.keys(ELEMENTS), element);
-  const format = ELEMENTS[element]();
+  const format = ELEMENTS[element];
   const rule = e8m0Rule(name, format);
   if (rule === undefined) throw unknown('scheme-rule-unknown', e8m0RuleNames(), name);
   checkShape(shape);
@@ -61,7 +69,6 @@ export function quantizeMx(
   checkGroupShape({ rows, cols, bits, groupSize: blockSize });
   const block = blockOf({ strategy: 'group', groupSize: blockSize }, shape.length);
   checkLength('values', data.length, elementsOf(shape));
-  const scales = floatFormat('e8m0', 8, 0, { signed: false, specials: 'nan-only' });
   const coding = format.kind === 'int' ? integerCoding(8, -127, 127) : floatCoding(format);
   const components = {
     codes: new Uint8Array(rows * Math.ceil((cols * bits) / 8)),
@@ -69,72 +76,40 @@ export function quantizeMx(
   };
   const blocks = { rows, cols, group: blockSize };
   if (!encodeBlocks(data, blocks, coding, e8m0Coding(rule, format), components, source)) {
-    encodePlainly(data, blocks, format, rule, components);
+    encodeByDefinition(data, blocks, format, rule, components);
   }
   return {
     type: {
       kind: 'quantized',
       shape,
       element: format,
-      scales: [{ format: scales, block, direction: 'multiply', rule: name }],
+      scales: [{ format: E8M0, block, direction: 'multiply', rule: name }],
       layout: 'canonical',
     },
     components,
   };
 }
 
-/** 1.5 · 2^52: added to a float64 that is not too large, it leaves the nearest integer. */
-const INTEGER = 6755399441055744;
-
-/** The definition in one loop: for engines without SIMD, blocks that are not bytes, and values that are not finite. */
-function encodePlainly(
+/** The definition, for what the SIMD functions do not serve. */
+function encodeByDefinition(
   values: Float32Array,
-  { rows, cols, group }: BlockShape,
+  shape: BlockShape,
   element: ElementFormat,
   { divisor, addend, offset }: E8m0Rule,
   out: BlockBuffers,
 ): void {
-  const { bits, kind, mantissaBits, bias } = element;
-  const { max } = formatRange(element);
-  const codes = new Uint8Array(values.length);
-  const float = new Float32Array(1);
-  const word = new Int32Array(float.buffer);
-  const bitsOf = (value: number): number => {
-    float[0] = value;
-    return word[0];
-  };
-  const codeOf = (quotient: number): number => {
-    const size = Math.min(max, Math.abs(quotient));
-    const isNegative = bitsOf(quotient) < 0;
-    if (kind === 'int') {
-      const steps = size * 2 ** bias + INTEGER - INTEGER;
-      return isNegative ? -steps : steps;
+  const largest = largestPlainly(values, shape);
+  const bits = new Int32Array(Float32Array.from(largest, (amax) => amax / divisor).buffer);
+  const scales = largest.map((amax, block) => {
+    if (!(amax < Number.POSITIVE_INFINITY)) {
+      out.scales[block] = NAN_SCALE;
+      return Number.NaN;
     }
-    const exponent = Math.max((bitsOf(size) >> 23) - 127, 1 - bias);
-    const steps = size / 2 ** (exponent - mantissaBits) + INTEGER - INTEGER;
-    return (isNegative ? 2 ** (bits - 1) : 0) + (exponent + bias - 1) * 2 ** mantissaBits + steps;
-  };
-  let cell = 0;
-  for (let row = 0; row < rows; row += 1) {
-    for (let col = 0; col < cols; col += group, cell += 1) {
-      const start = row * cols + col;
-      const end = start + Math.min(group, cols - col);
-      // The largest bits without sign: those of a NaN are larger than those of infinity.
-      let largest = 0;
-      for (let i = start; i < end; i += 1) largest = Math.max(largest, bitsOf(Math.abs(values[i])));
-      if (largest >= 0x7f800000) {
-        out.scales[cell] = NAN_SCALE;
-        continue;
-      }
-      word[0] = largest;
-      const quotient = bitsOf(float[0] / divisor);
-      const code = quotient <= 0x400000 ? 0 : ((quotient + addend) >>> 23) - offset;
-      out.scales[cell] = Math.max(0, Math.min(254, code));
-      const scale = 2 ** (out.scales[cell] - 127);
-      for (let i = start; i < end; i += 1) codes[i] = codeOf(Math.fround(values[i] / scale));
-    }
-  }
-  out.codes.set(packCodes(codes, rows, cols, bits));
+    const code = bits[block] <= 0x400000 ? 0 : ((bits[block] + addend) >>> 23) - offset;
+    out.scales[block] = Math.max(0, Math.min(254, code));
+    return 2 ** (out.scales[block] - 127);
+  });
+  out.codes.set(encodePlainly(values, scales, shape, element));
 }
 
 function unknown(code: string, expected: readonly string[], got: string): BitloomError {

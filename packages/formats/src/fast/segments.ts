@@ -39,6 +39,8 @@ function isOneToOne({ rows, cols, group }: BlockShape, grid: BlockGrid): boolean
 export function largestByBlock(segments: BlockShape, grid: BlockGrid, largest: Float32Array): Float32Array {
   if (isOneToOne(segments, grid)) return largest;
   const out = new Float32Array(grid.cells);
+  // However many empty rows there are.
+  if (largest.length === 0) return out;
   forRows(segments, grid, (first, cells) => {
     for (let i = 0; i < cells.length; i += 1) {
       if (largest[first + i] > out[cells[i]]) out[cells[i]] = largest[first + i];
@@ -51,6 +53,7 @@ export function largestByBlock(segments: BlockShape, grid: BlockGrid, largest: F
 export function spreadToSegments(segments: BlockShape, grid: BlockGrid, values: Float32Array): Float32Array {
   if (isOneToOne(segments, grid)) return values;
   const out = new Float32Array(segments.rows * Math.ceil(segments.cols / segments.group));
+  if (out.length === 0) return out;
   forRows(segments, grid, (first, cells) => {
     for (let i = 0; i < cells.length; i += 1) out[first + i] = values[cells[i]];
   });

@@ -8,8 +8,7 @@ import { BitloomError, type NanPolicy } from '@bitloom/ir';
  * @throws BitloomError `quantize-not-finite` naming the element, under the policy `throw`
  */
 export function finiteValues(data: Float32Array, policy: NanPolicy, shape: readonly number[]): Float32Array {
-  let at = 0;
-  while (at < data.length && Number.isFinite(data[at])) at += 1;
+  const at = firstNotFinite(data);
   if (at === data.length) return data;
   if (policy === 'throw') throw notFinite(data[at], at, shape);
   let largest = 0;
@@ -19,6 +18,18 @@ export function finiteValues(data: Float32Array, policy: NanPolicy, shape: reado
   }
   const ofNan = policy === 'zero' ? 0 : largest;
   return data.map((value) => (Number.isNaN(value) ? ofNan : Math.max(-largest, Math.min(largest, value))));
+}
+
+/** @throws BitloomError `quantize-not-finite` naming the first element that is not */
+export function requireAllFinite(data: Float32Array, shape: readonly number[]): void {
+  const at = firstNotFinite(data);
+  if (at < data.length) throw notFinite(data[at], at, shape);
+}
+
+function firstNotFinite(data: Float32Array): number {
+  let at = 0;
+  while (at < data.length && Number.isFinite(data[at])) at += 1;
+  return at;
 }
 
 /** Indices along each axis of the element `index` of a row-major array. */

@@ -156,7 +156,7 @@ export function combineScales(inner: number, outer: OuterScale): number {
 }
 
 /** Statistics of every block; one object is filled again for each question. */
-function gatherStatistics(
+export function gatherStatistics(
   values: Float32Array,
   rows: number,
   grid: BlockGrid,
@@ -202,7 +202,7 @@ function gatherStatistics(
 const EMPTY_BLOCKS = 2 ** 24;
 
 /** There are never more blocks than elements, except where there are no elements at all. */
-function requireBlocks(blocks: number, elements: number, shape: readonly number[]): void {
+export function requireBlocks(blocks: number, elements: number, shape: readonly number[]): void {
   if (blocks <= Math.max(elements, EMPTY_BLOCKS)) return;
   throw new BitloomError({
     code: 'format-shape',
@@ -213,7 +213,8 @@ function requireBlocks(blocks: number, elements: number, shape: readonly number[
   });
 }
 
-function requireFit(
+/** Refuses a scale that overflowed its format. */
+export function requireFit(
   stored: Float32Array,
   wanted: Float32Array,
   level: ScaleScheme,

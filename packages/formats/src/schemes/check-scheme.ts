@@ -24,15 +24,7 @@ const ZERO_POINT_BITS = 22;
  */
 export function checkScheme(scheme: TensorScheme): void {
   const { element, scales, rounding, seed, stream, quotient, shiftGroups } = scheme;
-  const fail: Fail = (where, expected, got) => {
-    throw new BitloomError({
-      code: 'scheme-invalid',
-      message: `the scheme '${scheme.name}' contradicts itself`,
-      where,
-      expected,
-      got: String(got),
-    });
-  };
+  const fail = failOf(scheme);
   checkFormat(element, 'element', fail);
   if (scales.length === 0) fail('scales', 'at least one level', 'none');
   scales.forEach((level, index) => {
@@ -45,6 +37,28 @@ export function checkScheme(scheme: TensorScheme): void {
     fail('quotient', 'divide or reciprocal', quotient);
   }
   if (shiftGroups !== undefined) checkShift(shiftGroups, scheme, fail);
+}
+
+/** Checks the width of the codes and the granularities of a scheme that is otherwise known to make sense. */
+export function checkParameters(scheme: TensorScheme): void {
+  const fail = failOf(scheme);
+  const { bits } = scheme.element;
+  if (!(isWhole(bits, 1) && bits <= 8)) fail('element', 'codes of 1 to 8 bits', bits);
+  scheme.scales.forEach(({ granularity }, index) => {
+    checkGranularity(granularity, `scales[${index}].granularity`, fail);
+  });
+}
+
+function failOf({ name }: TensorScheme): Fail {
+  return (where, expected, got) => {
+    throw new BitloomError({
+      code: 'scheme-invalid',
+      message: `the scheme '${name}' contradicts itself`,
+      where,
+      expected,
+      got: String(got),
+    });
+  };
 }
 
 function checkFormat(format: ElementFormat, where: string, fail: Fail): void {

@@ -13,6 +13,7 @@ import {
   uintFormat,
 } from '@bitloom/ir';
 import { elementFormat } from '../elements/element-formats.js';
+import { E8M0, FP4_E2M1, FP8_E4M3FN } from '../elements/format-records.js';
 
 type Parts = Pick<TensorScheme, 'element' | 'scales'> & Partial<TensorScheme>;
 
@@ -75,7 +76,7 @@ export function affineScheme(
 export function mxScheme(element: string, rule = 'floor', name = `MX ${element}`): TensorScheme {
   return tensorScheme(name, {
     element: elementFormat(element),
-    scales: [scaleBy(elementFormat('e8m0'), perGroup(32), rule)],
+    scales: [scaleBy(E8M0, perGroup(32), rule)],
   });
 }
 
@@ -101,12 +102,12 @@ export function nvfp4Scheme(
 ): TensorScheme {
   const divides = tensorScale === 'divide';
   const rule = divides ? 'nvfp4-block-divided' : 'nvfp4-block';
-  const block = scaleBy(elementFormat('fp8_e4m3fn'), perGroup(16), rule);
+  const block = scaleBy(FP8_E4M3FN, perGroup(16), rule);
   const outer: ScaleScheme = divides
     ? { ...scaleBy(FP32, PER_TENSOR, '448·6/amax'), direction: 'divide' }
     : scaleBy(FP32, PER_TENSOR, 'amax/(448·6)');
   return tensorScheme(name, {
-    element: elementFormat('fp4_e2m1'),
+    element: FP4_E2M1,
     scales: tensorScale === 'none' ? [block] : [block, outer],
     ...(quotient === undefined ? {} : { quotient }),
   });

@@ -4,7 +4,8 @@ import { allCodes, type BlockStatistics, levels, type ScaleRule, within } from '
 
 const f = Math.fround;
 
-function affineZero({ min }: BlockStatistics, scale: number, element: ElementFormat): number {
+/** The zero point of {@link MINMAX}. */
+export function affineZero({ min }: BlockStatistics, scale: number, element: ElementFormat): number {
   const { lowest, highest } = allCodes(element);
   if (scale === 0) return Math.max(lowest, Math.min(highest, 0));
   const wanted = roundHalfEven(f(lowest - f(Math.min(0, min) / scale)));
