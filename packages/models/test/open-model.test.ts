@@ -247,8 +247,6 @@ describe('openModel', () => {
   it('says what it would have taken', async () => {
     const error = await expectBitloomError(() => openModel('llama-9000'), 'model-not-found');
     expect(error.expected).toContain('opt-6.7b');
-    await expectBitloomError(() => openModel(write('empty.bin', '')), 'llama2c-truncated');
-    await expectBitloomError(() => openModel(write('text.txt', 'Once upon a time there was a text.')));
     await expectBitloomError(() => openModel(scratch), 'file-not-found');
   });
 
@@ -262,6 +260,27 @@ describe('openModel', () => {
     const error = await expectBitloomError(() => openModel(write('foreign', bytes)), 'model-format-unknown');
     expect(error.got).toContain(name);
     expect(error.hint).not.toBeUndefined();
+  });
+
+  it.each<[string, Uint8Array | string, string]>([
+    ['an empty file', '', 'empty'],
+    ['a text', 'Once upon a time there was a text.'.repeat(100), 'no model'],
+    ['a few bytes', '{}', 'no model'],
+    ['zeros', new Uint8Array(4096), 'no model'],
+    ['numbers of another kind', llama2c([16, 24, 2 ** 20, 4, 2, 10, 8], 4000), 'no model'],
+  ])('says of %s what was looked for', async (_, bytes, message) => {
+    const error = await expectBitloomError(() => openModel(write('other', bytes)), 'model-format-unknown');
+    expect(error.message).toContain(message);
+    for (const known of ['GGUF', 'llama2.c', 'safetensors', 'bitloom'])
+      expect(error.expected).toContain(known);
+  });
+
+  it.each<[string, Uint8Array, string]>([
+    ['cut', llama2c(HEADER).subarray(0, 600), 'llama2c-size-mismatch'],
+    ['with a header that is damaged', llama2c([16, 24, 2, 3, 1, 10, 8], 3000), 'llama2c-header-invalid'],
+    ['of a later version', llama2c([0x616b3432, 1, 2, 4, 2, 10, 8], 8), 'llama2c-version'],
+  ])('knows a llama2.c checkpoint that is %s', async (_, bytes, code) => {
+    await expectBitloomError(() => openModel(write('damaged.bin', bytes)), code);
   });
 
   it('opens a checkpoint of any of the first bytes that others begin with', async () => {

@@ -67,12 +67,14 @@ describe('quantization_config', () => {
       bits: 4,
       groupSize: 128,
       version: 1,
+      symmetric: true,
       reordered: false,
       notes: [],
     });
     expect(read({ ...GPTQ, checkpoint_format: 'gptq_v2' })).toMatchObject({ version: 2 });
     expect(read({ ...GPTQ, format: 'gptq_v2', group_size: -1 })).toMatchObject({ version: 2, groupSize: -1 });
     expect(read({ ...GPTQ, desc_act: null })).toMatchObject({ reordered: undefined });
+    expect(read({ ...GPTQ, sym: null })).toMatchObject({ symmetric: false });
   });
 
   it('awq: in both spellings of its keys', () => {
@@ -161,6 +163,14 @@ describe('quantization_config', () => {
     expect(read(nested)?.method).toBe('compressed-tensors');
   });
 
+  it('compressed-tensors: groups have formats of their own where the whole says so', () => {
+    const groups = { a: { ...GROUP, format: 'int-quantized' } };
+    for (const format of ['mixed-precision', 'naive-quantized', null]) {
+      const record = read({ ...COMPRESSED, format, config_groups: groups });
+      expect(record).toMatchObject({ groups: [{ scheme: { format: 'int-quantized' } }] });
+    }
+  });
+
   it('compressed-tensors: quantised activations and caches are notes', () => {
     const activations = { num_bits: 8, type: 'int', strategy: 'token', dynamic: true, symmetric: true };
     const record = read({
@@ -170,6 +180,9 @@ describe('quantization_config', () => {
     });
     expect(record?.notes).toHaveLength(2);
     expect(record?.notes.join()).toContain('activations');
+    expect(record?.notes.join()).toContain(
+      'KV cache is quantised at run time by the tool that made it (float of 8',
+    );
     expect(record).toMatchObject({ kvCache: true, groups: [{ activations: true }] });
   });
 
@@ -241,6 +254,23 @@ describe('quantization_config', () => {
     ['a preset for a group', { ...COMPRESSED, config_groups: { W4A16: ['Linear'] } }, 'model-config-invalid'],
     ['a format that is not known', { ...COMPRESSED, format: 'marlin-24' }, 'model-unsupported'],
     ['mixed formats without their own', { ...COMPRESSED, format: 'mixed-precision' }, 'model-unsupported'],
+    [
+      'a format that is not that of its group',
+      { ...COMPRESSED, config_groups: { a: { ...GROUP, format: 'int-quantized' } } },
+      'model-config-invalid',
+    ],
+    ['a cache that is no object', { ...COMPRESSED, kv_cache_scheme: 'fp8' }, 'model-config-invalid'],
+    ['a cache of 1 bit', { ...COMPRESSED, kv_cache_scheme: { num_bits: 1 } }, 'model-config-invalid'],
+    ['a cache with a twist', { ...COMPRESSED, kv_cache_scheme: { twist: 1 } }, 'model-unsupported'],
+    [
+      'a cache in the outer configuration only',
+      {
+        quant_method: 'compressed-tensors',
+        kv_cache_scheme: { num_bits: 8, type: 'float' },
+        quantization_config: COMPRESSED,
+      },
+      'model-config-invalid',
+    ],
     [
       'sparse weights',
       { ...COMPRESSED, sparsity_config: { format: 'sparse-24-bitmask' } },

@@ -248,7 +248,24 @@ describe('a quantised folder', () => {
     ]);
     await open(gptq.files);
     const none = { format: 'awq', groupSize: 48 } as const;
-    await expectBitloomError(() => writeQuantizedHf(ragged, model.sections, none), 'model-config-invalid');
+    const error = await expectBitloomError(
+      () => writeQuantizedHf(ragged, model.sections, none),
+      'export-settings',
+    );
+    expect(error).toMatchObject({ where: "layer 'model.layers.0.self_attn.q_proj', cols" });
+    const odd = { format: 'hqq', groupSize: 5 } as const;
+    const whole = await expectBitloomError(
+      () => writeQuantizedHf(SMALL, small.sections, odd),
+      'export-settings',
+    );
+    expect(whole.message).toContain('a divisor of the 64 · 64 elements; got: 5;');
+    expect(whole.hint).toContain('--group-size 32');
+    const wide = { format: 'awq' } as const;
+    const awq = await expectBitloomError(
+      () => writeQuantizedHf(SMALL, small.sections, wide),
+      'export-settings',
+    );
+    expect(awq.hint).toContain('--group-size 64');
     await expectBitloomError(
       () => writeQuantizedHf(SMALL, small.sections, { format: 'gptq', groupSize: 0 }),
       'model-config-invalid',
@@ -295,6 +312,54 @@ describe('a quantised folder', () => {
 });
 
 describe('tensors of a quantised folder', () => {
+  it.each([
+    [2, 'gptq', 'gptq_v2'],
+    [3, 'gptq', 'gptq_v2'],
+    [4, 'gptq_v2', 'gptq'],
+    [8, 'gptq_v2', 'gptq'],
+  ] as const)('of %i bits in %s are not read as %s', async (bits, format, other) => {
+    const { files } = writeQuantizedHf(SMALL, small.sections, { format, bits, groupSize: 32 });
+    await open(files);
+    const error = await expectBitloomError(
+      async () => open(await changed(files, (entries) => entries, { checkpoint_format: other })),
+      'packing-zero-range',
+    );
+    const [middle, got] = [2 ** (bits - 1), 2 ** (bits - 1) + (other === 'gptq' ? 1 : -1)];
+    expect(error.where).toContain(Q);
+    expect(error).toMatchObject({ expected: `${middle}, as sym true says` });
+    expect(error.got).toBe(`${got} with checkpoint_format ${other}`);
+    expect(error.hint).toContain(`look like checkpoint_format ${format}:`);
+  });
+
+  it('of asymmetric GPTQ are not read as symmetric', async () => {
+    const { files } = writeQuantizedHf(SMALL, small.sections, {
+      format: 'gptq',
+      groupSize: 32,
+      symmetric: false,
+    });
+    const as = async (sym: unknown): Promise<unknown> =>
+      open(await changed(files, (entries) => entries, { sym }));
+    await expectBitloomError(() => as(true), 'packing-zero-range');
+    await as(null);
+  });
+
+  it('of GPTQ with one zero point beside the middle are refused, by module', async () => {
+    const { files } = writeQuantizedHf(SMALL, small.sections, { format: 'gptq', groupSize: 32 });
+    const name = 'model.layers.1.mlp.up_proj';
+    const spoil = (entries: SafetensorsEntry[]): SafetensorsEntry[] => {
+      const data =
+        entries.find((entry) => entry.name === `${name}.qzeros`)?.data.slice() ?? new Uint8Array(0);
+      data[data.length - 1] ^= 0x10;
+      return edit(`${name}.qzeros`, { data })(entries);
+    };
+    const error = await expectBitloomError(
+      async () => open(await changed(files, spoil)),
+      'packing-zero-range',
+    );
+    expect(error.where).toContain(name);
+    expect(error.got).toMatch(/^7 /);
+  });
+
   const gptq = writeQuantizedHf(SMALL, small.sections, { format: 'gptq', groupSize: 32 }).files;
   const packed = writeQuantizedHf(SMALL, small.sections, { format: 'pack-quantized', groupSize: 32 }).files;
   const hqq = writeQuantizedHf(SMALL, small.sections, { format: 'hqq', groupSize: 32 }).files;
@@ -471,7 +536,8 @@ describe('tensors of a quantised folder', () => {
       targets: ['Embedding', 're:lm_head$'],
       weights: { ...group.weights, num_bits: 8, strategy: 'channel', group_size: null },
     };
-    const config = { ignore: [], config_groups: { group_0: group, group_1: plain } };
+    const groups = { group_0: group, group_1: plain };
+    const config = { format: 'mixed-precision', ignore: [], config_groups: groups };
     const files = await changed(
       packed,
       (entries) =>

@@ -74,9 +74,16 @@ export function exportHf(source: ExportSource, options: HfExportOptions): HfExpo
       isFallback,
     };
   });
-  const notes = written.modules.flatMap(({ module, kept }) =>
-    kept === undefined ? [] : [`layer '${module}': float32, because ${kept}`],
-  );
+  const notes = written.modules.flatMap(({ module, kept, note }) => {
+    if (kept !== undefined) return [`layer '${module}': float32, because ${kept}`];
+    return note === undefined ? [] : [`layer '${module}': ${note}`];
+  });
+  const { bits = 8 } = settings;
+  if (format === 'int-quantized' && bits < 8) {
+    notes.push(
+      `int-quantized stores a byte for each code: ${bits} bits save no room; pack-quantized packs them`,
+    );
+  }
   if (record === undefined)
     notes.push('the model has no tokenizer: the folder takes and gives token ids only');
   const tokenizer = record === undefined ? {} : hfTokenizerFiles(record, source.model.text?.chatTemplate);

@@ -65,6 +65,24 @@ export async function readLlama2c(source: ByteSource): Promise<Llama2cFile> {
   return { name: source.name, config, tensors, close: () => source.close() };
 }
 
+/** A file may be this many times shorter or longer than its header says and still be taken for a damaged one. */
+const TOLERANCE = 64;
+
+/**
+ * Whether a file that cannot be read as llama2.c was probably meant to be: it begins as later versions do, or its
+ * header has sizes that fit its length roughly, as those of a file that is cut or damaged do. A text never has.
+ */
+export async function looksLikeLlama2c(source: ByteSource): Promise<boolean> {
+  if (source.size < HEADER_BYTES) return false;
+  const head = await source.read(0, HEADER_BYTES);
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const sizes = Array.from({ length: 7 }, (_, i) => Math.abs(view.getInt32(4 * i, true)));
+  if (sizes[0] === VERSIONED_MAGIC) return true;
+  const [width, hidden, layers, , , vocabulary] = sizes;
+  const most = 4 * (vocabulary * width + layers * width * (4 * width + 3 * hidden));
+  return most <= TOLERANCE * source.size && source.size <= TOLERANCE * most;
+}
+
 async function readHeader(source: ByteSource): Promise<DecoderConfig> {
   const cursor = new Cursor(source, 'llama2c-truncated');
   await cursor.need(HEADER_BYTES, 'the header');

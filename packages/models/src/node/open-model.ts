@@ -15,7 +15,7 @@ import { hfCheckpoint } from '../families/hf-checkpoint.js';
 import { llama2cCheckpoint } from '../families/llama2c.js';
 import { readGguf } from '../gguf/reader.js';
 import { readChatTemplate } from '../hf/chat-template.js';
-import { readLlama2c } from '../llama2c/checkpoint.js';
+import { looksLikeLlama2c, readLlama2c } from '../llama2c/checkpoint.js';
 import { createTokenizer } from '../tokenizers/create-tokenizer.js';
 import { readGgufTokenizer } from '../tokenizers/gguf-tokenizer.js';
 import { readHfTokenizer } from '../tokenizers/hf-tokenizer-files.js';
@@ -122,7 +122,9 @@ async function openModelFile(path: string, options: OpenOptions): Promise<OpenMo
     }
     if (startsWith(head, 'GGUF')) return openGgufFile(source, options);
     requireNotForeign(head, path);
-    const file = await readLlama2c(source);
+    const file = await readLlama2c(source).catch(async (error: unknown) => {
+      throw (await looksLikeLlama2c(source)) ? error : unknownFile(source);
+    });
     const tokenizer = options.tokenizer ?? neighbourTokenizer(path, file.config.vocabSize);
     const record = await givenTokenizer({ ...options, tokenizer }, file.config.vocabSize);
     return bundleCheckpoint(llama2cCheckpoint(file), {
@@ -130,6 +132,26 @@ async function openModelFile(path: string, options: OpenOptions): Promise<OpenMo
       format: 'llama2.c',
       ...(record === undefined ? {} : { tokenizer: record }),
     });
+  });
+}
+
+/** What is tried on a file, in this order. */
+const LOOKED_FOR =
+  'a bitloom model (its magic), a GGUF file (GGUF), a llama2.c .bin (seven sizes that the file has room for); ' +
+  'safetensors are opened by their folder, which has a config.json';
+
+/** Nothing that is read begins like this. */
+function unknownFile({ name, size }: ByteSource): BitloomError {
+  return new BitloomError({
+    code: 'model-format-unknown',
+    message: size === 0 ? 'this file is empty' : 'this file is no model of a format that is read',
+    where: name,
+    expected: LOOKED_FOR,
+    got: size === 0 ? 'no bytes' : `${size} bytes that begin like none of them`,
+    hint:
+      size === 0
+        ? 'fetch or write the file again'
+        : 'check the path: `bitloom inspect FILE` shows what a file is',
   });
 }
 

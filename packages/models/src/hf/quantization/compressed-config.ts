@@ -66,8 +66,7 @@ export function readCompressedConfig(config: ConfigReader): CompressedRecord {
     if (group === undefined) throw invalidConfig(groupsConfig.where, name, 'an object', null);
     return readGroup(name, group, inner, budget, notes);
   });
-  const kvCache = inner.value('kv_cache_scheme') !== undefined;
-  if (kvCache) notes.push('the KV cache is quantised at run time by the tool that made it, and is not here');
+  const kvCache = readCacheScheme(config, inner, notes);
   return {
     method: 'compressed-tensors',
     groups,
@@ -95,7 +94,37 @@ function readGroup(
   if (weights === undefined) return { name, targets, activations };
   const own = group.value('format');
   const format = own === undefined ? config.choice('format', FORMATS) : group.choice('format', FORMATS);
+  requireSameFormat(config, format);
   return { name, targets, activations, scheme: readScheme(weights, format) };
+}
+
+/** The format of the whole is that of every group, or says that groups differ. */
+function requireSameFormat(config: ConfigReader, group: Format): void {
+  const whole = config.value('format');
+  if (whole === undefined || whole === group || whole === 'mixed-precision') return;
+  // The older name of a format: plain codes, of whichever type the arguments say.
+  const plain: readonly unknown[] = ['naive-quantized', 'int-quantized', 'float-quantized'];
+  const isNaive = whole === 'naive-quantized' || group === 'naive-quantized';
+  if (isNaive && plain.includes(whole) && plain.includes(group)) return;
+  throw invalidConfig(config.where, 'format', `${group}, as its group says, or mixed-precision`, whole);
+}
+
+/** Whether the KV cache was quantised; how is of no concern to weights, but must be sane and said once. */
+function readCacheScheme(outer: ConfigReader, inner: ConfigReader, notes: string[]): boolean {
+  const [scheme, other] = [inner, outer].map((config) => config.object('kv_cache_scheme'));
+  if (scheme === undefined) {
+    if (other === undefined) return false;
+    const expected = 'none, or the same in the quantisation_config inside';
+    throw invalidConfig(outer.where, 'kv_cache_scheme', expected, outer.value('kv_cache_scheme'));
+  }
+  requireKnownKeys(scheme, ARGUMENT_KEYS);
+  const type = scheme.choice('type', ['int', 'float'], 'int');
+  const bits = scheme.integer('num_bits', 8);
+  if (bits < 2 || bits > 16) throw invalidConfig(scheme.where, 'num_bits', '2 to 16', bits);
+  notes.push(
+    `the KV cache is quantised at run time by the tool that made it (${type} of ${bits} bits), and stays float here`,
+  );
+  return true;
 }
 
 /** Whether activations are quantised; how is of no concern to weights, but must be sane. */

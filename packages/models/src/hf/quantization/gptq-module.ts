@@ -1,7 +1,7 @@
 /** A GPTQ module: `qweight`, `qzeros`, `scales` and mostly `g_idx`. Rows of W are columns of its tensors. */
 import { type GptqShape, gptqGroups, gptqLengths, readGptq } from '@bitloom/formats';
 import { BitloomError } from '@bitloom/ir';
-import type { TensorFile } from '../../tensors/tensor-file.js';
+import type { StoredTensor, TensorFile } from '../../tensors/tensor-file.js';
 import { inModule, type ModuleShape, type PackedModule } from './packed-module.js';
 import type { GptqRecord } from './quantization-record.js';
 import { readColumns, readWhole, requireTensor, SCALE_TYPES, storedFloats } from './stored-arrays.js';
@@ -9,7 +9,7 @@ import { readColumns, readWhole, requireTensor, SCALE_TYPES, storedFloats } from
 /**
  * Opens a GPTQ module.
  * @throws BitloomError `model-tensor-missing`, `model-tensor-shape`, `model-tensor-type`, `packing-shape`,
- *   `packing-group-index`
+ *   `packing-group-index`, `packing-zero-range`
  */
 export async function openGptqModule(
   file: TensorFile,
@@ -33,7 +33,7 @@ export async function openGptqModule(
     const found = inModule(file.name, name, () => gptqGroups(groupIndex, cols, groupSize));
     if (found.kind === 'indexed' && record.reordered === false) throw unexpectedOrder(file.name, index.name);
   }
-  return {
+  const module: PackedModule = {
     name,
     rows,
     cols,
@@ -50,6 +50,54 @@ export async function openGptqModule(
       return readGptq(part, { ...shape, rows: end - start });
     },
   };
+  if (record.symmetric) await requireSymmetric(file.name, module, qzeros, record);
+  return module;
+}
+
+/**
+ * Holds the zero points against what the configuration says of them: all in the middle of the codes. They are few, so
+ * all are looked at when a module is opened; a wrong `sym` or `checkpoint_format` would shift every weight in silence.
+ * @throws BitloomError `packing-zero-range`
+ */
+async function requireSymmetric(
+  file: string,
+  module: PackedModule,
+  qzeros: StoredTensor,
+  { bits, version }: GptqRecord,
+): Promise<void> {
+  const middle = 2 ** (bits - 1);
+  const expected = middleWords(bits, version);
+  const words = new Int32Array((await readWhole(qzeros)).buffer);
+  const [, width] = qzeros.shape;
+  const bad = words.findIndex((word, i) => word !== expected[(i % width) % expected.length]);
+  if (bad < 0) return;
+  const { rowUnit } = module;
+  const row = Math.floor(((bad % width) * 32) / bits / rowUnit) * rowUnit;
+  const { zeros = new Float32Array(0) } = module.readRows(row, row + rowUnit);
+  const got = zeros.find((zero) => zero !== middle);
+  // One too few or too many everywhere is how the other version looks.
+  const other = version === 1 ? 'gptq_v2' : 'gptq';
+  const isOther = got === middle + (version === 1 ? 1 : -1);
+  throw new BitloomError({
+    code: 'packing-zero-range',
+    message: 'a symmetric GPTQ weight has a zero point other than the middle',
+    where: `${file}, ${module.name}, ${qzeros.name}`,
+    expected: `${middle}, as sym true says`,
+    got: `${got} with checkpoint_format ${version === 1 ? 'gptq' : 'gptq_v2'}`,
+    hint: isOther
+      ? `the tensors look like checkpoint_format ${other}: the configuration was changed, or belongs to another checkpoint`
+      : 'the configuration belongs to another checkpoint: its sym or checkpoint_format is not that of the tensors',
+  });
+}
+
+/** Words of zero points that are all in the middle, as they are stored; they repeat. */
+function middleWords(bits: number, version: 1 | 2): Int32Array {
+  const stored = 2 ** (bits - 1) - (version === 1 ? 1 : 0);
+  const words = new Int32Array(bits === 3 ? 3 : 1);
+  for (let at = 0; at < words.length * 32; at += 1) {
+    words[at >>> 5] |= ((stored >>> (at % bits)) & 1) << (at & 31);
+  }
+  return words;
 }
 
 /** Readers differ on such a file: some go by the index, some by the configuration. */

@@ -13,6 +13,8 @@ export interface GptqRecord {
   readonly groupSize: number;
   /** How zero points are stored (`checkpoint_format`). */
   readonly version: 1 | 2;
+  /** `sym`: every zero point is the middle of the codes; false where the configuration does not promise it. */
+  readonly symmetric: boolean;
   /** `desc_act`: columns may be in any group; undefined where the configuration does not say. */
   readonly reordered: boolean | undefined;
   readonly notes: readonly string[];

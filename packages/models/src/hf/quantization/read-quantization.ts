@@ -90,12 +90,13 @@ function readGptqConfig(config: ConfigReader): GptqRecord {
       config.value('format'),
     );
   }
-  config.flag('sym', true);
   return {
     method: 'gptq',
     bits: bitsOf(config, 'bits', GPTQ_BITS),
     groupSize: groupSizeOf(config, 'group_size'),
     version: format === 'gptq_v2' ? 2 : 1,
+    // A file that does not say it promises nothing: tools before AutoGPTQ wrote no such key.
+    symmetric: config.flag('sym', false),
     reordered: config.value('desc_act') === undefined ? undefined : config.flag('desc_act', false),
     notes: [],
   };

@@ -69,6 +69,8 @@ export interface QuantizedHfModule {
   readonly bitsPerWeight: number;
   /** Why it is float, where it is. */
   readonly kept?: string;
+  /** What became of it other than the settings say at first sight. */
+  readonly note?: string;
 }
 
 export interface QuantizedHf {
@@ -94,8 +96,8 @@ const HEAD = 'lm_head';
 /**
  * The files of a quantised Hugging Face folder.
  * @param sections float32 weights by parameter name, as `openModel` gives them
- * @throws BitloomError `model-unsupported` for configurations that Llama does not have, `model-config-invalid` for
- *   settings that fit no layer, `quantize-not-finite`, `packing-bits`, `packing-scale-not-finite`
+ * @throws BitloomError `model-unsupported` for configurations that Llama does not have, `model-config-invalid`,
+ *   `export-settings` for settings that fit no layer, `quantize-not-finite`, `packing-bits`, `packing-scale-not-finite`
  */
 export function writeQuantizedHf(
   config: DecoderConfig,
@@ -108,22 +110,21 @@ export function writeQuantizedHf(
   const rule = writer.rule(options);
   const entries: SafetensorsEntry[] = [];
   const modules: QuantizedHfModule[] = [];
+  const unfit: Unfit[] = [];
   for (const { parameter, tensor, shape, values } of hfLlamaTensors(config, sections)) {
     const module = tensor.replace(/\.weight$/, '');
     const packed =
       parameter.role === 'linear' && module !== HEAD
         ? packModule(module, shape, values, rule, writer)
         : undefined;
+    if (packed !== undefined && 'kept' in packed) unfit.push({ module, shape, error: packed.error });
     if (packed === undefined || 'kept' in packed) entries.push(f32Entry(tensor, shape, values));
     else entries.push(...packed.entries);
     if (packed !== undefined) modules.push(reportOf(module, packed, values.length));
   }
   const kept = modules.filter((module) => module.kept !== undefined).map(({ module }) => module);
   const written = modules.filter((module) => module.kept === undefined).map(({ module }) => module);
-  if (written.length === 0) {
-    const expected = 'settings that fit at least one linear layer';
-    throw invalidConfig('options', 'group size or width', expected, modules[0]?.kept ?? 'no linear layers');
-  }
+  if (written.length === 0) throw fitsNothing(options, unfit);
   const quantization = writer.config(options, [...kept, HEAD], written);
   return { files: hfFiles({ ...json, quantization_config: quantization }, entries), modules };
 }
@@ -137,31 +138,83 @@ function checkOptions({ format, groupSize = 1 }: QuantizedHfOptions): void {
   throw invalidConfig('options', 'groupSize', 'a positive integer', groupSize);
 }
 
+type PackedModule =
+  | { readonly entries: SafetensorsEntry[]; readonly note?: string }
+  | { readonly kept: string; readonly error: BitloomError };
+
 function packModule(
   module: string,
   shape: readonly number[],
   values: Float32Array,
   rule: RoundToNearestRule,
   writer: FormatWriter,
-): { readonly entries: SafetensorsEntry[] } | { readonly kept: string } {
+): PackedModule {
   const [rows, cols] = shape;
   try {
-    return { entries: writer.entries(module, roundToNearest(values, { rows, cols }, rule)) };
+    const packed = roundToNearest(values, { rows, cols }, rule);
+    const note = groupNote(packed);
+    return { entries: writer.entries(module, packed), ...(note === undefined ? {} : { note }) };
   } catch (error) {
     // A size that the format does not have is no fault of the model; everything else is for the caller.
     if (!(error instanceof BitloomError) || error.code !== 'packing-shape') throw error;
-    return { kept: `${error.where} must be ${error.expected}, and is ${error.got}` };
+    return { kept: `${error.where} must be ${error.expected}, and is ${error.got}`, error };
   }
 }
 
-function reportOf(
-  module: string,
-  packed: { readonly entries: SafetensorsEntry[] } | { readonly kept: string },
-  elements: number,
-): QuantizedHfModule {
+/** Groups that are not as long as their setting says, because rows end before. */
+function groupNote({ cols, groups }: PackedLinear): string | undefined {
+  if (groups.kind !== 'columns' || cols % groups.groupSize === 0) return undefined;
+  if (cols < groups.groupSize)
+    return `rows of ${cols} are shorter than a group of ${groups.groupSize}: one group per row`;
+  return `groups of ${groups.groupSize}, the last of each row holds ${cols % groups.groupSize}`;
+}
+
+/** A layer that the settings do not fit. */
+interface Unfit {
+  readonly module: string;
+  readonly shape: readonly number[];
+  readonly error: BitloomError;
+}
+
+/** Smallest group that is worth its scale. */
+const LEAST_GROUP = 8;
+/** Largest group that is advised where a smaller one was asked for. */
+const USUAL_GROUP = 32;
+
+/** Nothing would be quantised: said with the first layer that does not fit, and a group size that does. */
+function fitsNothing({ format, groupSize = 128 }: QuantizedHfOptions, unfit: readonly Unfit[]): BitloomError {
+  const [first] = unfit;
+  const group = fittingGroup(unfit, Math.max(groupSize, USUAL_GROUP));
+  return new BitloomError({
+    code: 'export-settings',
+    message: `these settings of ${format} fit no linear layer of the model`,
+    where: first === undefined ? 'options' : `layer '${first.module}', ${first.error.where}`,
+    expected: first?.error.expected ?? 'a model with linear layers',
+    got: first?.error.got ?? 'none',
+    hint:
+      group === undefined || group === groupSize
+        ? 'choose another type'
+        : `choose groups that divide the rows: --group-size ${group}`,
+  });
+}
+
+/** The largest power of two up to `most` that divides the commonest width; undefined where it is too small. */
+function fittingGroup(unfit: readonly Unfit[], most: number): number | undefined {
+  const counts = new Map<number, number>();
+  for (const { shape } of unfit) counts.set(shape[1], (counts.get(shape[1]) ?? 0) + 1);
+  const [commonest] = [...counts].sort(([, a], [, b]) => b - a);
+  if (commonest === undefined) return undefined;
+  let group = LEAST_GROUP;
+  if (commonest[0] % group !== 0) return undefined;
+  while (2 * group <= most && commonest[0] % (2 * group) === 0) group *= 2;
+  return group;
+}
+
+function reportOf(module: string, packed: PackedModule, elements: number): QuantizedHfModule {
   if ('kept' in packed) return { module, bitsPerWeight: 32, kept: packed.kept };
-  const bytes = packed.entries.reduce((sum, { data }) => sum + data.byteLength, 0);
-  return { module, bitsPerWeight: (8 * bytes) / elements };
+  const { entries, note } = packed;
+  const bytes = entries.reduce((sum, { data }) => sum + data.byteLength, 0);
+  return { module, bitsPerWeight: (8 * bytes) / elements, ...(note === undefined ? {} : { note }) };
 }
 
 /** The last two parts of a module's name, which are the same in every layer: `self_attn.q_proj`. */
