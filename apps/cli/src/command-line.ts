@@ -83,11 +83,11 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .requiredOption(
       '-s, --schemes <names>',
       'schemes, divided by commas (see `bitloom formats`)',
-      splitSchemes,
+      (value: string, previous: string[] | undefined) => splitSchemes(value, previous, terminal.log),
     )
     .option('--text <file>', 'text to score, UTF-8; without it there is no perplexity')
     .option('--context <tokens>', 'tokens of a window', integer(3), 256)
-    .option('--chunks <n>', 'most windows (default: all)', integer(1))
+    .option('--chunks <n>', 'most windows of the text (default: all)', integer(1))
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--threads <n>', 'threads', integer(1), 1)
     .action(async (model: string, options: CompareOptions) => {

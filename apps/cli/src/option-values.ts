@@ -27,7 +27,19 @@ export function collect(value: string, previous: readonly string[] | undefined):
   return [...(previous ?? []), value];
 }
 
-/** `--schemes a,b,c`, also given several times. Commas inside MLS<2,4> belong to the name. */
-export function splitSchemes(value: string, previous: readonly string[] = []): string[] {
-  return [...previous, ...(value.match(/[^,<]+(?:<[^>]*>)?[^,<]*/g) ?? [])];
+/**
+ * `--schemes a,b,c`, also given several times. Commas inside MLS<2,4> belong to the name; blanks around one do not.
+ * @param log is told of empty names, which are left out
+ */
+export function splitSchemes(
+  value: string,
+  previous: readonly string[] = [],
+  log: (line: string) => void = () => {},
+): string[] {
+  // A comma before which a bracket stands open is followed by its end before any other begins.
+  const parts = value.split(/,(?![^<]*>)/).map((part) => part.trim());
+  const names = parts.filter((part) => part !== '');
+  if (names.length === 0) throw new InvalidArgumentError('Expected names divided by commas.');
+  if (names.length < parts.length) log(`note: '${value}' has an empty name, which is left out`);
+  return [...previous, ...names];
 }

@@ -6,6 +6,7 @@ import {
   BitloomError,
   type Device,
   deviceHash,
+  FLOAT_NUMERICS,
   findFunction,
   type GraphFunction,
   INSTRUCTION_SET_VERSION,
@@ -49,9 +50,13 @@ const DEFAULT_CHUNK = 128;
 export function compile(model: Model, device: Device, options: CompileOptions = {}): Program {
   const key = numericsKey(model.numerics);
   if (!device.numerics.includes(key)) {
+    const isFloat = key === numericsKey(FLOAT_NUMERICS);
+    const why = isFloat
+      ? ', which are float32, of dequantised weights where it has them: cards compute W8A8 and W4A8'
+      : '';
     throw new BitloomError({
       code: 'compiler-numerics-unsupported',
-      message: `the card '${device.name}' does not compute the numerics of scheme '${model.numerics.scheme}'`,
+      message: `the card '${device.name}' does not compute the numerics of scheme '${model.numerics.scheme}'${why}`,
       where: `device '${device.name}'`,
       expected: device.numerics.join(', '),
       got: key,

@@ -31,7 +31,13 @@ export type { GgufValueType } from './gguf/types.js';
 export type { GgufLimits } from './gguf/value-reader.js';
 export { encodeGguf, type GgufContent, type GgufTensorInput, ggufWrites } from './gguf/writer.js';
 export { readChatTemplate } from './hf/chat-template.js';
-export { exportHf, HF_STORAGE_TYPES, type HfExport, type HfExportOptions } from './hf/export-hf.js';
+export {
+  exportHf,
+  exportHfAsync,
+  HF_STORAGE_TYPES,
+  type HfExport,
+  type HfExportOptions,
+} from './hf/export-hf.js';
 export {
   QUANTIZED_HF_FORMATS,
   type QuantizedHf,
@@ -40,6 +46,7 @@ export {
   type QuantizedHfOptions,
   writeQuantizedHf,
 } from './hf/quantization/write-quantized-hf.js';
+export type { WatchOptions } from './hf/steps.js';
 export { type HfFiles, type HfLlamaOptions, writeHfLlama } from './hf/write-hf-llama.js';
 export type { JsonObject, JsonValue } from './json/strict-json.js';
 export { type Llama2cFile, readLlama2c } from './llama2c/checkpoint.js';

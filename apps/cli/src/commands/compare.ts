@@ -21,7 +21,7 @@ export async function compare(spec: string, options: CompareOptions, terminal: T
   );
   try {
     if (isShapeOnly(model.model)) throw shapeOnly(spec);
-    const scored = scoredText(spec, model, options);
+    const scored = scoredText(spec, model, options, schemes.length, terminal);
     const rows: ComparedScheme[] = [];
     for (const scheme of schemes) {
       const quantized = quantizeModel(model, scheme);

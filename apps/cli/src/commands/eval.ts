@@ -1,5 +1,6 @@
 /** `bitloom eval`: perplexity of a text, as llama-perplexity computes it. */
 import { type PerplexityResult, textPerplexity } from '@bitloom/runtime';
+import { announceWindows } from '../comparison/announce-windows.js';
 import { EXIT } from '../exit-codes.js';
 import { openEngine } from '../input/engine.js';
 import { readText } from '../input/read-text.js';
@@ -40,11 +41,15 @@ export async function evaluate(spec: string, options: EvalOptions, terminal: Ter
   );
   try {
     const progress = await terminal.progress('evaluating');
+    const announce = announceWindows(terminal, options, 1);
     const started = performance.now();
     const result = textPerplexity(opened.engine, opened.tokenizer, text, {
       context,
       ...(chunks === undefined ? {} : { chunks }),
-      onProgress: ({ chunk, chunks: total }) => progress.update(chunk, total),
+      onProgress: ({ chunk, chunks: total }) => {
+        announce(total);
+        progress.update(chunk, total);
+      },
     });
     progress.stop();
     const seconds = (performance.now() - started) / 1000;

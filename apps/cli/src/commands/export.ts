@@ -3,7 +3,7 @@ import { BitloomError } from '@bitloom/ir';
 import {
   type ExportedTensor,
   exportGguf,
-  exportHf,
+  exportHfAsync,
   GGUF_STORAGE_TYPES,
   HF_STORAGE_TYPES,
 } from '@bitloom/models';
@@ -11,7 +11,7 @@ import { type OpenModel, openModel, writeFolder, writeGguf } from '@bitloom/mode
 import { EXIT } from '../exit-codes.js';
 import { modelInputs } from '../output/require-not-input.js';
 import { type Inputs, requireNewFolder, requireWritable } from '../output/require-writable.js';
-import { watchWrite } from '../output/write-large.js';
+import { watchWork, watchWrite } from '../output/write-large.js';
 import { groupNotes } from '../terminal/notes.js';
 import { bytes, count } from '../terminal/quantity.js';
 import { formatColumns, formatFacts } from '../terminal/table.js';
@@ -42,20 +42,45 @@ interface Format {
   readonly usual: string;
   /** Other names that people know types by. */
   readonly aliases: Readonly<Record<string, string>>;
+  /** Options that a type has no use for, with the reason. */
+  refused(type: string): RefusedOptions;
   /** Looks at the place before the work begins. */
   prepare(output: string, inputs: Inputs): void;
   write(model: OpenModel, type: string, options: ExportOptions, terminal: Terminal): Promise<Written>;
 }
+
+const INTEGER_OPTIONS = ['bits', 'groupSize', 'asymmetric'] as const;
+
+/** Why an option does nothing, or the one value that says what is done anyway. */
+type RefusedOptions = Readonly<
+  Partial<
+    Record<(typeof INTEGER_OPTIONS)[number], string | { readonly only: number; readonly reason: string }>
+  >
+>;
+
+function refuseAll(why: string): RefusedOptions {
+  return Object.fromEntries(INTEGER_OPTIONS.map((name) => [name, why]));
+}
+
+/** What types of Hugging Face folders leave no choice about. */
+const HF_REFUSED: Readonly<Record<string, RefusedOptions>> = {
+  f32: refuseAll('f32 has no integers'),
+  awq: { bits: { only: 4, reason: 'AWQ packs no other width' } },
+  hqq: { asymmetric: 'HQQ always has zero points' },
+  'float-quantized': refuseAll('FP8 has no integers, and a scale for each output'),
+  'nvfp4-pack-quantized': refuseAll('NVFP4 prescribes its elements and groups of 16'),
+  'mxfp4-pack-quantized': refuseAll('MXFP4 prescribes its elements and groups of 32'),
+};
 
 const FORMATS: Readonly<Record<string, Format>> = {
   gguf: {
     types: GGUF_STORAGE_TYPES,
     usual: 'F16',
     aliases: {},
+    refused: () => refuseAll('blocks of GGML have widths and groups of their own'),
     prepare: requireWritable,
     async write(model, type, options, terminal) {
       const { output } = options;
-      refuseIntegerOptions(options, 'blocks of GGML have widths and groups of their own');
       const { content, tensors, notes } = exportGguf(model, { type });
       const fileBytes = await watchWrite(output, terminal, (watch) => writeGguf(output, content, watch));
       return { fileBytes, tensors, notes };
@@ -71,16 +96,19 @@ const FORMATS: Readonly<Record<string, Format>> = {
       fp8: 'float-quantized',
       int8: 'int-quantized',
     },
+    refused: (type) => HF_REFUSED[type] ?? {},
     prepare: requireNewFolder,
     async write(model, type, options, terminal) {
       const { output, bits, groupSize, asymmetric } = options;
-      if (/f32|float|fp4/.test(type)) refuseIntegerOptions(options, `${type} has no integers`);
-      const { files, tensors, notes } = exportHf(model, {
+      const settings = {
         type,
         ...(bits === undefined ? {} : { bits }),
         ...(groupSize === undefined ? {} : { groupSize }),
         ...(asymmetric === undefined ? {} : { symmetric: !asymmetric }),
-      });
+      };
+      const { files, tensors, notes } = await watchWork(`rounding to ${type}`, terminal, (watch) =>
+        exportHfAsync(model, settings, watch),
+      );
       const fileBytes = await watchWrite(output, terminal, (watch) => writeFolder(output, files, watch));
       return { fileBytes, tensors, notes };
     },
@@ -94,6 +122,7 @@ export async function exportModel(spec: string, options: ExportOptions, terminal
   const given = (options.type ?? format.usual).toLowerCase();
   const wanted = Object.hasOwn(format.aliases, given) ? format.aliases[given] : given;
   const type = format.types.find((known) => known.toLowerCase() === wanted) ?? unknownType(format, options);
+  refuseOptions(options, format.refused(type));
   format.prepare(output, modelInputs(spec, tokenizer));
   const model = await openModel(spec, tokenizer === undefined ? {} : { tokenizer });
   try {
@@ -183,15 +212,19 @@ function unknownType(format: Format, options: ExportOptions): never {
 }
 
 /** Settings that do nothing are refused, because somebody meant something by them. */
-function refuseIntegerOptions({ bits, groupSize, asymmetric }: ExportOptions, why: string): void {
-  const given = Object.entries({ bits, groupSize, asymmetric }).find(([, value]) => value !== undefined);
-  if (given === undefined) return;
-  throw new BitloomError({
-    code: 'export-option',
-    message: 'this option does nothing for this type',
-    where: `--${given[0] === 'groupSize' ? 'group-size' : given[0]}`,
-    expected: `no such option: ${why}`,
-    got: String(given[1]),
-    hint: 'leave it out, or choose a type such as gptq',
-  });
+function refuseOptions(options: ExportOptions, refused: RefusedOptions): void {
+  for (const name of INTEGER_OPTIONS) {
+    const value = options[name];
+    const why = refused[name];
+    if (value === undefined || why === undefined) continue;
+    if (typeof why !== 'string' && why.only === value) continue;
+    throw new BitloomError({
+      code: 'export-option',
+      message: 'this option does nothing for this type',
+      where: `--${name === 'groupSize' ? 'group-size' : name}`,
+      expected: typeof why === 'string' ? `no such option: ${why}` : `${why.only}: ${why.reason}`,
+      got: String(value),
+      hint: 'leave it out, or choose a type such as gptq',
+    });
+  }
 }

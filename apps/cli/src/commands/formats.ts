@@ -3,12 +3,13 @@ import {
   decodeElement,
   describe,
   ELEMENT_FORMATS,
+  elementFormat,
   formatRange,
   preset,
   presetNames,
   type SchemeDescription,
 } from '@bitloom/formats';
-import type { ElementFormat, TensorScheme } from '@bitloom/ir';
+import { BitloomError, type ElementFormat, type TensorScheme } from '@bitloom/ir';
 import { EXIT } from '../exit-codes.js';
 import { requireWritable } from '../output/require-writable.js';
 import { writeText } from '../output/write-text.js';
@@ -41,17 +42,53 @@ export async function formats(
   requireWritable(svg, []);
   if (svg !== undefined) await writePicture(name, svg, terminal);
   if (name === undefined) return listAll(terminal);
-  if (Object.hasOwn(ELEMENT_FORMATS, name)) return showElement(ELEMENT_FORMATS[name], terminal);
-  return showScheme(name, terminal);
+  const found = findFormat(name);
+  return 'element' in found ? showElement(found.element, terminal) : showScheme(found.scheme, terminal);
+}
+
+type Found = { readonly element: ElementFormat } | { readonly scheme: string };
+
+/**
+ * What a name means: an element by its own name, a scheme, then an element by another program's name or as <E,M>.
+ * @throws BitloomError `format-record` for widths that no element has, `preset-unknown`
+ */
+function findFormat(name: string): Found {
+  if (Object.hasOwn(ELEMENT_FORMATS, name)) return { element: ELEMENT_FORMATS[name] };
+  return (
+    known('preset-unknown', () => ({ scheme: preset(name).name })) ??
+    known('format-unknown', () => ({ element: elementFormat(name) })) ??
+    unknownName(name)
+  );
+}
+
+/** What `find` finds; undefined where it throws that it knows no such name. */
+function known<T>(code: string, find: () => T): T | undefined {
+  try {
+    return find();
+  } catch (error) {
+    if (error instanceof BitloomError && error.code === code) return undefined;
+    throw error;
+  }
+}
+
+function unknownName(name: string): never {
+  throw new BitloomError({
+    code: 'preset-unknown',
+    message: 'there is no scheme or element format of this name',
+    expected: [...presetNames(), ...Object.keys(ELEMENT_FORMATS)].join(', '),
+    got: name,
+    hint: '`bitloom formats` lists them; families are MLS<E,M>, ShiftQuant<bits>x<groups> and elements <E,M>',
+  });
 }
 
 /** Code points of one element; without a name, of those of 4 to 8 bits that people compare. */
 async function writePicture(name: string | undefined, path: string, terminal: Terminal): Promise<void> {
   const { codePointsSvg } = await import('@bitloom/formats');
   const shown = name === undefined ? COMPARED : [name];
-  const elements = shown.map((one) =>
-    Object.hasOwn(ELEMENT_FORMATS, one) ? ELEMENT_FORMATS[one] : preset(one).weights.element,
-  );
+  const elements = shown.map((one) => {
+    const found = findFormat(one);
+    return 'element' in found ? found.element : preset(found.scheme).weights.element;
+  });
   const axis = elements.some(({ kind }) => kind === 'float') ? 'symlog' : 'linear';
   writeText(path, codePointsSvg(elements, { axis }));
   terminal.log(`wrote ${path}`);

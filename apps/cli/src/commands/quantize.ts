@@ -31,7 +31,7 @@ export async function quantize(spec: string, options: QuantizeOptions, terminal:
     ...(context === undefined ? {} : { context }),
   });
   try {
-    const scored = scoredText(spec, model, { ...options, context: window });
+    const scored = scoredText(spec, model, { ...options, context: window }, 2, terminal);
     const quantized = quantizeModel(model, scheme);
     const saved = await writeModelFile(output, quantized, quantized.notes, terminal);
     if (isShapeOnly(model.model)) {

@@ -31,6 +31,8 @@ export interface ScoredText {
   readonly context: number;
   readonly chunks?: number;
   readonly threads: number;
+  /** Told how many windows there are, for each that is scored. */
+  onWindows(windows: number): void;
 }
 
 /** Measures `quantized` against the float model it was made from; perplexity where there is a text. */
@@ -63,7 +65,7 @@ export async function compareScheme(
 
 async function score(
   model: ModelBundle,
-  { text, tokenizer, context, chunks, threads }: ScoredText,
+  { text, tokenizer, context, chunks, threads, onWindows }: ScoredText,
   terminal: Terminal,
 ): Promise<{ readonly perplexity: number; readonly nll: number }> {
   const kernels = createKernels({ threads });
@@ -73,7 +75,10 @@ async function score(
     const { perplexity, nll } = textPerplexity(engine, tokenizer, text, {
       context,
       ...(chunks === undefined ? {} : { chunks }),
-      onProgress: ({ chunk, chunks: all }) => progress.update(chunk, all),
+      onProgress: ({ chunk, chunks: all }) => {
+        onWindows(all);
+        progress.update(chunk, all);
+      },
     });
     progress.stop();
     engine.close();

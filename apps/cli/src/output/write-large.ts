@@ -17,19 +17,28 @@ export function writeLarge(path: string, content: ContainerContent, terminal: Te
   return watchWrite(path, terminal, (options) => writeContainerAsync(path, content, options));
 }
 
-/** Runs a write that can be watched and cancelled. `path` is what the bar calls it. */
-export async function watchWrite<T>(
+/** Runs a write that can be watched and cancelled. */
+export function watchWrite<T>(
   path: string,
   terminal: Terminal,
   write: (options: AsyncWriteOptions) => Promise<T>,
 ): Promise<T> {
-  const progress = await terminal.progress(`writing ${path}`);
+  return watchWork(`writing ${path}`, terminal, write);
+}
+
+/** Runs work that can be watched and cancelled. `name` is what the bar calls it. */
+export async function watchWork<T>(
+  name: string,
+  terminal: Terminal,
+  work: (options: AsyncWriteOptions) => Promise<T>,
+): Promise<T> {
+  const progress = await terminal.progress(name);
   const controller = new AbortController();
   const cancel = (): void => controller.abort();
   const signals = ['SIGINT', 'SIGTERM'] as const;
   for (const signal of signals) process.on(signal, cancel);
   try {
-    return await write({
+    return await work({
       signal: controller.signal,
       onProgress: (done, total) => progress.update(done, total),
     });

@@ -4,6 +4,7 @@
  * the start of the command does not load `@bitloom/ir`.
  */
 import { EXIT } from '../exit-codes.js';
+import { nearestName } from './nearest-name.js';
 
 /** What an error says beside its headline; the names that `BitloomError.toJSON` uses. */
 export type FactName = 'where' | 'expected' | 'got' | 'hint';
@@ -39,6 +40,23 @@ const EXIT_OF: Readonly<Record<string, number>> = {
   'write-cancelled': EXIT.interrupted,
 };
 
+/** Errors whose `got` is a name, and whose `expected` lists the names there are. */
+const NAME_ERRORS: ReadonlySet<string> = new Set([
+  'device-unknown',
+  'export-type-unknown',
+  'format-unknown',
+  'model-not-found',
+  'preset-unknown',
+  'scheme-unknown',
+]);
+
+function suggestion({ code, expected, got }: TypedError): string | undefined {
+  if (!NAME_ERRORS.has(code) || expected === undefined || got === undefined) return undefined;
+  const names = expected.replace(/^a path, or one of /, '').split(/[,;] /);
+  const meant = nearestName(got.replace(/^"(.*)"$/, '$1'), names);
+  return meant === undefined ? undefined : `did you mean ${meant}?`;
+}
+
 export function describeError(error: unknown): ErrorText {
   if (isTypedError(error)) {
     const facts = (['where', 'expected', 'got', 'hint'] as const).flatMap((name) => {
@@ -49,6 +67,12 @@ export function describeError(error: unknown): ErrorText {
     const headline = error.message.endsWith(tail)
       ? error.message.slice(0, error.message.length - tail.length)
       : error.message;
+    const meant = suggestion(error);
+    if (meant !== undefined) {
+      const said = facts.findIndex(([name]) => name === 'hint');
+      const mend = said < 0 ? meant : `${meant} ${facts[said][1]}`;
+      facts.splice(said < 0 ? facts.length : said, 1, ['hint', mend]);
+    }
     return { code: error.code, headline, facts, exitCode: EXIT_OF[error.code] ?? EXIT.badInput };
   }
   const message = error instanceof Error ? error.message : String(error);

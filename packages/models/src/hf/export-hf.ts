@@ -17,8 +17,9 @@ import {
   type QuantizedHfFormat,
   type QuantizedHfModule,
   type QuantizedHfOptions,
-  writeQuantizedHf,
+  quantizedHfSteps,
 } from './quantization/write-quantized-hf.js';
+import { runSteps, type Steps, type WatchOptions, watchSteps } from './steps.js';
 import { type HfLlamaOptions, hfLlamaInPieces, hfTensorName } from './write-hf-llama.js';
 
 /** Types of linear layers: float32, or a quantised format. */
@@ -44,6 +45,23 @@ export interface HfExport {
  *   `model-unsupported` for decoders that Llama is not, and what `writeQuantizedHf` throws
  */
 export function exportHf(source: ExportSource, options: HfExportOptions): HfExport {
+  return runSteps(exportSteps(source, options));
+}
+
+/**
+ * As {@link exportHf}, with a turn for everything else after each tensor that is quantised.
+ *
+ * @throws BitloomError `write-cancelled`, and as {@link exportHf}
+ */
+export async function exportHfAsync(
+  source: ExportSource,
+  options: HfExportOptions,
+  watch: WatchOptions = {},
+): Promise<HfExport> {
+  return watchSteps(exportSteps(source, options), watch);
+}
+
+function* exportSteps(source: ExportSource, options: HfExportOptions): Steps<HfExport> {
   const { type, ...settings } = options;
   const format = formatOf(type);
   requireFloatWeights(source.model);
@@ -58,7 +76,7 @@ export function exportHf(source: ExportSource, options: HfExportOptions): HfExpo
   const written: Pick<HfExport, 'files'> & { modules: readonly QuantizedHfModule[] } =
     format === undefined
       ? { files: hfLlamaInPieces(config, source.sections, text), modules: [] }
-      : writeQuantizedHf(config, source.sections, { ...settings, ...text, format });
+      : yield* quantizedHfSteps(config, source.sections, { ...settings, ...text, format });
   const modules = new Map(written.modules.map((module) => [`${module.module}.weight`, module]));
   const tensors = decoderParameters(config).map((parameter): ExportedTensor => {
     const name = hfTensorName(parameter.name);

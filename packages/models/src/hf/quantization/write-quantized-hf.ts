@@ -13,7 +13,9 @@ import {
 } from '@bitloom/formats';
 import { BitloomError, type SectionSource } from '@bitloom/ir';
 import { type DecoderConfig, invalidConfig, unsupportedModel } from '../../decoder/decoder-config.js';
+import { decoderParameters } from '../../decoder/parameters.js';
 import { f32Entry, type SafetensorsEntry } from '../../safetensors/writer.js';
+import { runSteps, type Steps } from '../steps.js';
 import {
   type HfFiles,
   type HfLlamaOptions,
@@ -21,6 +23,7 @@ import {
   hfLlamaConfig,
   hfLlamaTensors,
 } from '../write-hf-llama.js';
+import { fitsNothing, type Unfit } from './fits-nothing.js';
 import {
   awqEntries,
   fp4Entries,
@@ -104,6 +107,18 @@ export function writeQuantizedHf(
   sections: SectionSource,
   options: QuantizedHfOptions,
 ): QuantizedHf {
+  return runSteps(quantizedHfSteps(config, sections, options));
+}
+
+/**
+ * As {@link writeQuantizedHf}, with a step after each tensor.
+ * @throws BitloomError as {@link writeQuantizedHf}
+ */
+export function* quantizedHfSteps(
+  config: DecoderConfig,
+  sections: SectionSource,
+  options: QuantizedHfOptions,
+): Steps<QuantizedHf> {
   checkOptions(options);
   const writer = FORMATS[options.format];
   const json = hfLlamaConfig(config, options);
@@ -111,6 +126,8 @@ export function writeQuantizedHf(
   const entries: SafetensorsEntry[] = [];
   const modules: QuantizedHfModule[] = [];
   const unfit: Unfit[] = [];
+  const total = decoderParameters(config).length;
+  let done = 0;
   for (const { parameter, tensor, shape, values } of hfLlamaTensors(config, sections)) {
     const module = tensor.replace(/\.weight$/, '');
     const packed =
@@ -121,10 +138,12 @@ export function writeQuantizedHf(
     if (packed === undefined || 'kept' in packed) entries.push(f32Entry(tensor, shape, values));
     else entries.push(...packed.entries);
     if (packed !== undefined) modules.push(reportOf(module, packed, values.length));
+    done += 1;
+    yield { done, total };
   }
   const kept = modules.filter((module) => module.kept !== undefined).map(({ module }) => module);
   const written = modules.filter((module) => module.kept === undefined).map(({ module }) => module);
-  if (written.length === 0) throw fitsNothing(options, unfit);
+  if (written.length === 0) throw fitsNothing(options.format, options.groupSize, unfit);
   const quantization = writer.config(options, [...kept, HEAD], written);
   return { files: hfFiles({ ...json, quantization_config: quantization }, entries), modules };
 }
@@ -167,47 +186,6 @@ function groupNote({ cols, groups }: PackedLinear): string | undefined {
   if (cols < groups.groupSize)
     return `rows of ${cols} are shorter than a group of ${groups.groupSize}: one group per row`;
   return `groups of ${groups.groupSize}, the last of each row holds ${cols % groups.groupSize}`;
-}
-
-/** A layer that the settings do not fit. */
-interface Unfit {
-  readonly module: string;
-  readonly shape: readonly number[];
-  readonly error: BitloomError;
-}
-
-/** Smallest group that is worth its scale. */
-const LEAST_GROUP = 8;
-/** Largest group that is advised where a smaller one was asked for. */
-const USUAL_GROUP = 32;
-
-/** Nothing would be quantised: said with the first layer that does not fit, and a group size that does. */
-function fitsNothing({ format, groupSize = 128 }: QuantizedHfOptions, unfit: readonly Unfit[]): BitloomError {
-  const [first] = unfit;
-  const group = fittingGroup(unfit, Math.max(groupSize, USUAL_GROUP));
-  return new BitloomError({
-    code: 'export-settings',
-    message: `these settings of ${format} fit no linear layer of the model`,
-    where: first === undefined ? 'options' : `layer '${first.module}', ${first.error.where}`,
-    expected: first?.error.expected ?? 'a model with linear layers',
-    got: first?.error.got ?? 'none',
-    hint:
-      group === undefined || group === groupSize
-        ? 'choose another type'
-        : `choose groups that divide the rows: --group-size ${group}`,
-  });
-}
-
-/** The largest power of two up to `most` that divides the commonest width; undefined where it is too small. */
-function fittingGroup(unfit: readonly Unfit[], most: number): number | undefined {
-  const counts = new Map<number, number>();
-  for (const { shape } of unfit) counts.set(shape[1], (counts.get(shape[1]) ?? 0) + 1);
-  const [commonest] = [...counts].sort(([, a], [, b]) => b - a);
-  if (commonest === undefined) return undefined;
-  let group = LEAST_GROUP;
-  if (commonest[0] % group !== 0) return undefined;
-  while (2 * group <= most && commonest[0] % (2 * group) === 0) group *= 2;
-  return group;
 }
 
 function reportOf(module: string, packed: PackedModule, elements: number): QuantizedHfModule {
