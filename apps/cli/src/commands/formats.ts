@@ -53,6 +53,21 @@ type Found = { readonly element: ElementFormat } | { readonly scheme: string };
  * @throws BitloomError `format-record` for widths that no element has, `preset-unknown`
  */
 function findFormat(name: string): Found {
+  try {
+    return lookUp(name);
+  } catch (error) {
+    if (!(error instanceof BitloomError) || error.hint !== undefined) throw error;
+    const { code, where, expected, got } = error;
+    // The message already holds the other fields after its first sentence.
+    const message = error.message.split('; ', 1)[0];
+    throw new BitloomError({ code, message, where, expected, got, hint: MEND, cause: error });
+  }
+}
+
+const MEND =
+  '`bitloom formats` lists them; families are MLS<E,M>, ShiftQuant<bits>x<groups> and elements <E,M>';
+
+function lookUp(name: string): Found {
   if (Object.hasOwn(ELEMENT_FORMATS, name)) return { element: ELEMENT_FORMATS[name] };
   return (
     known('preset-unknown', () => ({ scheme: preset(name).name })) ??
@@ -77,7 +92,7 @@ function unknownName(name: string): never {
     message: 'there is no scheme or element format of this name',
     expected: [...presetNames(), ...Object.keys(ELEMENT_FORMATS)].join(', '),
     got: name,
-    hint: '`bitloom formats` lists them; families are MLS<E,M>, ShiftQuant<bits>x<groups> and elements <E,M>',
+    hint: MEND,
   });
 }
 

@@ -151,7 +151,7 @@ function unknownFile({ name, size }: ByteSource): BitloomError {
     hint:
       size === 0
         ? 'fetch or write the file again'
-        : 'check the path: `bitloom inspect FILE` shows what a file is',
+        : 'check the path, or convert the model to GGUF or safetensors',
   });
 }
 
