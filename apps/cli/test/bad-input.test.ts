@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cli, expectRefusal, shell, useBuiltCli, useScratch } from './support/cli.js';
+import { expectRefused } from './support/in-process.js';
 import { writeTinyModel } from './support/tiny-model.js';
 
 useBuiltCli();
@@ -24,6 +25,8 @@ beforeAll(() => {
   mkdirSync(scratch.path('empty'));
   writeZeros(scratch.path('short.bin'), [16, 24, 2, 4, 2, 10, 8], 600);
   writeFileSync(scratch.path('magic.gguf'), 'GGUF');
+  writeFileSync(scratch.path('notes.txt'), 'Notes about a model. '.repeat(20));
+  writeFileSync(scratch.path('nothing.bin'), '');
   writeFileSync(scratch.path('zip.bin'), Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
 });
 
@@ -34,12 +37,19 @@ describe('models', () => {
     ['a checkpoint that was cut', 'short.bin', 'llama2c-size-mismatch'],
     ['a GGUF file that was cut', 'magic.gguf', 'gguf-truncated'],
     ['a zip archive', 'zip.bin', 'model-format-unknown'],
+    ['a text', 'notes.txt', 'model-format-unknown'],
+    ['an empty file', 'nothing.bin', 'model-format-unknown'],
   ])('%s', async (_, name, code) => {
-    const result = await cli(['run', scratch.path(name), '--prompt', 'x', '--json']);
+    const run = await expectRefused(['run', scratch.path(name), '--prompt', 'x'], code);
+    expect(run.error).toContain(`where: ${scratch.path(name)}`);
+  });
+
+  test('with --json the error is one line of JSON', async () => {
+    const result = await cli(['run', scratch.path('short.bin'), '--prompt', 'x', '--json']);
     expect(result).toMatchObject({ code: 2, stdout: '' });
     const { error } = JSON.parse(result.stderr) as { error: Record<string, string> };
-    expect(error.code).toBe(code);
-    expect(error.where).toContain(scratch.path(name));
+    expect(error.code).toBe('llama2c-size-mismatch');
+    expect(error.where).toContain(scratch.path('short.bin'));
   });
 
   test('shapes of the zoo cannot be run, and the error says what can be done', async () => {
@@ -52,10 +62,15 @@ describe('names', () => {
   test.each([
     ['a device', ['simulate', 'gpt2', '--device', 'u281'], 'device-unknown'],
     ['a scheme', ['simulate', 'gpt2', '--scheme', 'W5A5'], 'scheme-unknown'],
-    ['a scheme of quantize', ['quantize', 'gpt2', '--scheme', 'w4a8', '-o', 'x'], 'scheme-unknown'],
+    [
+      'a scheme of quantize',
+      ['quantize', 'gpt2', '--scheme', 'w4a8', '-o', 'no-such-file'],
+      'scheme-unknown',
+    ],
     ['lengths beyond the context', ['simulate', 'gpt2', '--prefill', '1024'], 'context-full'],
   ])('%s that does not exist', async (_, args, code) => {
-    await expectRefusal(args, code, { cwd: scratch.path('empty') });
+    const { error } = await expectRefused(args, code);
+    expect(error).toMatch(/\nhint: ./);
     expect(readdirSync(scratch.path('empty'))).toEqual([]);
   });
 });
@@ -68,7 +83,8 @@ describe('outputs', () => {
     ['no name', ['simulate', 'tiny.bitloom', '--html', '']],
     ['a place of the demo', ['demo', '--output', 'none/x.html']],
   ])('%s', async (_, args) => {
-    await expectRefusal(args, 'write-failed', { cwd: scratch.path() });
+    const placed = args.map((arg) => (/^(?:none|empty$|tiny)/.test(arg) ? scratch.path(arg) : arg));
+    await expectRefused(placed, 'write-failed');
     expect(readdirSync(scratch.path('empty'))).toEqual([]);
   });
 

@@ -1,7 +1,8 @@
 /** Checkpoints for other programs: what `export` writes is read back as the same model, or it is not written at all. */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cli, cliJson, expectRefusal, shell, useBuiltCli, useScratch } from './support/cli.js';
+import { expectRefused, runInProcess } from './support/in-process.js';
 import { TINY, writeTinyModel } from './support/tiny-model.js';
 
 useBuiltCli();
@@ -31,10 +32,13 @@ describe('gguf', () => {
       fallbacks: [],
       notes: [],
     });
-    const expected = await text(tiny());
+    const [expected, got, summary] = await Promise.all([
+      text(tiny()),
+      text(path),
+      cliJson(['inspect', path, '--verify']),
+    ]);
     expect(expected).not.toBe('');
-    expect(await text(path)).toBe(expected);
-    const summary = await cliJson(['inspect', path, '--verify']);
+    expect(got).toBe(expected);
     expect(summary).toMatchObject({ format: 'GGUF' });
   });
 
@@ -49,17 +53,17 @@ describe('gguf', () => {
       expect.objectContaining({ type: 'F32', tensors: 2 * TINY.layers + 1 }),
     ]);
     expect(result.fallbacks).toHaveLength(layers);
-    const { stdout, stderr } = await cli(['export', tiny(), '-f', 'gguf', '-t', 'Q4_K', '-o', path]);
+    const { stdout, log } = await runInProcess(['export', tiny(), '-f', 'gguf', '-t', 'Q4_K', '-o', path]);
     expect(stdout).toContain(
       "tensor 'blk.*.ffn_down.weight': rows of 76 are no whole blocks of 256, F16 instead of Q4_K (2 times)",
     );
     expect(stdout).toMatch(/F16 +16 +[\d ]+ +[\d.]+ kB +16\.00/);
-    expect(stderr).toContain(`wrote ${path}`);
+    expect(log.join()).toContain(`wrote ${path}`);
   });
 
   test('of the same model gives the same bytes', async () => {
     for (const name of ['a.gguf', 'b.gguf']) {
-      await cliJson(['export', tiny(), '-f', 'gguf', '-t', 'bf16', '-o', scratch.path(name)]);
+      await runInProcess(['export', tiny(), '-f', 'gguf', '-t', 'bf16', '-o', scratch.path(name)]);
     }
     expect(readFileSync(scratch.path('a.gguf')).equals(readFileSync(scratch.path('b.gguf')))).toBe(true);
   });
@@ -78,15 +82,15 @@ describe('hf', () => {
     const expected = await text(tiny());
     for (const name of ['there', 'new']) {
       const path = scratch.path(name);
-      const result = await cliJson(['export', tiny(), '-f', 'hf', '-o', path]);
-      expect(result).toMatchObject({ format: 'hf', type: 'f32', notes: [] });
+      const { stdout } = await runInProcess(['export', tiny(), '-f', 'hf', '-o', path, '--json']);
+      expect(JSON.parse(stdout)).toMatchObject({ format: 'hf', type: 'f32', notes: [] });
       expect(readdirSync(path).sort()).toEqual([
         'config.json',
         'model.safetensors',
         'tokenizer.json',
         'tokenizer_config.json',
       ]);
-      expect(await text(path)).toBe(expected);
+      if (name === 'new') expect(await text(path)).toBe(expected);
     }
   });
 
@@ -125,8 +129,42 @@ describe('hf', () => {
       '16',
       '--asymmetric',
     ];
-    const result = await cliJson([...args, '-o', scratch.path('ct')]);
-    expect(result.type).toBe('pack-quantized');
+    const { stdout } = await runInProcess([...args, '-o', scratch.path('ct'), '--json']);
+    expect(JSON.parse(stdout).type).toBe('pack-quantized');
+  });
+
+  test('notes what settings do that nobody would guess', async () => {
+    const args = ['export', tiny(), '-f', 'hf', '-t'];
+    const short = await runInProcess([...args, 'gptq', '-o', scratch.path('short')]);
+    expect(short.stdout).toMatch(/rows of 48 are shorter than a group of 128: one group per row \(2 times\)/);
+    const wide = await runInProcess([...args, 'int8', '--bits', '4', '-o', scratch.path('wide')]);
+    expect(wide.stdout).toContain('a byte for each code: 4 bits save no room');
+    const four = await runInProcess([
+      ...[...args, 'awq', '--bits', '4', '--group-size', '16', '-o', scratch.path('four')],
+    ]);
+    expect(four).toMatchObject({ exitCode: 0 });
+  });
+
+  test('that is being rounded is cancelled cleanly', async () => {
+    const header = [512, 1376, 12, 8, 8, 512, 64];
+    const large = scratch.path('large.bin');
+    writeFileSync(large, new Uint8Array(Int32Array.from(header).buffer));
+    const [dim, hidden, layers, , , vocabulary, length] = header;
+    const floats =
+      vocabulary * dim + layers * (2 * dim + 4 * dim * dim + 3 * dim * hidden) + dim + length * 64;
+    truncateSync(large, 28 + 4 * floats);
+    mkdirSync(scratch.path('cancelled'));
+    const args = ['export', large, '-f', 'hf', '-t', 'hqq', '-o', scratch.path('cancelled', 'x')];
+    const others = process.listeners('SIGINT');
+    const run = runInProcess(args);
+    // Only the command is interrupted, once it listens.
+    const interrupt = setInterval(() => {
+      for (const listen of process.listeners('SIGINT')) if (!others.includes(listen)) listen('SIGINT');
+    });
+    const { code, exitCode, error } = await run.finally(() => clearInterval(interrupt));
+    expect({ code, exitCode }).toEqual({ code: 'write-cancelled', exitCode: 130 });
+    expect(error).toContain('before anything was written');
+    expect(readdirSync(scratch.path('cancelled'))).toEqual([]);
   });
 });
 
@@ -147,10 +185,17 @@ describe('refusals leave nothing behind', () => {
       ['tiny.bitloom', '-f', 'hf', '-t', 'gptq', '--bits', '7', '-o', 'x'],
       'packing-bits',
     ],
+    ['groups that fit no layer', ['tiny.bitloom', '-f', 'hf', '-t', 'awq', '-o', 'x'], 'export-settings'],
+    ['a width of AWQ', ['tiny.bitloom', '-f', 'hf', '-t', 'awq', '--bits', '8', '-o', 'x'], 'export-option'],
     [
-      'groups that fit no layer',
-      ['tiny.bitloom', '-f', 'hf', '-t', 'awq', '-o', 'x'],
-      'model-config-invalid',
+      'no zero points of HQQ',
+      ['tiny.bitloom', '-f', 'hf', '-t', 'hqq', '--asymmetric', '-o', 'x'],
+      'export-option',
+    ],
+    [
+      'a width of NVFP4',
+      ['tiny.bitloom', '-f', 'hf', '-t', 'nvfp4', '--bits', '4', '-o', 'x'],
+      'export-option',
     ],
     ['shapes of the zoo', ['tinyllama-1.1b', '-f', 'gguf', '-o', 'x'], 'export-unsupported'],
     ['a folder that is not empty', ['tiny.bitloom', '-f', 'hf', '-o', 'full'], 'write-failed'],
@@ -162,7 +207,9 @@ describe('refusals leave nothing behind', () => {
   ];
   test.each(cases)('%s', async (_, args, code) => {
     const before = readdirSync(scratch.path()).sort();
-    await expectRefusal(['export', ...args], code, { cwd: scratch.path() });
+    const paths = ['tiny.bitloom', 'x', 'full', 'full/x', 'none/x'];
+    const placed = args.map((arg) => (paths.includes(arg) ? scratch.path(arg) : arg));
+    await expectRefused(['export', ...placed], code);
     expect(readdirSync(scratch.path()).sort()).toEqual(before);
     expect(readdirSync(scratch.path('full'))).toEqual(['x']);
   });

@@ -3,8 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { ELEMENT_FORMATS, presetNames } from '@bitloom/formats';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { dataPath, hasData } from '../../../test/support/data.js';
+import { announceWindows } from '../src/comparison/announce-windows.js';
 import { splitSchemes } from '../src/option-values.js';
+import { nearestName } from '../src/terminal/nearest-name.js';
 import { cli, cliJson, expectRefusal, useBuiltCli, useScratch } from './support/cli.js';
+import { expectRefused, runInProcess } from './support/in-process.js';
 import { writeTinyModel } from './support/tiny-model.js';
 
 useBuiltCli();
@@ -15,6 +18,12 @@ beforeAll(() => {
   writeFileSync(scratch.path('text.txt'), 'the cat sat, a dog ran. '.repeat(40));
 });
 
+const run = async (...args: string[]): Promise<string> => {
+  const { error, stdout } = await runInProcess(args);
+  expect(error).toBe('');
+  return stdout;
+};
+
 describe('formats', () => {
   test('lists every scheme and element format', async () => {
     const { code, stdout } = await cli(['formats']);
@@ -22,8 +31,7 @@ describe('formats', () => {
     for (const name of [...presetNames(), ...Object.keys(ELEMENT_FORMATS)]) {
       expect(stdout).toMatch(new RegExp(`^${name.replace(/[<>]/g, '.')} `, 'm'));
     }
-    const document = await cliJson(['formats']);
-    expect(document).toMatchObject({
+    expect(JSON.parse(await run('formats', '--json'))).toMatchObject({
       schemes: expect.arrayContaining([
         expect.objectContaining({ name: 'MXFP4', bitsPerWeight: 4.25, range: [-6, 6] }),
         expect.objectContaining({ name: 'Q4_K', bitsPerWeight: 4.5 }),
@@ -33,71 +41,124 @@ describe('formats', () => {
     });
   });
 
-  test('describes one scheme, member of a family or element', async () => {
-    expect((await cli(['formats', 'NVFP4'])).stdout).toContain('fp8_e4m3fn per 16');
-    expect((await cli(['formats', 'MLS<2,4>'])).stdout).toContain('mls_e2m4');
-    expect((await cli(['formats', 'ShiftQuant5x7'])).stdout).toContain('7 groups');
-    expect((await cli(['formats', 'fp4_e2m1'])).stdout).toContain('0 0.5 1 1.5 2 3 4 6 -0');
-    expect(await cliJson(['formats', 'Q4_K'])).toMatchObject({ weights: { layout: 'ggml.q4_K' } });
+  test.each([
+    ['NVFP4', 'fp8_e4m3fn per 16'],
+    ['MLS<2,4>', 'mls_e2m4'],
+    ['ShiftQuant5x7', '7 groups'],
+    ['fp4_e2m1', '0 0.5 1 1.5 2 3 4 6 -0'],
+    ['<2,1>', '0 0.5 1 1.5 2 3 4 6 -0'],
+    ['e5m2fnuz', 'fp8_e5m2fnuz\n'],
+    ['FP8', 'per output channel'],
+    ['q4_k', 'Q4_K: GGML'],
+  ])('describes %s', async (name, expected) => {
+    expect(await run('formats', name)).toContain(expected);
+  });
+
+  test('describes as a document', async () => {
+    expect(JSON.parse(await run('formats', 'Q4_K', '--json'))).toMatchObject({
+      weights: { layout: 'ggml.q4_K' },
+    });
+    expect(JSON.parse(await run('formats', '<3,2>', '--json'))).toMatchObject({
+      exponentBits: 3,
+      mantissaBits: 2,
+    });
   });
 
   test('draws the code points', async () => {
     const path = scratch.path('points.svg');
-    expect(await cli(['formats', 'MXFP4', '--svg', path])).toMatchObject({ code: 0 });
+    await run('formats', 'MXFP4', '--svg', path);
     expect(readFileSync(path, 'utf8')).toMatch(/^<svg.*fp4_e2m1.*<\/svg>\s*$/s);
-    await expectRefusal(['formats', 'MXFP4', '--svg', scratch.path('nowhere', 'points.svg')], 'write-failed');
+    await run('formats', '<2,3>', '--svg', path);
+    expect(readFileSync(path, 'utf8')).toMatch(/^<svg.*<\/svg>\s*$/s);
+    await expectRefused(['formats', 'MXFP4', '--svg', scratch.path('nowhere', 'points.svg')], 'write-failed');
   });
 
-  test('refuses an unknown name with the names there are', async () => {
+  test('refuses an unknown name with the names there are, the nearest first', async () => {
     expect((await expectRefusal(['formats', 'FP3'], 'preset-unknown')).stderr).toMatch(/MXFP4.*Q4_K/);
+    const meant = await expectRefused(['formats', 'MXPF4'], 'preset-unknown');
+    expect(meant.error).toContain('hint: did you mean MXFP4? `bitloom formats` lists them');
+    for (const [name, code] of [
+      ['<99,9>', 'format-record'],
+      ['MLS<9,9>', 'mls-option'],
+    ]) {
+      expect((await expectRefused(['formats', name], code)).error).toContain('hint: `bitloom formats`');
+    }
   });
+});
+
+test('the nearest name is one that could have been meant', () => {
+  const names = ['W8A8', 'MXFP4', 'NVFP4', 'Q4_K', 'u280', 'llama2-7b'];
+  expect(nearestName('mxfp4', names)).toBe('MXFP4');
+  expect(nearestName('MXPF4', names)).toBe('MXFP4');
+  expect(nearestName('Q4K', names)).toBe('Q4_K');
+  expect(nearestName('u208', names)).toBe('u280');
+  expect(nearestName('lama2-7b', names)).toBe('llama2-7b');
+  for (const far of ['', 'x', 'int', 'checkpoint.bin']) expect(nearestName(far, names)).toBeUndefined();
+  expect(nearestName('x', [])).toBeUndefined();
 });
 
 test('schemes are divided by commas that are not inside a name', () => {
   expect(splitSchemes('W8A8,MLS<2,4>,Q4_K')).toEqual(['W8A8', 'MLS<2,4>', 'Q4_K']);
   expect(splitSchemes('MLS<2,1>', ['W4A8'])).toEqual(['W4A8', 'MLS<2,1>']);
-  expect(splitSchemes('')).toEqual([]);
+  expect(splitSchemes(' MXFP4, NVFP4 ,MLS<2, 4>')).toEqual(['MXFP4', 'NVFP4', 'MLS<2, 4>']);
+  const said: string[] = [];
+  expect(splitSchemes('MXFP4,,', [], (line) => void said.push(line))).toEqual(['MXFP4']);
+  expect(said.join()).toContain('empty name');
+  for (const none of ['', ' ', ', ,']) expect(() => splitSchemes(none)).toThrow('Expected names');
+});
+
+test('many windows are announced once, where nobody limited them', () => {
+  const said: string[] = [];
+  const terminal = { log: (line: string): void => void said.push(line) };
+  const few = announceWindows(terminal, { context: 32 }, 2);
+  for (let i = 0; i < 3; i += 1) few(64);
+  announceWindows(terminal, { context: 32, chunks: 100 }, 2)(100);
+  expect(said).toEqual([]);
+  const many = announceWindows(terminal, { context: 32 }, 5);
+  for (let i = 0; i < 3; i += 1) many(65);
+  expect(said).toHaveLength(1);
+  expect(said[0]).toMatch(/65 windows of 32 tokens for each of 5 schemes; --chunks 8/);
 });
 
 describe('compare', () => {
   test('prints size, error and perplexity side by side, the baseline first', async () => {
     const schemes = ['W8A8', 'W4A8', 'MXFP4', 'Q8_0', 'MLS<2,4>'];
-    const args = ['compare', tiny(), '--schemes', schemes.join(','), '--text', scratch.path('text.txt')];
-    const { code, stdout, stderr } = await cli([...args, '--context', '32']);
+    const scoring = ['--text', scratch.path('text.txt'), '--context', '32'];
+    const args = ['compare', tiny(), '--schemes', schemes.join(', '), ...scoring];
+    const [{ code, stdout, stderr }, document, evaluated] = await Promise.all([
+      cli(args),
+      cliJson(args) as Promise<{
+        schemes?: { scheme: string; bytes: number; relativeRmse?: number; perplexity: number }[];
+      }>,
+      cliJson(['eval', tiny(), ...scoring, '--scheme', 'MXFP4']),
+    ]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^f32 +32\.00/m);
     for (const name of schemes) expect(stdout).toMatch(new RegExp(`^${name} .*%`, 'm'));
-    const document = (await cliJson([...args, '--context', '32'])) as {
-      schemes: { scheme: string; bytes: number; relativeRmse?: number; perplexity: number }[];
-    };
-    expect(document.schemes.map(({ scheme }) => scheme)).toEqual(['f32', ...schemes]);
-    const [f32, w8, , mx] = document.schemes;
+    const rows = document.schemes ?? [];
+    expect(rows.map(({ scheme }) => scheme)).toEqual(['f32', ...schemes]);
+    const [f32, w8, , mx] = rows;
     expect(f32.relativeRmse).toBeUndefined();
     expect(w8.relativeRmse).toBeLessThan(0.01);
     expect(mx.relativeRmse).toBeGreaterThan(0.05);
     expect(mx.bytes).toBeLessThan(f32.bytes);
-    const evaluated = await cliJson([
-      ...['eval', tiny(), '--text', scratch.path('text.txt'), '--context', '32', '--scheme', 'MXFP4'],
-    ]);
     expect(mx.perplexity).toBe(evaluated.perplexity);
   });
 
   test('needs no text for sizes and errors, and says what fell back', async () => {
-    const { stdout } = await cli(['compare', tiny(), '-s', 'Q4_K']);
+    const stdout = await run('compare', tiny(), '-s', 'Q4_K');
     expect(stdout).toContain('no perplexity without --text');
     expect(stdout).toContain('48 columns are no blocks of 256; float32 instead of q4_K');
   });
 
   test('refuses unknown schemes and shapes without weights before any work', async () => {
-    expect((await expectRefusal(['compare', tiny(), '-s', 'W8A8,W3A8'], 'scheme-unknown')).stderr).toMatch(
-      /formats/,
-    );
-    expect((await expectRefusal(['compare', 'gpt2', '-s', 'W8A8'], 'model-shape-only')).stderr).toMatch(
-      /checkpoint/,
-    );
-    expect(
-      (await expectRefusal(['compare', tiny(), '-s', 'W8A8', '--text', 'nowhere'], 'file-unreadable')).stderr,
-    ).toMatch(/nowhere/);
+    const unknown = await expectRefused(['compare', tiny(), '-s', 'W8A8,W3A8'], 'scheme-unknown');
+    expect(unknown.error).toMatch(/did you mean W8A8\? `bitloom formats`/);
+    const shapes = await expectRefused(['compare', 'gpt2', '-s', 'W8A8'], 'model-shape-only');
+    expect(shapes.error).toContain('checkpoint');
+    const absent = ['compare', tiny(), '-s', 'W8A8', '--text', 'nowhere'];
+    expect((await expectRefused(absent, 'file-unreadable')).error).toContain('nowhere');
+    await expectRefused(['compare', tiny(), '-s', ','], 'usage');
   });
 });
 
@@ -106,15 +167,16 @@ describe('quantize', () => {
     '%s: an artefact that runs as the scheme does, and that no card takes',
     async (scheme) => {
       const path = scratch.path(`quantized-${scheme.replace(/\W/g, '_')}`);
-      expect((await cli(['quantize', tiny(), '-s', scheme, '-o', path])).code).toBe(0);
+      expect((await runInProcess(['quantize', tiny(), '-s', scheme, '-o', path])).error).toBe('');
       const prompt = ['--prompt', 'the cat', '--max-tokens', '8'];
-      const direct = await cliJson(['run', tiny(), ...prompt, '--scheme', scheme]);
-      const stored = await cliJson(['run', path, ...prompt]);
+      const [direct, stored] = await Promise.all([
+        cliJson(['run', tiny(), ...prompt, '--scheme', scheme]),
+        cliJson(['run', path, ...prompt]),
+      ]);
       expect(stored).toMatchObject({ scheme, tokenIds: direct.tokenIds });
-      expect((await cli(['inspect', path, '--verify'])).code).toBe(0);
-      expect((await expectRefusal(['compile', path], 'compiler-numerics-unsupported')).stderr).toMatch(
-        /W4A8/,
-      );
+      expect((await runInProcess(['inspect', path, '--verify'])).exitCode).toBe(0);
+      const { error } = await expectRefused(['compile', path], 'compiler-numerics-unsupported');
+      expect(error).toMatch(/dequantised weights where it has them: cards compute W8A8 and W4A8/);
     },
   );
 });
@@ -122,7 +184,7 @@ describe('quantize', () => {
 describe('quantize, measured', () => {
   test('says what it cost: size, error, and perplexity before and after where there is a text', async () => {
     const args = ['quantize', tiny(), '-s', 'MXFP4', '-o', scratch.path('measured')];
-    const plain = await cliJson(args);
+    const plain = JSON.parse(await run(...args, '--json'));
     expect(plain).toMatchObject({
       scheme: 'MXFP4',
       bitsPerWeight: expect.any(Number),
@@ -131,16 +193,17 @@ describe('quantize, measured', () => {
     expect(plain.perplexity).toBeUndefined();
     const scoring = ['--text', scratch.path('text.txt'), '--window', '32'];
     const scored = await cliJson([...args, ...scoring]);
-    const compared = (await cliJson([
-      ...['compare', tiny(), '-s', 'MXFP4', '--text', scratch.path('text.txt'), '--context', '32'],
-    ])) as { schemes: { perplexity: number; sqnr?: number }[] };
+    const comparing = ['--text', scratch.path('text.txt'), '--context', '32', '--json'];
+    const compared: { schemes: { perplexity: number; sqnr?: number }[] } = JSON.parse(
+      await run('compare', tiny(), '-s', 'MXFP4', ...comparing),
+    );
     const [before, after] = compared.schemes;
     expect(scored).toMatchObject({
       perplexity: after.perplexity,
       sqnr: after.sqnr,
       original: { perplexity: before.perplexity },
     });
-    expect((await cli([...args, ...scoring])).stdout).toMatch(/^MXFP4 .*%/m);
+    expect(await run(...args, ...scoring)).toMatch(/^MXFP4 .*%/m);
   });
 
   test('says nothing of errors where there are only shapes', async () => {

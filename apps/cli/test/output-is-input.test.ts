@@ -14,6 +14,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { modelInputs, requireNotInput } from '../src/output/require-not-input.js';
 import { requireNewFolder, requireWritable } from '../src/output/require-writable.js';
 import { cliJson, expectRefusal, useBuiltCli, useScratch } from './support/cli.js';
+import { expectRefused } from './support/in-process.js';
 import { writeTinyModel } from './support/tiny-model.js';
 
 useBuiltCli();
@@ -104,7 +105,10 @@ describe('every command that writes', () => {
     writeFileSync(path('u280.json'), JSON.stringify({}));
     const names = readdirSync(path());
     const before = readFileSync(path('in.bin'));
-    await expectRefusal(args, 'output-is-input', { cwd: path() });
+    const placed = args.map((arg) =>
+      /^-|\d$/.test(arg) || (!arg.includes('.') && arg !== 'hard') ? arg : path(arg),
+    );
+    await expectRefused(placed, 'output-is-input');
     expect(readFileSync(path('in.bin')).equals(before)).toBe(true);
     expect(readdirSync(path())).toEqual(names);
   });
@@ -112,7 +116,7 @@ describe('every command that writes', () => {
   test.skipIf(process.platform === 'win32')('keeps protected files', async () => {
     writeFileSync(path('old'), 'old');
     chmodSync(path('old'), 0o444);
-    await expectRefusal(['formats', 'MXFP4', '--svg', 'old'], 'output-read-only', { cwd: path() });
+    await expectRefused(['formats', 'MXFP4', '--svg', path('old')], 'output-read-only');
     expect(readFileSync(path('old'), 'utf8')).toBe('old');
   });
 
