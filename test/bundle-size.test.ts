@@ -25,7 +25,7 @@ const CEILINGS: readonly (readonly [imports: string, bytes: number])[] = [
   ['encodeGgml, Q4_K', ONE_QUANTISER],
   ['encode', ONE_QUANTISER],
   ['decode', ONE_QUANTISER],
-  ['encodeFp16Array, decodeFp16Array', 5_000],
+  ['encodeFp16Array, decodeFp16Array', 5_500],
   ['elementFormat', 5_000],
   ['encodeElement, decodeElement, FP8_E4M3FN', 8_000],
   ['FP4_E2M1, E8M0', 1_000],

@@ -63,3 +63,28 @@ export function checkShape(shape: readonly number[]): void {
     got: `[${shape.join(', ')}]`,
   });
 }
+
+/** Blocks, rows or channels that there may be where there are no elements. */
+export const MOST_WITHOUT_ELEMENTS = 2 ** 16;
+
+/**
+ * There are never more blocks than elements, except where there are no elements at all.
+ *
+ * @param what the blocks, rows or channels that are counted
+ * @throws BitloomError `format-shape`
+ */
+export function requireBlocks(
+  count: number,
+  elements: number,
+  shape: readonly number[],
+  what = 'blocks',
+): void {
+  if (count <= Math.max(elements, MOST_WITHOUT_ELEMENTS)) return;
+  throw new BitloomError({
+    code: 'format-shape',
+    message: 'this is not the shape of a tensor',
+    where: 'shape',
+    expected: `at most ${MOST_WITHOUT_ELEMENTS} ${what} where there are no elements`,
+    got: `[${shape.join(', ')}], ${count} ${what}`,
+  });
+}

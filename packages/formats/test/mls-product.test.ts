@@ -157,6 +157,9 @@ describe('the product over groups', () => {
     ]) {
       expect(codeThrownBy(() => mlsDot(a, other))).toBe('mls-operands');
     }
-    expect(mlsDot({ ...a, shape: [0, 3], codes: new Uint8Array(0) }, { ...a, shape: [0, 3] }).sum).toBe(0n);
+    const empty = { ...a, shape: [0, 3], codes: new Uint8Array(0), groupScales: new Uint16Array(0) };
+    expect(mlsDot(empty, empty).sum).toBe(0n);
+    expect(codeThrownBy(() => mlsDot({ ...a, codes: a.codes.subarray(1) }, a))).toBe('format-length');
+    expect(codeThrownBy(() => mlsDot(a, { ...a, groupScales: new Uint16Array(1) }))).toBe('format-length');
   });
 });

@@ -182,7 +182,8 @@ function encodeMagnitude(
   return overflowCode(format, policy.saturate || staysFinite(policy.rounding, negative));
 }
 
-function encodePowerOfTwo(
+/** {@link encodeNumber} for powers of two. */
+export function encodePowerOfTwo(
   value: number,
   format: ElementFormat,
   policy: EncodePolicy,

@@ -4,6 +4,7 @@
  * where the mode rounds towards it. Callers who want a typed error for overflow check the result.
  */
 import { decodeHalves, encodeHalves } from '../fast/halves.js';
+import { checkLength } from '../layouts/group-shape.js';
 import { type DeterministicRounding, roundShift } from '../rounding/rounding.js';
 
 /** Largest finite fp16. */
@@ -87,46 +88,50 @@ export function decodeBf16(bits: number): number {
   return new Float32Array(Uint32Array.of((bits & 0xffff) * 65536).buffer)[0];
 }
 
-/** Encodes every element as fp16; `out` must be as long as `values`. */
+/** Encodes every element as fp16; `out` must be as long as `values`. @throws BitloomError `format-length` */
 export function encodeFp16Array(
   values: Float32Array,
   out: Uint16Array = new Uint16Array(values.length),
   mode: DeterministicRounding = 'nearest-even',
 ): Uint16Array {
+  checkLength('places for codes', out.length, values.length);
   if (mode === 'nearest-even' && encodeHalves(values, out, 'encodeFp16')) return out;
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < bits.length; i += 1) out[i] = fp16FromFloat32Bits(bits[i], mode);
   return out;
 }
 
-/** Encodes every element as bf16; `out` must be as long as `values`. */
+/** Encodes every element as bf16; `out` must be as long as `values`. @throws BitloomError `format-length` */
 export function encodeBf16Array(
   values: Float32Array,
   out: Uint16Array = new Uint16Array(values.length),
   mode: DeterministicRounding = 'nearest-even',
 ): Uint16Array {
+  checkLength('places for codes', out.length, values.length);
   if (mode === 'nearest-even' && encodeHalves(values, out, 'encodeBf16')) return out;
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < bits.length; i += 1) out[i] = bf16FromFloat32Bits(bits[i], mode);
   return out;
 }
 
-/** Decodes every fp16; `out` must be as long as `bits`. NaNs keep their bits. */
+/** Decodes every fp16; `out` must be as long as `bits`. NaNs keep their bits. @throws BitloomError `format-length` */
 export function decodeFp16Array(
   bits: Uint16Array,
   out: Float32Array = new Float32Array(bits.length),
 ): Float32Array {
+  checkLength('places for values', out.length, bits.length);
   if (decodeHalves(bits, out, 'decodeFp16')) return out;
   const target = new Uint32Array(out.buffer, out.byteOffset, out.length);
   for (let i = 0; i < bits.length; i += 1) target[i] = float32BitsOfFp16(bits[i]);
   return out;
 }
 
-/** Decodes every bf16; `out` must be as long as `bits`. */
+/** Decodes every bf16; `out` must be as long as `bits`. @throws BitloomError `format-length` */
 export function decodeBf16Array(
   bits: Uint16Array,
   out: Float32Array = new Float32Array(bits.length),
 ): Float32Array {
+  checkLength('places for values', out.length, bits.length);
   if (decodeHalves(bits, out, 'decodeBf16')) return out;
   const target = new Uint32Array(out.buffer, out.byteOffset, out.length);
   for (let i = 0; i < bits.length; i += 1) target[i] = bits[i] * 65536;

@@ -7,11 +7,17 @@ import { formatRange } from '../elements/element-formats.js';
 import { FP8_E4M3FN, FP8_E5M2 } from '../elements/format-records.js';
 import { checkGroupShape, checkLength } from '../layouts/group-shape.js';
 import { requireAllFinite } from '../scaled/finite-values.js';
-import { requireBlocks } from '../scaled/quantize-scaled.js';
 import { PER_ROW, perGroup, scaleBy, tensorScheme } from '../schemes/named-schemes.js';
 import { AMAX_QMAX } from '../schemes/rules/largest.js';
 import { schemeType } from '../schemes/scheme-type.js';
-import { checkShape, elementsOf, type QuantizedTensor, rowsOf, type Tensor } from '../tensor.js';
+import {
+  checkShape,
+  elementsOf,
+  type QuantizedTensor,
+  requireBlocks,
+  rowsOf,
+  type Tensor,
+} from '../tensor.js';
 import { encodeBlocks } from './block-codes.js';
 import { fp32Coding } from './block-scales.js';
 import { floatCoding } from './element-coding.js';

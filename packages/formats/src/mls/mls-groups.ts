@@ -2,7 +2,7 @@
  * Groups of an MLS tensor: which of the first two axes give every index a group of its own. A plane, everything behind
  * the first two axes (KxK of weights, HxW of activations), always lies in one group.
  */
-import { checkShape, elementsOf } from '../tensor.js';
+import { checkShape, elementsOf, requireBlocks } from '../tensor.js';
 import { mlsOptionError } from './mls-formats.js';
 
 /** By the first axis, by the second, by both, or one group for all. */
@@ -35,15 +35,23 @@ export function mlsPlanes(shape: readonly number[], groups: MlsGroups): MlsPlane
     );
   }
   const [n = 1, c = 1, ...plane] = shape;
-  const common = { size: elementsOf(plane), planes: n * c };
+  const size = elementsOf(plane);
+  // Planes of nothing are none, however many there are.
+  const common = { size, planes: size === 0 ? 0 : n * c };
+  const { count, groupOf } = groupsOf(groups, n, c);
+  requireBlocks(count, elementsOf(shape), shape, 'groups');
+  return { ...common, groups: count, groupOf };
+}
+
+function groupsOf(groups: MlsGroups, n: number, c: number): { count: number; groupOf: MlsPlanes['groupOf'] } {
   switch (groups) {
     case 'n':
-      return { ...common, groups: n, groupOf: (at) => Math.floor(at / c) };
+      return { count: n, groupOf: (at) => Math.floor(at / c) };
     case 'c':
-      return { ...common, groups: c, groupOf: (at) => at % c };
+      return { count: c, groupOf: (at) => at % c };
     case 'nc':
-      return { ...common, groups: n * c, groupOf: (at) => at };
+      return { count: n * c, groupOf: (at) => at };
     case 'none':
-      return { ...common, groups: 1, groupOf: () => 0 };
+      return { count: 1, groupOf: () => 0 };
   }
 }

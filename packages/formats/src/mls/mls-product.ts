@@ -3,6 +3,7 @@
  * addition between groups. It defines the result and the widths; it is not a fast kernel.
  */
 import { BitloomError } from '@bitloom/ir';
+import { checkLength } from '../layouts/group-shape.js';
 import { type Accumulator, requireAccumulator, sumBits } from '../shift/accumulator-bits.js';
 import { mlsFractionBits, mlsProductBits } from './mls-formats.js';
 import { mlsPlanes } from './mls-groups.js';
@@ -69,7 +70,7 @@ export interface MlsDot {
  * sum enters the total as it is, shifted, or as the sum of two shifts of it.
  *
  * @param accumulator Width of the sums inside a group.
- * @throws BitloomError `mls-operands`, `accumulator-width`, `mls-option`, `format-shape`
+ * @throws BitloomError `mls-operands`, `accumulator-width`, `mls-option`, `format-shape`, `format-length`
  */
 export function mlsDot(a: MlsTensor, b: MlsTensor, accumulator: Accumulator = 'safe-integer'): MlsDot {
   for (const field of ['shape', 'element', 'groups', 'groupScaleMantissa'] as const) {
@@ -77,6 +78,10 @@ export function mlsDot(a: MlsTensor, b: MlsTensor, accumulator: Accumulator = 's
   }
   const { element, groupScaleMantissa } = a;
   const { size, planes, groups, groupOf } = mlsPlanes(a.shape, a.groups);
+  for (const { codes, groupScales } of [a, b]) {
+    checkLength('codes', codes.length, planes * size);
+    checkLength('group scales', groupScales.length, groups);
+  }
   requireAccumulator(mlsAccumulatorBits(element, groups === 0 ? 0 : (planes / groups) * size), accumulator);
   const partial = new Float64Array(groups);
   for (let plane = 0; plane < planes; plane += 1) {

@@ -5,10 +5,16 @@
 import type { ElementFormat } from '@bitloom/ir';
 import { decodeElement } from '../elements/decode-element.js';
 import { formatRange } from '../elements/element-formats.js';
-import { encodeElement } from '../elements/encode-element.js';
+import { type EncodePolicy, encodeFloat, encodeNanBy, encodePowerOfTwo } from '../elements/encode-element.js';
+import type { RoundsAway } from '../rounding/rounding.js';
 import { mlsGroupScaleFormat } from './mls-formats.js';
 
 const f = Math.fround;
+
+/** Group scales are rounded up, and not negative. */
+const UP: EncodePolicy = { rounding: 'toward-positive', saturate: true, nan: 'throw' };
+const roundsUp: RoundsAway = (_odd, _fraction, negative) => !negative;
+
 const MAX_FLOAT32 = 3.4028234663852886e38;
 
 /**
@@ -32,15 +38,14 @@ export function mlsWantedScale(amax: number, element: ElementFormat, rule: MlsSc
  *
  * @param wanted Scale that the group asks for by itself, at most `tensorScale`: with the rule `amax` its largest
  *   magnitude.
- * @throws BitloomError `mls-option`
+ * @throws BitloomError `mls-option`, `element-nan`
  */
 export function mlsGroupScale(wanted: number, tensorScale: number, mantissaBits: 0 | 1): number {
   const ratio = tensorScale === 0 ? 0 : f(wanted / tensorScale);
-  return encodeElement(ratio, mlsGroupScaleFormat(mantissaBits), {
-    rounding: 'toward-positive',
-    saturate: true,
-    nan: 'throw',
-  });
+  const format = mlsGroupScaleFormat(mantissaBits);
+  const encodeScale = mantissaBits === 0 ? encodePowerOfTwo : encodeFloat;
+  if (Number.isNaN(ratio)) return encodeNanBy(encodeScale, false, format, 'throw', 'ratio of scales');
+  return encodeScale(ratio, format, UP, roundsUp);
 }
 
 /** The effective scale of a group, one float32. @throws BitloomError `mls-option`, `element-code` */

@@ -12,9 +12,16 @@ import { checkParameters } from '../schemes/check-scheme.js';
 import { affineScheme } from '../schemes/named-schemes.js';
 import { affineZero, MINMAX } from '../schemes/rules/range.js';
 import { schemeType } from '../schemes/scheme-type.js';
-import { checkShape, elementsOf, type QuantizedTensor, rowsOf, type Tensor } from '../tensor.js';
+import {
+  checkShape,
+  elementsOf,
+  type QuantizedTensor,
+  requireBlocks,
+  rowsOf,
+  type Tensor,
+} from '../tensor.js';
 import { requireAllFinite } from './finite-values.js';
-import { gatherStatistics, requireBlocks, requireFit } from './quantize-scaled.js';
+import { gatherStatistics, requireFit } from './quantize-scaled.js';
 
 /**
  * A tensor as unsigned integers with zero points.

@@ -25,7 +25,7 @@ import {
   scaleRule,
 } from '../schemes/scale-rules.js';
 import { schemeType } from '../schemes/scheme-type.js';
-import { checkShape, type QuantizedTensor, rowsOf, type Tensor } from '../tensor.js';
+import { checkShape, type QuantizedTensor, requireBlocks, rowsOf, type Tensor } from '../tensor.js';
 import { finiteValues, positionOf } from './finite-values.js';
 
 const f = Math.fround;
@@ -196,21 +196,6 @@ export function gatherStatistics(
       return answer;
     },
   };
-}
-
-/** Blocks of a tensor that a tensor without elements may have. */
-const EMPTY_BLOCKS = 2 ** 24;
-
-/** There are never more blocks than elements, except where there are no elements at all. */
-export function requireBlocks(blocks: number, elements: number, shape: readonly number[]): void {
-  if (blocks <= Math.max(elements, EMPTY_BLOCKS)) return;
-  throw new BitloomError({
-    code: 'format-shape',
-    message: 'this is not the shape of a tensor',
-    where: 'shape',
-    expected: `at most ${EMPTY_BLOCKS} blocks where there are no elements`,
-    got: `[${shape.join(', ')}], ${blocks} blocks`,
-  });
 }
 
 /** Refuses a scale that overflowed its format. */

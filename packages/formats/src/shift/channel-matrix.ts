@@ -4,6 +4,7 @@
  */
 import { BitloomError } from '@bitloom/ir';
 import { checkLength } from '../layouts/group-shape.js';
+import { requireBlocks } from '../tensor.js';
 
 export interface ChannelMatrix {
   readonly rows: number;
@@ -20,7 +21,10 @@ export interface ChannelStrides {
   readonly channelStride: number;
 }
 
-/** @throws BitloomError `shift-option` for rows, columns or an axis that no matrix has */
+/**
+ * @throws BitloomError `shift-option` for rows, columns or an axis that no matrix has; `format-shape` for more channels
+ *   than there may be without elements
+ */
 export function channelStrides({ rows, cols, axis = 1 }: ChannelMatrix): ChannelStrides {
   for (const [name, size] of [
     ['rows', rows],
@@ -28,6 +32,7 @@ export function channelStrides({ rows, cols, axis = 1 }: ChannelMatrix): Channel
   ] as const) {
     if (!Number.isSafeInteger(size) || size < 0) throw shiftOptionError(name, 'a whole number', size);
   }
+  requireBlocks(axis === 0 ? rows : cols, rows * cols, [rows, cols], 'channels');
   if (axis === 1) return { outer: rows, channels: cols, outerStride: cols, channelStride: 1 };
   if (axis === 0) return { outer: cols, channels: rows, outerStride: 1, channelStride: cols };
   throw shiftOptionError('axis', '0 or 1', axis);
@@ -83,7 +88,7 @@ export function checkChannelMaxima(channelMax: Float32Array): void {
  * Largest magnitude of each channel.
  *
  * @param values [rows, cols] row-major.
- * @throws BitloomError `quantize-not-finite`, `format-length`, `shift-option`
+ * @throws BitloomError `quantize-not-finite`, `format-length`, `format-shape`, `shift-option`
  */
 export function channelMaxima(values: Float32Array, matrix: ChannelMatrix): Float32Array {
   const { axis = 1 } = matrix;
@@ -91,7 +96,8 @@ export function channelMaxima(values: Float32Array, matrix: ChannelMatrix): Floa
   const { rows, cols } = matrix;
   checkLength('values', values.length, rows * cols);
   const maxima = new Float32Array(channels);
-  for (let row = 0, at = 0; row < rows; row += 1) {
+  // Ends with the values, however many empty rows there are.
+  for (let row = 0, at = 0; at < values.length; row += 1) {
     for (let col = 0; col < cols; col += 1, at += 1) {
       const magnitude = Math.abs(values[at]);
       const channel = axis === 1 ? col : row;

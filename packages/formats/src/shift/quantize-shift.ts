@@ -50,7 +50,7 @@ export interface ShiftTensor {
  * Quantises a matrix.
  *
  * @param values [rows, cols] row-major.
- * @throws BitloomError `quantize-not-finite`, `format-length`, `shift-option`, `format-rounding-unknown`
+ * @throws BitloomError `quantize-not-finite`, `format-length`, `format-shape`, `shift-option`, `format-rounding-unknown`
  */
 export function quantizeShift(values: Float32Array, options: ShiftOptions): ShiftTensor {
   const { rows, cols, axis = 1, bits, groups } = options;
@@ -67,7 +67,7 @@ export function quantizeShift(values: Float32Array, options: ShiftOptions): Shif
  *
  * @param values [rows, cols] row-major.
  * @param scales Scale of each channel; 0 gives codes 0.
- * @throws BitloomError `format-length`, `shift-option`, `format-rounding-unknown`
+ * @throws BitloomError `format-length`, `format-shape`, `shift-option`, `format-rounding-unknown`
  */
 export function quantizeChannels(
   values: Float32Array,
@@ -83,7 +83,7 @@ export function quantizeChannels(
   checkLength('channel scales', scales.length, channels);
   const maxCode = symmetricMaxCode(bits);
   const scaled = new Float32Array(values.length);
-  for (let row = 0, at = 0; row < rows; row += 1) {
+  for (let row = 0, at = 0; at < values.length; row += 1) {
     for (let col = 0; col < cols; col += 1, at += 1) {
       const scale = scales[axis === 1 ? col : row];
       const quotient = scale === 0 ? 0 : f(values[at] / scale);
@@ -102,7 +102,7 @@ export function quantizeChannels(
 /**
  * The float32 values of codes under one scale per channel, [rows, cols]: fround(code · scale).
  *
- * @throws BitloomError `format-length`, `shift-option`
+ * @throws BitloomError `format-length`, `format-shape`, `shift-option`
  */
 export function dequantizeChannels(
   codes: Int8Array,
@@ -114,7 +114,7 @@ export function dequantizeChannels(
   checkLength('codes', codes.length, rows * cols);
   checkLength('channel scales', scales.length, channels);
   const out = new Float32Array(codes.length);
-  for (let row = 0, at = 0; row < rows; row += 1) {
+  for (let row = 0, at = 0; at < codes.length; row += 1) {
     for (let col = 0; col < cols; col += 1, at += 1) out[at] = codes[at] * scales[axis === 1 ? col : row];
   }
   return out;
@@ -123,7 +123,7 @@ export function dequantizeChannels(
 /**
  * The float32 values of a quantised matrix, [rows, cols].
  *
- * @throws BitloomError `format-length`, `shift-option`
+ * @throws BitloomError `format-length`, `format-shape`, `shift-option`
  */
 export function dequantizeShift(tensor: ShiftTensor): Float32Array<ArrayBuffer> {
   const scales = Float32Array.from(tensor.index, (group) => shiftGroupScale(tensor.scale, group));

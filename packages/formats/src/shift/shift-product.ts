@@ -9,8 +9,9 @@
  */
 import { BitloomError } from '@bitloom/ir';
 import { checkLength } from '../layouts/group-shape.js';
+import { requireBlocks } from '../tensor.js';
 import { type Accumulator, requireAccumulator, sumBits } from './accumulator-bits.js';
-import { channelStrides } from './channel-matrix.js';
+import { channelStrides, shiftOptionError } from './channel-matrix.js';
 import type { ShiftTensor } from './quantize-shift.js';
 
 /** What decides how wide the sum of a shift product may become. */
@@ -48,6 +49,9 @@ export function checkShiftAccumulator(shape: ShiftProductShape, accumulator: Acc
   requireAccumulator(shiftAccumulatorBits(shape), accumulator);
 }
 
+/** Sums of one product. */
+const MOST_SUMS = 2 ** 31;
+
 /** An exact product: the value of an element is its sum times `scale`. */
 export interface ShiftProduct {
   readonly rows: number;
@@ -65,7 +69,7 @@ export interface ShiftProduct {
  *
  * @param accumulator `int32` (default) gives an Int32Array, `safe-integer` a Float64Array of integers.
  * @throws BitloomError `shift-inner` when the inner dimensions differ, `accumulator-width` when some codes could
- *   overflow, `format-length`, `shift-option`
+ *   overflow, `format-length`, `format-shape`, `shift-option`
  */
 export function shiftProduct(
   a: ShiftTensor,
@@ -94,8 +98,11 @@ export function shiftProduct(
     (_, k) => 2 ** (groupsA - 1 - a.index[k] + groupsB - 1 - b.index[k]),
   );
   const length = left.outer * right.outer;
+  if (length > MOST_SUMS) throw shiftOptionError('product', `at most ${MOST_SUMS} sums`, length);
+  // An inner dimension of 0 has products as well: of nothing, and any number of them.
+  requireBlocks(length, a.codes.length * b.codes.length, [left.outer, right.outer], 'sums');
   const sums = accumulator === 'int32' ? new Int32Array(length) : new Float64Array(length);
-  for (let m = 0, at = 0; m < left.outer; m += 1) {
+  for (let m = 0, at = 0; at < length; m += 1) {
     for (let n = 0; n < right.outer; n += 1, at += 1) {
       let sum = 0;
       for (let k = 0; k < inner; k += 1) {

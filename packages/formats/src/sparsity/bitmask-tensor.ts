@@ -16,7 +16,7 @@
  */
 import { BitloomError } from '@bitloom/ir';
 import { checkLength } from '../layouts/group-shape.js';
-import { checkInteger, magnitudeBitsOf, rawWords, type SparseValues } from './nm-layout.js';
+import { checkInteger, magnitudeBitsOf, rawWords, requireBacked, type SparseValues } from './nm-layout.js';
 import type { ZeroOptions } from './nm-pattern.js';
 
 /** Rows and columns of a dense matrix. */
@@ -213,6 +213,7 @@ function sameKind<T extends SparseValues>(like: T, length: number): T {
 function checkShape({ rows, cols }: MatrixShape): MatrixShape {
   checkInteger('rows', rows, 0, 2 ** 32 - 1);
   checkInteger('cols', cols, 0, 2 ** 32 - 1);
+  requireBacked('rows', rows, rows * cols, 1);
   return { rows, cols };
 }
 

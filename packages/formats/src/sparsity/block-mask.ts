@@ -9,7 +9,14 @@
  */
 import { BitloomError, type Sparsity } from '@bitloom/ir';
 import { checkLength } from '../layouts/group-shape.js';
-import { checkInteger, magnitudeBitsOf, rawWords, type SparseShape, type SparseValues } from './nm-layout.js';
+import {
+  checkInteger,
+  magnitudeBitsOf,
+  rawWords,
+  requireBacked,
+  type SparseShape,
+  type SparseValues,
+} from './nm-layout.js';
 import type { ZeroOptions } from './nm-pattern.js';
 
 /** The record of a block-sparse matrix. */
@@ -36,9 +43,14 @@ export function blockGrid(shape: Omit<SparseShape, 'bits'>, sparsity: BlockSpars
   const { block } = sparsity;
   checkInteger('rows', shape.rows, 0, 2 ** 32 - 1);
   checkInteger('cols', shape.cols, 0, 2 ** 32 - 1);
+  checkBlock(sparsity);
+  return { gridRows: Math.ceil(shape.rows / block[0]), gridCols: Math.ceil(shape.cols / block[1]) };
+}
+
+/** @throws BitloomError `sparsity-shape` unless there are two sizes of 1 to 2^31. */
+export function checkBlock({ block }: BlockSparsity): void {
   checkInteger('number of block sizes', block.length, 2, 2);
   for (const size of block) checkInteger('block', size, 1, 2 ** 31);
-  return { gridRows: Math.ceil(shape.rows / block[0]), gridCols: Math.ceil(shape.cols / block[1]) };
 }
 
 /** Exact bytes of a bitmap. */
@@ -66,6 +78,7 @@ export function blockMaskFromValues(
   const [blockHeight, blockWidth] = sparsity.block;
   const bitmap = new Uint8Array(blockBitmapBytes(grid));
   const rowBytes = Math.ceil(grid.gridCols / 8);
+  if (cols === 0) return bitmap;
   for (let row = 0; row < rows; row += 1) {
     const line = Math.floor(row / blockHeight) * rowBytes;
     for (let gridCol = 0; gridCol < grid.gridCols; gridCol += 1) {
@@ -86,11 +99,13 @@ export function blockMaskFromValues(
 /**
  * The list form of a bitmap.
  *
- * @throws BitloomError `format-length`; `sparsity-packed` when bits past the last block of a row are set.
+ * @throws BitloomError `format-length`, `sparsity-shape`; `sparsity-packed` when bits past the last block of a row are set.
  */
 export function blockListFromBitmap(bitmap: Uint8Array, grid: BlockGrid): BlockList {
+  checkGrid(grid);
   checkLength('bitmap', bitmap.length, blockBitmapBytes(grid));
   const { gridRows, gridCols } = grid;
+  requireBacked('rows of blocks', gridRows, bitmap.length, 1);
   const rowBytes = Math.ceil(gridCols / 8);
   const rowStarts = new Uint32Array(gridRows + 1);
   let count = 0;
@@ -123,10 +138,11 @@ export function blockListFromBitmap(bitmap: Uint8Array, grid: BlockGrid): BlockL
 /**
  * The bitmap of a list.
  *
- * @throws BitloomError `sparsity-list` when the rows do not add up, or a column is out of range or not ascending.
+ * @throws BitloomError `sparsity-shape`; `sparsity-list` when the rows do not add up, or a column is out of range or not ascending.
  */
 export function bitmapFromBlockList(list: BlockList): Uint8Array<ArrayBuffer> {
   const { gridRows, gridCols, rowStarts, cols } = list;
+  checkGrid(list);
   if (rowStarts.length !== gridRows + 1 || rowStarts[0] !== 0 || rowStarts[gridRows] !== cols.length) {
     throw badList(
       'rowStarts',
@@ -135,6 +151,7 @@ export function bitmapFromBlockList(list: BlockList): Uint8Array<ArrayBuffer> {
     );
   }
   const rowBytes = Math.ceil(gridCols / 8);
+  requireBacked('bytes of the bitmap', blockBitmapBytes(list), rowStarts.length + cols.length);
   const bitmap = new Uint8Array(blockBitmapBytes(list));
   for (let gridRow = 0; gridRow < gridRows; gridRow += 1) {
     const start = rowStarts[gridRow];
@@ -156,6 +173,11 @@ export function bitmapFromBlockList(list: BlockList): Uint8Array<ArrayBuffer> {
     }
   }
   return bitmap;
+}
+
+function checkGrid({ gridRows, gridCols }: BlockGrid): void {
+  checkInteger('rows of blocks', gridRows, 0, 2 ** 32 - 1);
+  checkInteger('columns of blocks', gridCols, 0, 2 ** 32 - 1);
 }
 
 /** Fraction of the blocks that are kept; 0 where there are none. */

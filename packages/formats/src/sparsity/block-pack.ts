@@ -14,8 +14,16 @@ import {
   blockGrid,
   blockListFromBitmap,
   blockMaskFromValues,
+  checkBlock,
 } from './block-mask.js';
-import { checkInteger, magnitudeBitsOf, type SparseShape, type SparseValues, wordsOf } from './nm-layout.js';
+import {
+  checkInteger,
+  magnitudeBitsOf,
+  requireBacked,
+  type SparseShape,
+  type SparseValues,
+  wordsOf,
+} from './nm-layout.js';
 import type { ZeroOptions } from './nm-pattern.js';
 
 /** Layout id, e.g. `blocks.b64x64`. */
@@ -23,9 +31,10 @@ export function blocksLayoutId(sparsity: BlockSparsity): string {
   return `blocks.b${sparsity.block.join('x')}`;
 }
 
-/** Bytes of the codes of one kept block. */
+/** Bytes of the codes of one kept block. @throws BitloomError `sparsity-shape` */
 export function blockPayloadBytes(bits: number, sparsity: BlockSparsity): number {
   checkInteger('bits', bits, 1, 32);
+  checkBlock(sparsity);
   return Math.ceil((sparsity.block[0] * sparsity.block[1] * bits) / 8);
 }
 
@@ -66,6 +75,8 @@ export function packBlocks(
   const bitmap = options.bitmap ?? filled;
   const list = blockListFromBitmap(bitmap, grid);
   checkDropped(filled, bitmap, grid);
+  const kept = list.cols.length * sparsity.block[0] * sparsity.block[1];
+  requireBacked('elements of blocks with those past the edge', kept, words.length);
   const writer = new BitWriter(blocksPackedBytes(shape, sparsity, list.cols.length));
   for (const byte of bitmap) writer.write(byte, 8);
   const [blockHeight, blockWidth] = sparsity.block;

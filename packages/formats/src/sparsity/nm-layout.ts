@@ -26,6 +26,7 @@
  * An element that is not kept is code 0, which therefore must mean 0: no zero point, no code book without 0 at code 0.
  */
 import { BitloomError, type Sparsity } from '@bitloom/ir';
+import { MOST_WITHOUT_ELEMENTS } from '../tensor.js';
 
 /** The record of an N:M sparsity. `keep` are the allowed numbers of kept values of each `m`, never of zeros. */
 export type NmSparsity = Extract<Sparsity, { kind: 'n-of-m' }>;
@@ -128,7 +129,8 @@ export function nmGrid(shape: SparseShape, sparsity: NmSparsity): NmGrid {
     indexBits: sparsity.indexBits,
     blockHeight,
     blockWidth,
-    gridRows: Math.ceil(rows / blockHeight),
+    // Rows without columns have no strips.
+    gridRows: cols === 0 ? 0 : Math.ceil(rows / blockHeight),
     gridCols,
     headerBits,
     headerBytes: Math.ceil((gridCols * headerBits) / 8),
@@ -184,25 +186,49 @@ export function nmPackedBits(
   keeps: ArrayLike<number> | number,
 ): NmBits {
   const grid = nmGrid(shape, sparsity);
-  const perBlock = resolveKeeps(grid, keeps);
-  let codes = 0;
-  let indices = 0;
-  let padding = 0;
-  for (let gridRow = 0; gridRow < grid.gridRows; gridRow += 1) {
-    let steps = 0;
-    let indexed = 0;
-    for (let gridCol = 0; gridCol < grid.gridCols; gridCol += 1) {
-      const keep = perBlock[gridRow * grid.gridCols + gridCol];
-      steps += blockSteps(grid, gridCol, keep);
-      indexed += blockIndexedSteps(grid, gridCol, keep);
+  const total = { headers: 0, codes: 0, indices: 0, padding: 0 };
+  if (typeof keeps === 'number') {
+    // All strips are alike, and so are all blocks but the last of a strip.
+    checkKeep(grid, keeps, 0);
+    const last = grid.gridCols - 1;
+    if (grid.gridRows > 0) {
+      addStrips(total, grid, grid.gridRows, [
+        [last, 0, keeps],
+        [1, last, keeps],
+      ]);
     }
-    const codeBits = grid.blockHeight * steps * grid.bits;
-    const indexBits = grid.blockHeight * indexed * grid.indexBits;
-    codes += codeBits;
-    indices += indexBits;
-    padding += grid.headerBytes * 8 - grid.gridCols * grid.headerBits + fillOf(codeBits + indexBits);
+  } else {
+    const perBlock = resolveKeeps(grid, keeps);
+    for (let gridRow = 0; gridRow < grid.gridRows; gridRow += 1) {
+      const first = gridRow * grid.gridCols;
+      const blocks = Array.from({ length: grid.gridCols }, (_, at) => [1, at, perBlock[first + at]] as const);
+      addStrips(total, grid, 1, blocks);
+    }
   }
-  return { headers: grid.gridRows * grid.gridCols * grid.headerBits, codes, indices, padding };
+  if (Number.isSafeInteger(total.headers + total.codes + total.indices + total.padding)) return total;
+  return fail('rows and cols', 'a packed matrix of less than 2^53 bits', `${shape.rows} x ${shape.cols}`);
+}
+
+/** Adds the bits of `strips` strips that are alike: so many blocks, like the one in this column, of this keep. */
+function addStrips(
+  total: { -readonly [K in keyof NmBits]: NmBits[K] },
+  grid: NmGrid,
+  strips: number,
+  blocks: readonly (readonly [count: number, gridCol: number, keep: number])[],
+): void {
+  let steps = 0;
+  let indexed = 0;
+  for (const [count, gridCol, keep] of blocks) {
+    steps += count * blockSteps(grid, gridCol, keep);
+    indexed += count * blockIndexedSteps(grid, gridCol, keep);
+  }
+  const codeBits = grid.blockHeight * steps * grid.bits;
+  const indexBits = grid.blockHeight * indexed * grid.indexBits;
+  const headers = grid.gridCols * grid.headerBits;
+  total.headers += strips * headers;
+  total.codes += strips * codeBits;
+  total.indices += strips * indexBits;
+  total.padding += strips * (grid.headerBytes * 8 - headers + fillOf(codeBits + indexBits));
 }
 
 /**
@@ -243,18 +269,34 @@ export function resolveKeeps(grid: NmGrid, keeps: ArrayLike<number> | number): U
   const out = new Uint16Array(blocks);
   for (let i = 0; i < blocks; i += 1) {
     const keep = typeof keeps === 'number' ? keeps : keeps[i];
-    if (!grid.keep.includes(keep)) {
-      throw new BitloomError({
-        code: 'sparsity-shape',
-        message: 'a block is to keep a number of values that its sparsity record does not allow',
-        where: `block (${Math.floor(i / grid.gridCols)}, ${i % grid.gridCols})`,
-        expected: grid.keep.join(', '),
-        got: String(keep),
-      });
-    }
+    checkKeep(grid, keep, i);
     out[i] = keep;
   }
   return out;
+}
+
+function checkKeep(grid: NmGrid, keep: number, block: number): void {
+  if (grid.keep.includes(keep)) return;
+  throw new BitloomError({
+    code: 'sparsity-shape',
+    message: 'a block is to keep a number of values that its sparsity record does not allow',
+    where: `block (${Math.floor(block / grid.gridCols)}, ${block % grid.gridCols})`,
+    expected: grid.keep.join(', '),
+    got: String(keep),
+  });
+}
+
+/** Elements that padding may add to each element of a matrix. */
+const MOST_PADDING = 256;
+
+/**
+ * Requires that what is made has a size in proportion to what it is made of.
+ *
+ * @throws BitloomError `sparsity-shape`
+ */
+export function requireBacked(what: string, count: number, elements: number, factor = MOST_PADDING): void {
+  const most = Math.max(MOST_WITHOUT_ELEMENTS, elements * factor);
+  if (count > most) fail(what, `at most ${most} for a matrix of this size`, String(count));
 }
 
 /** Words of any of the arrays. */

@@ -9,6 +9,7 @@ import {
   type NmSparsity,
   nmGrid,
   nmPackedBytes,
+  requireBacked,
   resolveKeeps,
   type SparseShape,
   type SparseValues,
@@ -49,6 +50,8 @@ export function packNm(
     options.keeps === undefined
       ? patternOf(mask ?? values, shape, sparsity, mask === undefined ? options : {})
       : resolveKeeps(grid, options.keeps);
+  if (grid.gridRows === 0) return new Uint8Array(0);
+  requireBacked('rows with those past the last', grid.gridRows * grid.blockHeight * grid.cols, words.length);
   const writer = new BitWriter(nmPackedBytes(shape, sparsity, keeps));
   // Kept positions of one block in the order of the steps: [steps of all groups, lanes].
   const positions = new Uint8Array(

@@ -125,6 +125,7 @@ export function forEachGroup(
   grid: NmGrid,
   visit: (row: number, col: number, width: number, block: number) => void,
 ): void {
+  if (grid.cols === 0) return;
   for (let row = 0; row < grid.rows; row += 1) {
     const strip = Math.floor(row / grid.blockHeight) * grid.gridCols;
     for (let col = 0; col < grid.cols; col += grid.m) {

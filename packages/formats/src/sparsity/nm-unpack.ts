@@ -13,6 +13,7 @@ import {
   type NmGrid,
   type NmSparsity,
   nmGrid,
+  requireBacked,
   type SparseShape,
   type SparseValues,
   type SparseWords,
@@ -35,10 +36,14 @@ export interface NmDirectory {
  * @throws BitloomError `sparsity-shape`; `sparsity-packed` when headers or lengths are not those of a packed matrix.
  */
 export function nmDirectory(bytes: Uint8Array, shape: SparseShape, sparsity: NmSparsity): NmDirectory {
-  return scan(bytes, nmGrid(shape, sparsity));
+  return scan(bytes, nmGrid(shape, sparsity), 0);
 }
 
-function scan(bytes: Uint8Array, grid: NmGrid): NmDirectory {
+/** @param elements of the dense matrix that the caller holds; 0 where it holds none. */
+function scan(bytes: Uint8Array, grid: NmGrid, elements: number): NmDirectory {
+  // Blocks have a bit each, unless none of them keeps anything: of those there may be any number.
+  requireBacked('blocks', grid.gridRows * grid.gridCols, Math.max(bytes.length * 8, elements), 1);
+  requireBacked('rows of blocks', grid.gridRows, Math.max(bytes.length * 8, elements), 1);
   if (grid.gridRows * grid.headerBytes > bytes.length) {
     throw malformed('headers', `at least ${grid.gridRows * grid.headerBytes} bytes`, String(bytes.length));
   }
@@ -113,6 +118,9 @@ export function unpackNmRows<T extends SparseValues>(
   return out;
 }
 
+/** Elements of a mask for each packed byte, at most: blocks that keep nothing have a header and no more. */
+const MASK_ELEMENTS = 65536;
+
 /**
  * Which elements are stored: a mask [rows, cols] of ones and zeros. Stored zeros that only fill a group are among them.
  *
@@ -120,7 +128,8 @@ export function unpackNmRows<T extends SparseValues>(
  */
 export function nmMask(bytes: Uint8Array, shape: SparseShape, sparsity: NmSparsity): Uint8Array<ArrayBuffer> {
   const grid = nmGrid(shape, sparsity);
-  const directory = scan(bytes, grid);
+  requireBacked('elements', grid.rows * grid.cols, bytes.length, MASK_ELEMENTS);
+  const directory = scan(bytes, grid, 0);
   const mask = new Uint8Array(grid.rows * grid.cols);
   scatter(bytes, grid, { start: 0, end: grid.rows }, mask, () => 1, directory);
   return mask;
@@ -144,7 +153,7 @@ function scatter(
     });
   }
   checkLength('values', target.length, (end - start) * grid.cols);
-  const directory = known ?? scan(bytes, grid);
+  const directory = known ?? scan(bytes, grid, target.length);
   target.fill(0);
   if (start === end || grid.gridCols === 0) return;
   const codes = new BitReader(bytes);
