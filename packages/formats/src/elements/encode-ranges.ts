@@ -16,12 +16,12 @@ import type { CodeArray } from './codes.js';
 import { encodeCodebookRange } from './encode-codebook-range.js';
 import {
   type EncodePolicy,
-  encodeElement,
   encodeFloat,
   encodeInteger,
   encodeNan,
   encodeNanBy,
   encodeNumber,
+  encodePowerOfTwo,
 } from './encode-element.js';
 import { encodeFloats } from './encode-floats.js';
 import { encodeFloatsToNearest } from './encode-floats-to-nearest.js';
@@ -123,6 +123,7 @@ function encodePowers(
 ): EncodeRange {
   const max = maxMagnitudeCode(format);
   const even = rounding === 'nearest-even' && max >= 0xfd;
+  const away = roundsAway(rounding);
   return (values, bits, out, start, end) => {
     for (let i = start; i < end; i += 1) {
       const b = bits[i];
@@ -136,7 +137,7 @@ function encodePowers(
         continue;
       }
       const code = b >= NORMAL && b < INFINITY ? roundShift(b, 23, rounding, false) : max + 1;
-      out[i] = code <= max ? code : encodeElement(values[i], format, policy);
+      out[i] = code <= max ? code : encodePowerOfTwo(values[i], format, policy, away);
     }
   };
 }
