@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { transformWithOxc } from 'vite';
 import { afterAll, beforeAll, describe, test } from 'vitest';
+import { buildPackages } from './support/build.js';
 import { promisedOutput, snippetsOf } from './support/snippets.js';
 import { fromRoot, readWorkspaces, type Workspace } from './support/workspace.js';
 
@@ -163,15 +164,7 @@ async function install(name: string): Promise<string> {
 
 beforeAll(async () => {
   // A stale `dist` must not pass: build first (nothing happens when nothing changed).
-  await run(
-    fromRoot('node_modules', '.bin', 'turbo'),
-    ['run', 'build', '--output-logs=errors-only'],
-    fromRoot(),
-    {
-      TURBO_TELEMETRY_DISABLED: '1',
-      DO_NOT_TRACK: '1',
-    },
-  );
+  buildPackages();
   const listing = await run(
     'npm',
     ['pack', '--workspaces', '--json', '--pack-destination', scratch, '--loglevel=error'],

@@ -1,9 +1,10 @@
 /** Runs the built command as a person or a script would: another process, real streams, real exit codes. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { buildPackages } from '../../../../test/support/build.js';
 import { repositoryRoot } from '../../../../test/support/data.js';
 
 const BIN = resolve(repositoryRoot, 'apps', 'cli', 'dist', 'bin.js');
@@ -89,13 +90,7 @@ let built = false;
 export function useBuiltCli(): void {
   beforeAll(() => {
     if (built) return;
-    const turbo = resolve(repositoryRoot, 'node_modules', '.bin', 'turbo');
-    const result = spawnSync(turbo, ['run', 'build', '--filter=bitloom', '--output-logs=errors-only'], {
-      cwd: repositoryRoot,
-      encoding: 'utf8',
-      env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' },
-    });
-    if (result.status !== 0) throw new Error(`the build failed\n${result.stdout}\n${result.stderr}`);
+    buildPackages();
     built = true;
   }, 300_000);
 }
