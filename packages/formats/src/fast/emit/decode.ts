@@ -7,7 +7,7 @@
  */
 import { i32, load, type ModuleBuilder, op, shuffle } from '@bitloom/wasm';
 import { ELEMENT_KINDS } from '../parameters.js';
-import { forBlocks, forTurns, parameter, TURN } from './loops.js';
+import { forBlocks, forTurns, PASS_PARAMETERS, parameter, TURN } from './loops.js';
 import { packing, unpack } from './pack.js';
 import { advance, lanes16, shiftLeft, splat32, sub, type V128 } from './steps.js';
 
@@ -29,20 +29,7 @@ function widen(bytes: V128, sign: 's' | 'u'): V128[] {
 
 /** Adds `decode` to `module`. */
 export function emitDecode(module: ModuleBuilder): void {
-  const params = {
-    rows: 'i32',
-    cols: 'i32',
-    group: 'i32',
-    values: 'i32',
-    /** A float32 per block. */
-    scales: 'i32',
-    codes: 'i32',
-    bits: 'i32',
-    elementKind: 'i32',
-    /** Floats: 23 − mantissa bits. */
-    drop: 'i32',
-  } as const;
-  module.procedure('decode', params, (f, p) => {
+  module.procedure('decode', PASS_PARAMETERS, (f, p) => {
     const packed = packing(f, p.bits, parameter('index'));
     const low = f.local('v128', 'low', parameter('low'));
     const high = f.local('v128', 'high', parameter('high'));

@@ -8,7 +8,7 @@
  */
 import { f32x4, i32, load, type ModuleBuilder, op } from '@bitloom/wasm';
 import { ELEMENT_KINDS } from '../parameters.js';
-import { forBlocks, forTurns, parameter } from './loops.js';
+import { forBlocks, forTurns, PASS_PARAMETERS, parameter } from './loops.js';
 import { pack, packing } from './pack.js';
 import { advance, shiftLeft, splat32, sub, type V128 } from './steps.js';
 
@@ -18,20 +18,7 @@ const INFINITY_BITS = 0x7f800000;
 
 /** Adds `encode` to `module`. */
 export function emitEncode(module: ModuleBuilder): void {
-  const params = {
-    rows: 'i32',
-    cols: 'i32',
-    group: 'i32',
-    values: 'i32',
-    /** A float32 per block. */
-    scales: 'i32',
-    codes: 'i32',
-    bits: 'i32',
-    elementKind: 'i32',
-    /** Floats: 23 − mantissa bits. */
-    drop: 'i32',
-  } as const;
-  module.procedure('encode', params, (f, p) => {
+  module.procedure('encode', PASS_PARAMETERS, (f, p) => {
     const packed = packing(f, p.bits, parameter('index'));
     const low = f.local('v128', 'low', parameter('low'));
     const high = f.local('v128', 'high', parameter('high'));

@@ -20,6 +20,21 @@ export function parameter(name: keyof typeof PARAMETERS): V128 {
   return load('v128.load', i32(0), PARAMETERS[name]);
 }
 
+/** What a pass over whole matrices is told, in either direction. */
+export const PASS_PARAMETERS = {
+  rows: 'i32',
+  cols: 'i32',
+  group: 'i32',
+  values: 'i32',
+  /** A float32 per block. */
+  scales: 'i32',
+  codes: 'i32',
+  bits: 'i32',
+  elementKind: 'i32',
+  /** Floats: 23 − mantissa bits. */
+  drop: 'i32',
+} as const;
+
 /** Byte offsets of the four vectors of a turn: 16 columns. */
 export const TURN = [0, 16, 32, 48] as const;
 const TURN_BYTES = 64;
