@@ -207,9 +207,15 @@ describe('quantize, measured', () => {
   });
 
   test('says nothing of errors where there are only shapes', async () => {
-    const document = await cliJson(['quantize', 'gpt2', '-s', 'NVFP4', '-o', scratch.path('shapes')]);
-    expect(document).toMatchObject({ shapeOnly: true, scheme: 'NVFP4' });
+    const document = await cliJson(['quantize', 'gpt2', '-s', 'Q4_K', '-o', scratch.path('shapes')]);
+    expect(document).toMatchObject({ shapeOnly: true, scheme: 'Q4_K' });
     expect(document.sqnr).toBeUndefined();
+    // Blocks of 256 take 144 bytes, minimums and all.
+    const { tensors } = (await cliJson(['inspect', scratch.path('shapes')])) as {
+      tensors: { type: string; shape: number[]; bytes: number }[];
+    };
+    const [weight] = tensors.filter(({ type }) => type.startsWith('uint4'));
+    expect(weight.bytes).toBe((weight.shape[0] * weight.shape[1] * 144) / 256);
   });
 });
 

@@ -1,4 +1,5 @@
 /** What a model holds: constants as tensors, state, entries, tokenizer. */
+import { componentBytes, ggmlLayoutName } from '@bitloom/formats';
 import { DTYPE_BYTES, formatExpression, isShapeOnly, type ModelBundle, type ValueType } from '@bitloom/ir';
 import { longestContext } from '../input/apply-scheme.js';
 import type { TensorRow } from './checkpoint-summary.js';
@@ -65,9 +66,14 @@ function elements(type: ValueType): number {
   return type.shape.reduce<number>((product, size) => product * (typeof size === 'number' ? size : 1), 1);
 }
 
-/** Codes and scales without padding; symbols count as 1. */
+/** As a model stores it; a state, whose symbols count as 1, by its codes and scales. */
 function typeBytes(type: ValueType): number {
   if (type.kind === 'dense') return elements(type) * DTYPE_BYTES[type.dtype];
+  const shape = type.shape.filter((size) => typeof size === 'number');
+  const isStored = type.layout === 'canonical' || ggmlLayoutName(type.layout) !== undefined;
+  if (isStored && shape.length === type.shape.length) {
+    return Object.values(componentBytes({ ...type, shape })).reduce((sum, bytes) => sum + bytes, 0);
+  }
   const scales = type.scales.reduce((sum, { format, block }) => {
     const groups = type.shape.reduce<number>((product, size, axis) => {
       const length = typeof size === 'number' ? size : 1;
