@@ -18,6 +18,7 @@ export {
   shuffle,
   v128,
 } from './expression.js';
+export { type ProbeOptions, probeFeatures, type WasmFeatures } from './features.js';
 export { FunctionBuilder, type FunctionReference, type Label } from './function-builder.js';
 export * from './host.js';
 export { ModuleBuilder, type ParameterLocals, type Parameters } from './module-builder.js';

@@ -27,6 +27,7 @@ import {
   OPERATORS,
   type OperatorName,
   op,
+  probeFeatures,
   STORES,
   type StoreName,
   select,
@@ -64,6 +65,7 @@ function codeOf(action: () => unknown): string {
 
 describe('every row of the instruction tables', () => {
   it('has the signature that the engine knows', () => {
+    expect(probeFeatures()).toMatchObject({ simd: true, relaxedSimd: true });
     const module = new ModuleBuilder();
     module.memory('memory', { initial: 1 });
     let count = 0;
