@@ -20,6 +20,14 @@ export * from './ggml/block-sizes.js';
 export { ggmlFallback } from './ggml/fallback.js';
 export { MXFP4 as GGML_MXFP4, NVFP4 as GGML_NVFP4 } from './ggml/fp4-blocks.js';
 export * from './ggml/ggml-blocks.js';
+export {
+  type GgmlGroupBlock,
+  ggmlGroupBytes,
+  ggmlGroupCodes,
+  ggmlGroupScales,
+  ggmlGroupScheme,
+  isGgmlGroupBlock,
+} from './ggml/group-codes.js';
 export { IQ4_NL, IQ4_XS } from './ggml/iq4.js';
 export { Q2_K, Q4_K, Q5_K } from './ggml/k-quants-range.js';
 export { Q3_K, Q6_K, Q8_K } from './ggml/k-quants-symmetric.js';

@@ -81,7 +81,7 @@ function scaleOverflow(format: GgmlBlock, values: Float32Array, block: number): 
   });
 }
 
-function badLength(where: string, expected: string, got: number): BitloomError {
+export function badLength(where: string, expected: string, got: number): BitloomError {
   return new BitloomError({
     code: 'ggml-length',
     message: 'GGML blocks are read and written whole',
