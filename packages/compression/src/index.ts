@@ -1,6 +1,8 @@
 /**
- * `@bitloom/compression`: rewrite a float graph into a quantised one. Round-to-nearest by named schemes.
+ * `@bitloom/compression`: rewrite a float graph into a quantised one. Round-to-nearest by named schemes, or the codes a
+ * checkpoint has.
  */
 export { compareWeights, type ModelComparison, type WeightComparison } from './compare-weights.js';
 export { type QuantizedBundle, quantizeModel } from './quantize-model.js';
 export { findScheme, SCHEMES, type Scheme, schemeNames, type WeightRole } from './schemes.js';
+export { type CheckpointBundle, type StoredWeights, storedWeights } from './stored-weights.js';

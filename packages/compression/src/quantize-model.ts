@@ -1,6 +1,6 @@
 /**
- * Round-to-nearest: rewrites a float model into a quantised one by a scheme. The graph changes at once; bytes are
- * computed when the sections of the result are read.
+ * Rewrites a float model into a quantised one by a scheme: rounds weights to nearest, or takes the codes the checkpoint
+ * has. The graph changes at once; bytes are computed when the sections of the result are read.
  */
 import { schemeType } from '@bitloom/formats';
 import {
@@ -23,11 +23,12 @@ import {
 } from './lazy-sections.js';
 import { quantizeFunction, quantizeState } from './quantize-graph.js';
 import { findScheme, type Scheme, type WeightRole } from './schemes.js';
+import { type CheckpointBundle, storedConstant } from './stored-weights.js';
 import { findWeights } from './weight-roles.js';
 
 /** A rewritten model. */
 export interface QuantizedBundle extends ModelBundle {
-  /** Lines for people: what is ragged, what two roles share. */
+  /** Lines for people: what is ragged, what two roles share, what was not stored as codes. */
   readonly notes: readonly string[];
 }
 
@@ -38,23 +39,29 @@ export interface QuantizedBundle extends ModelBundle {
  *
  * Damaged values show when the sections are read: `quantize-not-finite`, `quantize-scale-overflow`.
  *
+ * @param bundle under the scheme `stored`, an open checkpoint
  * @param scheme a name of {@link SCHEMES}, or a scheme of one's own
- * @throws BitloomError `scheme-unknown`, `model-already-quantized`, `quantize-graph`
+ * @throws BitloomError `scheme-unknown`, `model-already-quantized`, `quantize-graph`; `scheme-not-stored` when the codes
+ *   of the checkpoint are asked for and it has none
  */
-export function quantizeModel(bundle: ModelBundle, scheme: string | Scheme): QuantizedBundle {
+export function quantizeModel(bundle: CheckpointBundle, scheme: string | Scheme): QuantizedBundle {
   const chosen = typeof scheme === 'string' ? findScheme(scheme) : scheme;
   const { model } = bundle;
   requireFloat(model, chosen);
   if (chosen.weights === undefined) return { ...bundle, notes: [] };
 
   const weights = findWeights(model);
+  const kept = chosen.keepsStored === true ? keptWeights(bundle, weights.keys(), chosen) : undefined;
   const computed = new Map<string, ComputedSection>();
   const notes: string[] = [];
   const rewrite = new ConstantRewriter(bundle, computed, notes);
   const constants = model.constants.map((constant, index) => {
+    const own = kept?.get(constant.name);
+    if (own !== undefined) return own;
     const roles = weights.get(constant.name);
     const scheme =
       roles === undefined ? undefined : chooseScheme(constant.name, roles, chosen.weights, notes);
+    if (kept !== undefined && scheme !== undefined) notes.push(notKept(constant, scheme));
     return scheme === undefined
       ? rewrite.widen(constant)
       : rewrite.quantize(constant, withStream(scheme, index));
@@ -72,6 +79,32 @@ export function quantizeModel(bundle: ModelBundle, scheme: string | Scheme): Qua
     sections: layeredSections(bundle.sections, computed),
     notes,
   };
+}
+
+/** The weights that stay as the checkpoint has them. @throws BitloomError `scheme-not-stored` when there are none */
+function keptWeights(
+  bundle: CheckpointBundle,
+  weights: Iterable<string>,
+  scheme: Scheme,
+): ReadonlyMap<string, ConstantDecl> {
+  const kept = new Map<string, ConstantDecl>();
+  for (const name of weights) {
+    const constant = storedConstant(bundle, name);
+    if (constant !== undefined) kept.set(name, constant);
+  }
+  if (kept.size > 0) return kept;
+  throw new BitloomError({
+    code: 'scheme-not-stored',
+    message: `the scheme '${scheme.name}' keeps the codes of a checkpoint, and this one has none that products take`,
+    where: `model '${bundle.model.name}'`,
+    expected: 'matrices in Q4_0 or Q8_0, of a GGUF file',
+    got: 'none',
+    hint: 'choose W8A8 or W4A8, which round the weights',
+  });
+}
+
+function notKept({ name, type }: ConstantDecl, { name: scheme, element }: TensorScheme): string {
+  return `weight '${name}' [${type.shape.join(', ')}]: not stored as group integers, rounded to ${element.name} as in ${scheme}`;
 }
 
 function requireFloat(model: Model, scheme: Scheme): void {

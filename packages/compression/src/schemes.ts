@@ -14,7 +14,15 @@ export interface Scheme {
   readonly doc: string;
   /** Scheme of weights by role; a role without one stays in float32. Absent: the whole model stays as it is. */
   readonly weights?: Readonly<Partial<Record<WeightRole, TensorScheme>>>;
+  /** Matrices that the checkpoint keeps as symmetric group integers stay as they are; `weights` are for the others. */
+  readonly keepsStored?: boolean;
   readonly numerics: Numerics;
+}
+
+/** The codes of the checkpoint under integer activations and an integer KV cache; at 8 bits what has no codes there. */
+function storedScheme(name: string, doc: string): Scheme {
+  const { weights, numerics } = integerScheme('W8A8', doc);
+  return { name, doc, weights, keepsStored: true, numerics: { ...numerics, scheme: name } };
 }
 
 /** Integer weights, activations and KV cache; embedding and head at 8 bits. */
@@ -36,6 +44,10 @@ export const SCHEMES: readonly Scheme[] = [
   integerScheme(
     'W4A8',
     'INT4 weights in groups of 32, embedding and head INT8, INT8 activations per token, INT8 KV cache',
+  ),
+  storedScheme(
+    'stored',
+    'Q4_0 and Q8_0 weights of a GGUF file as they are, others INT8, INT8 activations per token, INT8 KV cache',
   ),
 ];
 

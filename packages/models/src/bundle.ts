@@ -1,8 +1,8 @@
 /** From a checkpoint to a model with its weights: the graph, lazy sections and what a user of text needs. */
-import { BitloomError, type ModelBundle, type TextInterface } from '@bitloom/ir';
+import { BitloomError, type ConstantDecl, type ModelBundle, type TextInterface } from '@bitloom/ir';
 import { buildDecoder, decoderContext } from './decoder/build-decoder.js';
 import type { DecoderConfig } from './decoder/decoder-config.js';
-import { weightSections } from './decoder/weights.js';
+import { storedConstants, weightSections } from './decoder/weights.js';
 import type { Checkpoint } from './families/checkpoint.js';
 import { createTokenizer } from './tokenizers/create-tokenizer.js';
 import type { Tokenizer, TokenizerRecord } from './tokenizers/tokenizer.js';
@@ -13,6 +13,11 @@ export interface OpenModel extends ModelBundle {
   readonly config?: DecoderConfig;
   /** Absent where no tokenizer was found or given. */
   readonly tokenizer?: Tokenizer;
+  /**
+   * Matrices that the file keeps as symmetric group integers (GGUF's Q4_0 and Q8_0): declarations over the sections of
+   * this model, by name, each as good as the float32 constant of that name. Nothing is read before a section is.
+   */
+  readonly stored?: ReadonlyMap<string, ConstantDecl>;
   close(): void;
 }
 
@@ -42,10 +47,13 @@ export function bundleCheckpoint(checkpoint: Checkpoint, options: BundleOptions)
     ...(text === undefined ? {} : { text }),
     metadata: { format: options.format, ...checkpoint.facts },
   });
+  const weights = checkpoint.weights(context);
+  const stored = storedConstants(weights);
   return {
     model,
-    sections: weightSections(checkpoint.weights(context)),
+    sections: weightSections(weights),
     config,
+    ...(stored.size === 0 ? {} : { stored }),
     ...(tokenizer === undefined ? {} : { tokenizer }),
     close: () => checkpoint.close(),
   };

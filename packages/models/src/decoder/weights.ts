@@ -1,9 +1,18 @@
 /**
  * Where the values of parameters come from: views on stored tensors (as they are, cut, transposed), made up or
- * computed, all read as float32 by range. Together they are the sections of a model.
+ * computed, all read as float32 by range, some as the codes they are too. Together they are the sections of a model.
  */
-import { BitloomError, missingSection, requireSectionRange, type SectionSource } from '@bitloom/ir';
+import { schemeType } from '@bitloom/formats';
+import {
+  BitloomError,
+  type ConstantDecl,
+  missingSection,
+  requireSectionRange,
+  type SectionSource,
+} from '@bitloom/ir';
 import { type RopeScaling, ropeFrequencies, ropeTable } from '@bitloom/kernels';
+import type { ReadBuffer } from '../bytes/read-buffer.js';
+import { type StoredCodes, type StoredComponent, storedCodes } from '../tensors/stored-codes.js';
 import { elementCount, readFloats, type StoredTensor } from '../tensors/tensor-file.js';
 
 /** A tensor that can be read by range, row-major. */
@@ -11,14 +20,26 @@ export interface Weights {
   readonly shape: readonly number[];
   /** `count` elements from flat index `start`. */
   read(start: number, count: number): Float32Array<ArrayBuffer>;
+  /** The codes it is stored as, where those are symmetric group integers. */
+  readonly codes?: StoredCodes;
 }
 
 /** Elements of at most this many are asked for at once when a read has to be assembled. */
 const STRIP = 1 << 20;
 
-/** A stored tensor as it is, from element `offset` on. */
-export function storedWeights(tensor: StoredTensor, shape = tensor.shape, offset = 0): Weights {
-  return { shape, read: (start, count) => readFloats(tensor, offset + start, count) };
+/** A stored tensor as it is, from element `offset` on; its codes, where it has any, are read through `buffer`. */
+export function storedWeights(
+  tensor: StoredTensor,
+  shape = tensor.shape,
+  offset = 0,
+  buffer?: ReadBuffer,
+): Weights {
+  const codes = buffer === undefined ? undefined : storedCodes(tensor, shape, offset, buffer);
+  return {
+    shape,
+    read: (start, count) => readFloats(tensor, offset + start, count),
+    ...(codes === undefined ? {} : { codes }),
+  };
 }
 
 /**
@@ -66,24 +87,66 @@ export function ropeWeights(context: number, headDim: number, theta: number, sca
   };
 }
 
-/** Named weights as the sections of a model: little-endian float32. Reads of any byte range. */
+/** Section of a component of the codes of a weight. */
+function codeSection(weight: string, component: string): string {
+  return `${weight}.${component}`;
+}
+
+/**
+ * Named weights as the sections of a model: little-endian float32, and the codes of those that are stored as such. Reads
+ * of any byte range.
+ */
 export function weightSections(weights: ReadonlyMap<string, Weights>): SectionSource {
-  const find = (section: string): Weights => {
-    const found = weights.get(section);
+  const sections = new Map<string, StoredComponent>();
+  for (const [name, one] of weights) {
+    sections.set(name, floatSection(one));
+    for (const [component, bytes] of Object.entries(one.codes?.components ?? {})) {
+      sections.set(codeSection(name, component), bytes);
+    }
+  }
+  const find = (section: string): StoredComponent => {
+    const found = sections.get(section);
     if (found === undefined) throw missingSection(section, [...weights.keys()]);
     return found;
   };
-  const byteLength = (section: string): number => 4 * elementCount(find(section).shape);
   return {
-    has: (section) => weights.has(section),
-    byteLength,
-    read(section, offset = 0, length = byteLength(section) - offset) {
-      requireSectionRange(section, offset, length, byteLength(section));
+    has: (section) => sections.has(section),
+    byteLength: (section) => find(section).byteLength,
+    read(section, offset = 0, length) {
+      const found = find(section);
+      const wanted = length ?? found.byteLength - offset;
+      requireSectionRange(section, offset, wanted, found.byteLength);
+      return found.read(offset, wanted);
+    },
+  };
+}
+
+function floatSection(weights: Weights): StoredComponent {
+  return {
+    byteLength: 4 * elementCount(weights.shape),
+    read(offset, length) {
       const start = Math.floor(offset / 4);
-      const values = find(section).read(start, Math.ceil((offset + length) / 4) - start);
+      const values = weights.read(start, Math.ceil((offset + length) / 4) - start);
       return new Uint8Array(values.buffer, values.byteOffset + offset - 4 * start, length);
     },
   };
+}
+
+/**
+ * The weights that are stored as codes, as constants over the sections of {@link weightSections}: what may stand in a
+ * model in place of the float32 constants of the same names.
+ */
+export function storedConstants(weights: ReadonlyMap<string, Weights>): ReadonlyMap<string, ConstantDecl> {
+  return new Map(
+    [...weights].flatMap(([name, { shape, codes }]) => {
+      if (codes === undefined) return [];
+      const { scheme } = codes;
+      const components = Object.keys(codes.components).map((one) => [one, codeSection(name, one)] as const);
+      return [
+        [name, { name, type: schemeType(scheme, shape), components: Object.fromEntries(components), scheme }],
+      ];
+    }),
+  );
 }
 
 /** The error of a parameter's tensor. */

@@ -4,6 +4,7 @@
  * fits its configuration exactly or is refused.
  */
 
+import { ReadBuffer } from '../bytes/read-buffer.js';
 import { ROPE_TABLE } from '../decoder/build-decoder.js';
 import type { DecoderConfig } from '../decoder/decoder-config.js';
 import { decoderParameters } from '../decoder/parameters.js';
@@ -56,6 +57,7 @@ export function checkpointOf(
   ignored: (tensor: string) => boolean = () => false,
 ): Checkpoint {
   const weights = new Map<string, Weights>();
+  const buffer = new ReadBuffer();
   const used = new Set<string>();
   for (const { name, shape } of decoderParameters(config)) {
     const placement = place(name, shape);
@@ -64,7 +66,7 @@ export function checkpointOf(
       weights.set(name, placement.weights);
     } else {
       used.add(placement.tensor);
-      weights.set(name, placedWeights(file, placement, shape));
+      weights.set(name, placedWeights(file, placement, shape, buffer));
     }
   }
   for (const name of file.tensors.keys()) {
@@ -90,7 +92,12 @@ export function checkpointOf(
   };
 }
 
-function placedWeights(file: TensorFile, placement: Placement, shape: readonly number[]): Weights {
+function placedWeights(
+  file: TensorFile,
+  placement: Placement,
+  shape: readonly number[],
+  buffer: ReadBuffer,
+): Weights {
   const tensor = file.tensors.get(placement.tensor);
   const expected = `[${placement.shape.join(', ')}]`;
   if (tensor === undefined) {
@@ -111,7 +118,7 @@ function placedWeights(file: TensorFile, placement: Placement, shape: readonly n
   if (placement.transposed !== undefined) {
     return transposedWeights(tensor, placement.transposed.first, placement.transposed.rows);
   }
-  return storedWeights(tensor, shape, placement.offset ?? 0);
+  return storedWeights(tensor, shape, placement.offset ?? 0, buffer);
 }
 
 /** Layer and part of a parameter name: `layers.3.q.weight` is layer 3, `q.weight`. */

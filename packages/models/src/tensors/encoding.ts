@@ -12,7 +12,13 @@ import {
   GGML_BLOCK_NAMES,
   GGML_BLOCK_SIZES,
   type GgmlBlockName,
+  ggmlGroupBytes,
+  ggmlGroupCodes,
+  ggmlGroupScales,
+  ggmlGroupScheme,
+  isGgmlGroupBlock,
 } from '@bitloom/formats';
+import type { BlockCodes } from './stored-codes.js';
 
 /** Decodes whole blocks; `out` has as many elements as `bytes` holds. */
 export type DecodeBlocks = (bytes: Uint8Array, out: Float32Array<ArrayBuffer>) => void;
@@ -24,6 +30,8 @@ export interface TensorEncoding {
   /** Bytes of one block. */
   readonly blockBytes: number;
   readonly decode?: DecodeBlocks;
+  /** Where the blocks are symmetric group integers: how they are taken as such. */
+  readonly codes?: BlockCodes;
 }
 
 /** An encoding in blocks of several elements. */
@@ -62,9 +70,21 @@ export const BF16_ENCODING = elementEncoding('BF16', 2, (bytes, out) => {
 /** The encoding of a block format of GGML, called as GGUF calls it: in capitals. */
 export function ggmlEncoding(block: GgmlBlockName): TensorEncoding {
   const { elements, bytes } = GGML_BLOCK_SIZES[block];
-  return blockEncoding(block.toUpperCase(), elements, bytes, (blocks, out) => {
+  const encoding = blockEncoding(block.toUpperCase(), elements, bytes, (blocks, out) => {
     decodeGgmlBlocks(block, blocks, out);
   });
+  const codes = ggmlCodes(block);
+  return codes === undefined ? encoding : { ...encoding, codes };
+}
+
+function ggmlCodes(block: GgmlBlockName): BlockCodes | undefined {
+  if (!isGgmlGroupBlock(block)) return undefined;
+  const bytes = ggmlGroupBytes(block);
+  return {
+    scheme: ggmlGroupScheme(block),
+    codes: { bytes: bytes.codes, move: (blocks, out) => ggmlGroupCodes(block, blocks, out) },
+    scales: { bytes: bytes.scales, move: (blocks, out) => ggmlGroupScales(block, blocks, out) },
+  };
 }
 
 /** Names of the types whose values can be read. */
