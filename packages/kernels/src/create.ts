@@ -1,14 +1,11 @@
 /** How a set of kernels is made: choose the backend, the arena and the number of threads. */
 import { BitloomError } from '@bitloom/ir';
 import { Arena } from './arena.js';
-import type { KernelName, Kernels, KernelTable } from './kernels.js';
-import { parallelKernels } from './parallel.js';
-import { referenceKernels } from './reference/backend.js';
-import { windowKernels } from './reference/window.js';
-import { failingKernels } from './selftest.js';
-import { instantiateKernels, wasmKernels } from './wasm/backend.js';
+import { type Features, probeFeatures } from './features.js';
+import type { Backend, Kernels } from './kernels.js';
+import { lazyTable } from './lazy-table.js';
+import { FamilyLoader } from './loader.js';
 import { SCRATCH_BYTES } from './wasm/gemm-groups.js';
-import { compileKernels } from './wasm/module.js';
 import { WorkerPool } from './worker-pool.js';
 
 /** More threads than this only take memory: a product is cut into fewer shares. */
@@ -17,7 +14,7 @@ export const MAX_THREADS = 16;
 /** Options of {@link createKernels}. */
 export interface KernelOptions {
   /** `wasm` (the default) runs at machine speed; `reference` is the slow definition of every result. */
-  readonly backend?: 'reference' | 'wasm';
+  readonly backend?: Backend;
   /** Memory to work on; a new one by default. Kernels take their scratch memory from it at once and for good. */
   readonly arena?: Arena;
   /**
@@ -25,11 +22,13 @@ export interface KernelOptions {
    * with {@link Kernels.close} and never keep the process alive. Results are the same bits for any number.
    */
   readonly threads?: number;
+  /** Features not to use although the engine has them, to compare or to avoid a fault of the engine. */
+  readonly features?: Partial<Features>;
 }
 
 /**
- * Makes kernels over an arena. Each kernel of the WebAssembly backend is checked against the reference on a small
- * case; one that differs runs on the reference and is listed in `fallbacks`.
+ * Makes kernels over an arena. Families of kernels are emitted, compiled and checked against the reference when one of
+ * their kernels is first asked for; a kernel that differs runs on the reference and is listed in `fallbacks`.
  *
  * Create kernels before taking marks of the arena: scratch memory under a released mark would be handed out again.
  *
@@ -46,44 +45,23 @@ export function createKernels(options: KernelOptions = {}): Kernels {
     });
   }
   const arena = options.arena ?? new Arena();
-  const reference = referenceKernels(arena);
-  const windows = windowKernels(arena);
   const backend = options.backend ?? 'wasm';
-  if (backend === 'reference') {
-    return { backend, arena, threads: 1, fallbacks: [], close() {}, ...reference, ...windows };
-  }
-  const module = compileKernels();
-  const exports = instantiateKernels(arena, module);
-  const [scratch, ...workerScratch] = Array.from({ length: threads }, () => arena.alloc(SCRATCH_BYTES));
-  const wasm = wasmKernels(exports, scratch);
-  const fallbacks = failingKernels(arena, wasm, reference);
-  if (threads === 1) {
-    return {
-      backend,
-      arena,
-      threads: 1,
-      fallbacks,
-      close() {},
-      ...replace(wasm, reference, fallbacks),
-      ...windows,
-    };
-  }
-  const pool = new WorkerPool(arena, module, exports, workerScratch);
-  const table = replace(parallelKernels(wasm, exports, pool, scratch, threads), reference, fallbacks);
-  return {
+  const features = { ...probeFeatures(), ...options.features };
+  const count = backend === 'reference' ? 0 : threads;
+  const [scratch = 0, ...workerScratch] = Array.from({ length: count }, () => arena.alloc(SCRATCH_BYTES));
+  const pool = workerScratch.length === 0 ? undefined : new WorkerPool(arena, scratch, workerScratch);
+  const loader = new FamilyLoader({ arena, backend, features, scratch, pool, threads: count });
+  const state = {
     backend,
     arena,
     get threads() {
-      return 1 + pool.ready;
+      return 1 + (pool?.ready ?? 0);
     },
-    fallbacks,
-    close: () => pool.close(),
-    ...table,
-    ...windows,
+    get fallbacks() {
+      return loader.fallbacks;
+    },
+    load: () => loader.loadAll(),
+    close: () => pool?.close(),
   };
-}
-
-/** `table` with the kernels in `names` taken from `other`. */
-function replace(table: KernelTable, other: KernelTable, names: readonly KernelName[]): KernelTable {
-  return { ...table, ...Object.fromEntries(names.map((name) => [name, other[name]])) };
+  return lazyTable(state, (name) => loader.kernel(name));
 }

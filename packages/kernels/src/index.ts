@@ -4,6 +4,12 @@
  */
 export { Arena, type ArenaOptions } from './arena.js';
 export { createKernels, type KernelOptions } from './create.js';
+export type { Features } from './features.js';
+export type { AttentionKernels } from './interface/attention.js';
+export type { FloatProductKernels } from './interface/float-products.js';
+export * from './interface/group-products.js';
+export * from './interface/vectors.js';
+export * from './interface/windows.js';
 export * from './kernels.js';
 export * from './reference/onnx-integer.js';
 export { type RopeScaling, ropeFrequencies, ropeTable } from './rotary.js';

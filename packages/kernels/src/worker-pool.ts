@@ -12,11 +12,12 @@
  * The pool knows nothing of kernels; how work is divided is in `parallel.ts`. Node only.
  */
 import { Worker } from 'node:worker_threads';
-import { BitloomError } from '@bitloom/ir';
-import type { WasmModule } from '@bitloom/wasm';
+import { BitloomError, internalError } from '@bitloom/ir';
+import type { WasmFunction } from '@bitloom/wasm';
 import type { Arena } from './arena.js';
-import { KERNEL_NAMES, type KernelName } from './kernels.js';
-import type { KernelExports } from './wasm/backend.js';
+import { FAMILIES } from './families.js';
+import { KERNEL_NAMES } from './kernels.js';
+import { type Job, MAX_SHARES, type ShareRunner } from './parallel/parallel-kernels.js';
 import { MEMORY_IMPORT } from './wasm/module.js';
 
 /** Words of the state block. Those that are waited on lie in cache lines of their own. */
@@ -40,9 +41,9 @@ const WORD = {
 } as const;
 const STATE_WORDS = 64;
 const MAX_ARGUMENTS = 32;
-/** Most shares of one job; fits the low byte of the tickets. */
-export const MAX_SHARES = 64;
 const COUNT_MASK = 255;
+/** Bytes for the binaries of all families; pages that are never written are never committed. */
+const BINARY_BYTES = 4 * 2 ** 20;
 
 /** Polls of an idle worker before it waits: tens of microseconds, longer than the gap between two kernels. */
 const WORKER_SPINS = 10_000;
@@ -52,17 +53,30 @@ const CALLER_SPINS = 10_000;
 const LOST_AFTER = 60_000;
 
 /**
- * The worker, as plain JavaScript: it needs only the compiled module and the memory, and a string starts the same
- * from sources, from a bundle and inside a test runner. Missing arguments read as stale numbers, which a WebAssembly
- * function ignores past its arity.
+ * The worker, as plain JavaScript: it needs only the memories, and a string starts the same from sources, from a bundle
+ * and inside a test runner. It compiles a family when a job first names one of its kernels, from the bytes that the
+ * calling thread has left: a worker that waits on an atomic reads no messages. Missing arguments read as stale numbers,
+ * which a WebAssembly function ignores past its arity.
  */
 const WORKER_SOURCE = `
 const { workerData } = require('node:worker_threads');
-const { module, memory, imports, names, block, scratch, word, stateWords, maxArguments, countMask, spins } = workerData;
-const { exports } = new WebAssembly.Instance(module, { [imports.module]: { [imports.name]: memory } });
-const functions = names.map((name) => exports[name]);
+const { memory, binaries, imports, kernels, block, scratch, word, stateWords, maxArguments, countMask, spins } = workerData;
 const state = new Int32Array(memory.buffer, block, stateWords);
 const a = new Float64Array(memory.buffer, block + stateWords * 4);
+const directory = new Int32Array(binaries);
+const functions = kernels.map(() => undefined);
+const load = (index) => {
+  const { family } = kernels[index];
+  const bytes = new Uint8Array(binaries).slice(directory[2 * family], directory[2 * family] + directory[2 * family + 1]);
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes);
+  const module = new WebAssembly.Module(copy);
+  const { exports } = new WebAssembly.Instance(module, { [imports.module]: { [imports.name]: memory } });
+  kernels.forEach((kernel, i) => {
+    if (kernel.family === family) functions[i] = exports[kernel.name];
+  });
+  return functions[index];
+};
 Atomics.add(state, word.ready, 1);
 let idle = 0;
 while (Atomics.load(state, word.stop) === 0) {
@@ -82,7 +96,8 @@ while (Atomics.load(state, word.stop) === 0) {
   const i = (left - 1) * maxArguments;
   if (state[word.scratchArgument] >= 0) a[i + state[word.scratchArgument]] = scratch;
   try {
-    functions[state[word.kernel]](
+    const index = state[word.kernel];
+    (functions[index] ?? load(index))(
       a[i], a[i + 1], a[i + 2], a[i + 3], a[i + 4], a[i + 5], a[i + 6], a[i + 7],
       a[i + 8], a[i + 9], a[i + 10], a[i + 11], a[i + 12], a[i + 13], a[i + 14], a[i + 15],
       a[i + 16], a[i + 17], a[i + 18], a[i + 19], a[i + 20], a[i + 21], a[i + 22], a[i + 23],
@@ -96,39 +111,40 @@ while (Atomics.load(state, word.stop) === 0) {
 }
 `;
 
-/** One job: the same kernel with the arguments of each share. */
-export interface Job {
-  readonly kernel: KernelName;
-  readonly shares: readonly (readonly number[])[];
-  /** Position of an argument that points to scratch memory. */
-  readonly scratchArgument?: number;
-}
-
 /** A fixed number of workers over one arena. */
-export class WorkerPool {
-  readonly #exports: KernelExports;
+export class WorkerPool implements ShareRunner {
+  readonly #functions: (WasmFunction | undefined)[] = KERNEL_NAMES.map(() => undefined);
+  readonly #binaries = new SharedArrayBuffer(BINARY_BYTES);
+  readonly #scratch: number;
   readonly #state: Int32Array<ArrayBufferLike>;
   readonly #args: Float64Array<ArrayBufferLike>;
+  #binariesEnd = FAMILIES.length * 8;
   #generation = 0;
   #closed = false;
 
   /**
-   * Starts one worker per entry of `scratch`, each with its own scratch memory. They begin to take shares some
+   * Starts one worker per entry of `workerScratch`, each with its own scratch memory. They begin to take shares some
    * milliseconds later; until then the calling thread does the work.
+   *
+   * @param scratch scratch memory of the calling thread
    */
-  constructor(arena: Arena, module: WasmModule, exports: KernelExports, scratch: readonly number[]) {
-    this.#exports = exports;
+  constructor(arena: Arena, scratch: number, workerScratch: readonly number[]) {
+    this.#scratch = scratch;
     const block = arena.alloc(STATE_WORDS * 4 + MAX_SHARES * MAX_ARGUMENTS * 8);
     const buffer = arena.memory.buffer;
     this.#state = new Int32Array(buffer, block, STATE_WORDS);
     this.#args = new Float64Array(buffer, block + STATE_WORDS * 4, MAX_SHARES * MAX_ARGUMENTS);
     this.#state.fill(0);
-    scratch.forEach((pointer, i) => {
+    const kernels = KERNEL_NAMES.map((name) => ({
+      name,
+      family: FAMILIES.findIndex(({ names }) => names.includes(name)),
+    }));
+    workerScratch.forEach((pointer, i) => {
       const workerData = {
-        module,
         memory: arena.memory,
+        binaries: this.#binaries,
         imports: MEMORY_IMPORT,
-        names: KERNEL_NAMES,
+        kernels,
         block,
         scratch: pointer,
         word: WORD,
@@ -146,6 +162,17 @@ export class WorkerPool {
     });
   }
 
+  /** Makes the kernels of a family known: its binary to the workers, its functions to this thread. */
+  add(family: number, binary: Uint8Array, exports: Readonly<Record<string, WasmFunction>>): void {
+    const at = this.#binariesEnd;
+    if (at + binary.length > BINARY_BYTES)
+      throw internalError('the kernels outgrow the memory of their binaries');
+    new Uint8Array(this.#binaries).set(binary, at);
+    new Int32Array(this.#binaries).set([at, binary.length], family * 2);
+    this.#binariesEnd = at + binary.length;
+    for (const name of FAMILIES[family].names) this.#functions[KERNEL_NAMES.indexOf(name)] = exports[name];
+  }
+
   /** How many workers have started. */
   get ready(): number {
     return this.#closed ? 0 : Atomics.load(this.#state, WORD.ready);
@@ -160,10 +187,13 @@ export class WorkerPool {
    */
   run({ kernel, shares, scratchArgument = -1 }: Job): void {
     const state = this.#state;
+    const index = KERNEL_NAMES.indexOf(kernel);
+    const own = this.#functions[index];
+    if (own === undefined) throw internalError(`the pool does not know ${kernel}`);
     shares.forEach((share, i) => {
       this.#args.set(share, i * MAX_ARGUMENTS);
     });
-    state[WORD.kernel] = KERNEL_NAMES.indexOf(kernel);
+    state[WORD.kernel] = index;
     state[WORD.scratchArgument] = scratchArgument;
     state[WORD.failed] = 0;
     state[WORD.finished] = 0;
@@ -171,7 +201,8 @@ export class WorkerPool {
     let trap: unknown;
     for (let share = this.#take(); share >= 0; share = this.#take()) {
       try {
-        this.#exports[kernel](...shares[share]);
+        if (scratchArgument < 0) own(...shares[share]);
+        else own(...shares[share], this.#scratch);
       } catch (error) {
         trap ??= error;
       }

@@ -1,41 +1,20 @@
 /** One suite over the backends: every kernel, ragged sizes, strides, broadcasts and special values, bit for bit. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FLAG_CONTINUE, FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '../src/index.js';
-import { expectSame, type Flavour, makePair, type Operands } from './harness.js';
+import { FLAG_CONTINUE, FLAG_FINISH, ROPE_HALF, ROPE_INTERLEAVED } from '../src/index.js';
+import { type Case, conforms, expectSame, makeBench, type Operands } from './harness.js';
 
-const pair = makePair();
-
-/** A case: from operands and dimensions to the call. */
-type Case<D> = (operands: Operands, dimensions: D) => (kernels: Kernels) => void;
-
-/** Runs a case over listed dimensions and over generated ones, in both flavours of data. */
-function conforms<D>(
-  prepare: Case<D>,
-  listed: readonly D[],
-  generated: fc.Arbitrary<D>,
-  options: { runs?: number; close?: (a: number, b: number) => boolean; flavours?: readonly Flavour[] } = {},
-): void {
-  for (const flavour of options.flavours ?? (['plain', 'special'] as const)) {
-    listed.forEach((dimensions, i) => {
-      expectSame(pair, i + 1, flavour, (operands) => prepare(operands, dimensions), options.close);
-    });
-    fc.assert(
-      fc.property(generated, fc.integer({ min: 1, max: 2 ** 30 }), (dimensions, seed) => {
-        expectSame(pair, seed, flavour, (operands) => prepare(operands, dimensions), options.close);
-      }),
-      { numRuns: options.runs ?? 60 },
-    );
-  }
-}
+const bench = makeBench();
 
 const COLUMNS = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 20, 31, 33, 64, 172, 260];
 const columns = fc.oneof(fc.constantFrom(...COLUMNS), fc.integer({ min: 0, max: 70 }));
 const small = fc.integer({ min: 0, max: 3 });
 
 it('has no kernel on the reference', () => {
-  expect(pair.candidate.fallbacks).toEqual([]);
-  expect(pair.candidate.backend).toBe('wasm');
+  for (const { label, kernels } of bench.candidates) {
+    kernels.load();
+    expect(kernels.fallbacks, label).toEqual([]);
+  }
 });
 
 describe('vector kernels', () => {
@@ -66,6 +45,7 @@ describe('vector kernels', () => {
   for (const name of ['silu', 'gelu', 'relu', 'copy'] as const) {
     it(name, () => {
       conforms(
+        bench,
         (o, s: VectorShape) => {
           const src = source(o, s, s.broadcast);
           const dst = target(o, s);
@@ -80,6 +60,7 @@ describe('vector kernels', () => {
   for (const name of ['add', 'mul', 'siluMul'] as const) {
     it(name, () => {
       conforms(
+        bench,
         (o, s: VectorShape) => {
           const a = source(o, s, 0);
           const b = source(o, s, s.broadcast);
@@ -94,6 +75,7 @@ describe('vector kernels', () => {
 
   it('rmsNorm', () => {
     conforms(
+      bench,
       (o, s: VectorShape) => {
         const src = source(o, s, s.broadcast);
         const weight = o.floats(s.cols + 1, 1);
@@ -107,6 +89,7 @@ describe('vector kernels', () => {
 
   it('layerNorm, with and without bias', () => {
     conforms(
+      bench,
       (o, s: VectorShape) => {
         const src = source(o, s, s.broadcast);
         const weight = o.floats(s.cols + 1, 1);
@@ -121,6 +104,7 @@ describe('vector kernels', () => {
 
   it('rope, both layouts, in place and not, part of the head', () => {
     conforms(
+      bench,
       (o, s: VectorShape) => {
         const cols = s.cols - (s.cols % 2);
         const src = source(o, s, s.broadcast);
@@ -136,6 +120,7 @@ describe('vector kernels', () => {
 
   it('quantizeRows', () => {
     conforms(
+      bench,
       (o, s: VectorShape) => {
         const src = source(o, s, s.broadcast);
         const padTo = s.gap === 0 ? 0 : Math.ceil(s.cols / 8) * 8;
@@ -174,7 +159,7 @@ describe('vector kernels', () => {
       Number.POSITIVE_INFINITY,
       Number.NaN,
     ]) {
-      expectSame(pair, 1, 'plain', (o) => {
+      expectSame(bench, 1, 'plain', (o) => {
         const src = o.floats(9);
         for (let i = 0; i < 9; i += 1) o.arena.f32[src / 4 + i] = i % 3 === 0 ? value : (-value * i) / 20;
         const dst = o.block(16);
@@ -228,7 +213,7 @@ describe('weight products', () => {
       listed.push({ bits: width, group: 64, M: 3, N: 16, K: 64, flags: 0, gap: 1 });
       listed.push({ bits: width, group: 172, M: 3, N: 20, K: 172, flags: 3, gap: 0 });
     }
-    conforms(prepare, listed, shapes, { runs: 80 });
+    conforms(bench, prepare, listed, shapes, { runs: 80 });
   });
 
   it('gemmGroups over groups longer than one piece, and over K longer than one chunk', () => {
@@ -239,7 +224,7 @@ describe('weight products', () => {
         { bits, group: 64, M: 6, N: 2, K: 16384 * 2 + 100, flags: FLAG_FINISH, gap: 0 },
         { bits, group: 24, M: 1, N: 2, K: 20000, flags: FLAG_CONTINUE, gap: 0 },
       ];
-      conforms(prepare, listed, fc.constantFrom(...listed.slice(1, 2)), { runs: 1, flavours: ['plain'] });
+      conforms(bench, prepare, listed, fc.constantFrom(...listed.slice(1, 2)), { runs: 1, flavours: ['plain'] });
     }
   });
 
@@ -250,7 +235,7 @@ describe('weight products', () => {
         [4096, 4096],
         [65536, 65536],
       ]) {
-        expectSame(pair, 7, 'plain', (o) => {
+        expectSame(bench, 7, 'plain', (o) => {
           const x = o.block(K);
           o.arena.i8.fill(127, x, x + K);
           const w = o.weights(bits, 16, K, group);
@@ -273,7 +258,7 @@ describe('weight products', () => {
   });
 
   it('gemmGroups split over whole groups gives the bits of the whole', () => {
-    const { arena, candidate } = pair;
+    const { arena, reference } = bench;
     fc.assert(
       fc.property(
         fc.constantFrom(4 as const, 8 as const),
@@ -285,7 +270,7 @@ describe('weight products', () => {
           const first = cut * group;
           if (first >= K) return;
           const mark = arena.mark();
-          expectSame(pair, K, 'plain', (o) => {
+          expectSame(bench, K, 'plain', (o) => {
             const N = 16;
             const xR = Math.ceil(K / 8) * 8;
             const x = o.codes(M * xR);
@@ -294,7 +279,7 @@ describe('weight products', () => {
             const out = o.block(M * N * 4);
             const firstBytes = cut * ((group / (bits === 4 ? 8 : 4)) * 64 + 32);
             return (k) => {
-              if (k === candidate) {
+              if (k !== reference) {
                 k.gemmGroups(bits, group, M, N, first, x, xR, xScale, 4, w, out, 64, 0);
                 k.gemmGroups(
                   bits,
@@ -323,7 +308,7 @@ describe('weight products', () => {
   });
 
   it('gemmGroups refuses widths and groups it cannot do, on every backend', () => {
-    for (const k of [pair.reference, pair.candidate]) {
+    for (const k of [bench.reference, ...bench.candidates.map(({ kernels }) => kernels)]) {
       const call = (bits: number, group: number, K: number) => () =>
         k.gemmGroups(bits, group, 1, 1, K, 64, 64, 64, 0, 64, 64, 4, 0);
       expect(call(5, 32, 64)).toThrow(/kernel|container/);
@@ -341,6 +326,7 @@ describe('weight products', () => {
       gap: fc.integer({ min: 0, max: 3 }),
     });
     conforms(
+      bench,
       (o, { M, N, K, gap }) => {
         const stride = (K + gap) * 4;
         const x = o.floats(M * (K + gap) + 1, gap, 2);
@@ -356,7 +342,7 @@ describe('weight products', () => {
   });
 
   it('gemmF32 gives each output the same bits whatever M and N', () => {
-    const { arena, candidate } = pair;
+    const { arena } = bench;
     const mark = arena.mark();
     const K = 77;
     const x = arena.alloc(5 * K * 4);
@@ -367,11 +353,13 @@ describe('weight products', () => {
       if (i < 5 * K) arena.f32[x / 4 + i] = Math.sin(i);
       arena.f32[w / 4 + i] = Math.cos(3 * i);
     }
-    candidate.gemmF32(5, 9, K, x, K * 4, w, K * 4, out, 36);
-    for (let m = 0; m < 5; m += 1) {
-      for (let n = 0; n < 9; n += 1) {
-        candidate.gemmF32(1, 1, K, x + m * K * 4, K * 4, w + n * K * 4, K * 4, one, 4);
-        expect(arena.f32[one / 4]).toBe(arena.f32[out / 4 + m * 9 + n]);
+    for (const { label, kernels } of bench.candidates) {
+      kernels.gemmF32(5, 9, K, x, K * 4, w, K * 4, out, 36);
+      for (let m = 0; m < 5; m += 1) {
+        for (let n = 0; n < 9; n += 1) {
+          kernels.gemmF32(1, 1, K, x + m * K * 4, K * 4, w + n * K * 4, K * 4, one, 4);
+          expect(arena.f32[one / 4], label).toBe(arena.f32[out / 4 + m * 9 + n]);
+        }
       }
     }
     arena.release(mark);
@@ -412,6 +400,7 @@ describe('attention', () => {
 
   it('attentionScores', () => {
     conforms(
+      bench,
       (o, s: AttentionShape) => {
         const qR = s.headDim + s.gap;
         const q = o.codes(s.heads * s.M * qR + 1, s.gap);
@@ -452,6 +441,7 @@ describe('attention', () => {
 
   it('attentionMix', () => {
     conforms(
+      bench,
       (o, s: AttentionShape) => {
         const pR = s.tokens + s.gap;
         const p = o.codes(s.heads * s.M * pR + 1, s.gap);
@@ -494,6 +484,7 @@ describe('attention', () => {
 
   it('attentionScoresF32', () => {
     conforms(
+      bench,
       (o, s: AttentionShape) => {
         const row = (s.headDim + s.gap) * 4;
         const q = o.floats(s.heads * s.M * (s.headDim + s.gap) + 1, s.gap);
@@ -525,6 +516,7 @@ describe('attention', () => {
 
   it('attentionMixF32', () => {
     conforms(
+      bench,
       (o, s: AttentionShape) => {
         const pR = (s.tokens + s.gap) * 4;
         const p = o.floats(s.heads * s.M * (s.tokens + s.gap) + 1, s.gap);
@@ -586,6 +578,7 @@ describe('attention', () => {
 
   it('softmaxF32', () => {
     conforms(
+      bench,
       (o, s: SoftmaxShape) => {
         const row = (s.cols + s.gap) * 4;
         const src = o.floats(s.batch * s.rows * (s.cols + s.gap) + 1, s.gap, 40);
@@ -613,6 +606,7 @@ describe('attention', () => {
 
   it('softmaxQuantize', () => {
     conforms(
+      bench,
       (o, s: SoftmaxShape) => {
         const row = (s.cols + s.gap) * 4;
         const src = o.floats(s.batch * s.rows * (s.cols + s.gap) + 1, s.gap, 40);
@@ -671,6 +665,7 @@ describe('embedding look-ups', () => {
 
   it('embedGroups', () => {
     conforms(
+      bench,
       (o, s: EmbedShape) => {
         const vocabulary = 6;
         const ids = o.block(s.rows * 4 + 4);
@@ -706,6 +701,7 @@ describe('embedding look-ups', () => {
 
   it('embedF32', () => {
     conforms(
+      bench,
       (o, s: EmbedShape) => {
         const ids = o.block(s.rows * 4 + 4);
         for (let i = 0; i < s.rows; i += 1) o.arena.i32[ids / 4 + i] = Math.floor(o.random() * 6);
@@ -719,7 +715,7 @@ describe('embedding look-ups', () => {
   });
 
   it('refuses widths and groups it cannot read, on every backend', () => {
-    for (const k of [pair.reference, pair.candidate]) {
+    for (const k of [bench.reference, ...bench.candidates.map(({ kernels }) => kernels)]) {
       expect(() => k.embedGroups(9, 32, 1, 1, 64, 64, 1, 64, 2, 64, 4)).toThrow(/2 to 8 bits/);
       expect(() => k.embedGroups(4, 0, 1, 1, 64, 64, 1, 64, 2, 64, 4)).toThrow(/share a scale/);
     }

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { Arena, createKernels, KERNEL_NAMES, type KernelTable } from '../src/index.js';
-import { referenceKernels } from '../src/reference/backend.js';
-import { failingKernels } from '../src/selftest.js';
+import { FAMILIES } from '../src/families.js';
+import { Arena, createKernels, KERNEL_NAMES } from '../src/index.js';
+import { failingKernels } from '../src/selftest/failing-kernels.js';
 
 describe('createKernels', () => {
   it('gives every kernel on every backend', () => {
     for (const backend of ['reference', 'wasm'] as const) {
       const kernels = createKernels({ backend });
       expect(kernels.backend).toBe(backend);
+      kernels.load();
       expect(kernels.fallbacks).toEqual([]);
       for (const name of KERNEL_NAMES) expect(typeof kernels[name], name).toBe('function');
       kernels.close();
@@ -32,31 +33,38 @@ describe('createKernels', () => {
 });
 
 describe('failingKernels', () => {
-  it('finds nothing wrong with the reference itself', () => {
+  it.each(FAMILIES)('finds nothing wrong with the reference of $name', (family) => {
     const arena = new Arena();
-    const reference = referenceKernels(arena);
     const mark = arena.mark();
-    expect(failingKernels(arena, referenceKernels(arena), reference)).toEqual([]);
+    expect(failingKernels(arena, family, family.reference(arena))).toEqual([]);
     expect(arena.mark()).toBe(mark);
   });
 
-  it('finds each kernel that does nothing, is off by one bit, or throws', () => {
+  it.each(FAMILIES)('finds each kernel of $name that does nothing', (family) => {
     const arena = new Arena();
-    const reference = referenceKernels(arena);
-    for (const name of KERNEL_NAMES) {
-      const nothing: KernelTable = { ...reference, [name]: () => {} };
-      expect(failingKernels(arena, nothing, reference)).toContain(name);
+    for (const name of family.names) {
+      expect(failingKernels(arena, family, { ...family.reference(arena), [name]: () => {} })).toEqual([name]);
     }
-    const off: KernelTable = {
+  });
+
+  it('finds a kernel that is off by one bit, and one that throws', () => {
+    const arena = new Arena();
+    const [family] = FAMILIES;
+    const reference = family.reference(arena);
+    const off = {
       ...reference,
-      rmsNorm: (...args) => {
-        reference.rmsNorm(...args);
+      rmsNorm: (...args: number[]) => {
+        reference.rmsNorm?.(...args);
         arena.u8[args[7]] ^= 1;
       },
       mul: () => {
         throw new Error('trap');
       },
     };
-    expect(failingKernels(arena, off, reference)).toEqual(['rmsNorm', 'mul']);
+    expect(failingKernels(arena, family, off)).toEqual(['rmsNorm', 'mul']);
   });
+});
+
+it('every kernel belongs to one family', () => {
+  expect(FAMILIES.flatMap(({ names }) => names)).toEqual([...KERNEL_NAMES]);
 });

@@ -4,8 +4,9 @@
  * so that stray writes count as differences. NaNs are equal to each other whatever their bits.
  */
 import { packCanonical, packRows16, quantizeGroups } from '@bitloom/formats';
+import fc from 'fast-check';
 import { expect } from 'vitest';
-import { Arena, createKernels, type Kernels } from '../src/index.js';
+import { Arena, createKernels, type KernelOptions, type Kernels } from '../src/index.js';
 
 /** Kinds of float data: plain values, or a mix with zeros, subnormals, huge values, infinities and NaN. */
 export type Flavour = 'plain' | 'special';
@@ -88,28 +89,45 @@ export class Operands {
   }
 }
 
-/** Both backends over one arena. */
-export interface Pair {
+/** A backend, and features of the engine, to compare with the reference. */
+export interface Candidate {
+  readonly label: string;
+  readonly kernels: Kernels;
+}
+
+/** The reference and what is compared with it, over one arena. */
+export interface Bench {
   readonly arena: Arena;
   readonly reference: Kernels;
-  readonly candidate: Kernels;
+  readonly candidates: readonly Candidate[];
 }
 
-export function makePair(threads = 1): Pair {
+/** What the conformance suites compare with the reference: every backend, every path that a feature chooses. */
+const CANDIDATES: Readonly<Record<string, KernelOptions>> = {
+  wasm: { backend: 'wasm' },
+};
+
+export function makeBench(): Bench {
   const arena = new Arena();
-  const candidate = createKernels({ arena, backend: 'wasm', threads });
-  return { arena, reference: createKernels({ arena, backend: 'reference' }), candidate };
+  const candidates = Object.entries(CANDIDATES).map(([label, options]) => ({
+    label,
+    kernels: createKernels({ ...options, arena }),
+  }));
+  return { arena, reference: createKernels({ arena, backend: 'reference' }), candidates };
 }
 
-/** Runs a case on both backends and expects the same bytes everywhere (`tolerance` words may differ slightly). */
+/** Lays out the operands of one case and gives the call. */
+export type Prepare = (operands: Operands) => (kernels: Kernels) => void;
+
+/** Runs a case on every candidate and expects the bytes of the reference everywhere (`close` words may differ). */
 export function expectSame(
-  pair: Pair,
+  bench: Bench,
   seed: number,
   flavour: Flavour,
-  prepare: (operands: Operands) => (kernels: Kernels) => void,
+  prepare: Prepare,
   close?: (expected: number, got: number) => boolean,
 ): void {
-  const { arena, reference, candidate } = pair;
+  const { arena, reference, candidates } = bench;
   const mark = arena.mark();
   try {
     // Both ends are aligned, so that the comparison below sees whole floats.
@@ -119,25 +137,58 @@ export function expectSame(
     const before = arena.u8.slice(start, end);
     call(reference);
     const expected = arena.u8.slice(start, end);
-    arena.u8.set(before, start);
-    call(candidate);
-    const got = arena.u8.slice(start, end);
-    if (Buffer.compare(expected, got) === 0) return;
-    const words = (bytes: Uint8Array): DataView =>
-      new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let i = 0; i + 4 <= expected.length; i += 4) {
-      if (words(expected).getUint32(i, true) === words(got).getUint32(i, true)) continue;
-      const a = words(expected).getFloat32(i, true);
-      const b = words(got).getFloat32(i, true);
-      if (Number.isNaN(a) && Number.isNaN(b)) continue;
-      if (close?.(a, b)) continue;
-      const hex = (value: DataView): string => value.getUint32(i, true).toString(16);
-      expect.fail(
-        `byte ${start + i}: reference ${a} (0x${hex(words(expected))}), backend ${b} (0x${hex(words(got))}); ` +
-          `before 0x${hex(words(before))}`,
-      );
+    for (const { label, kernels } of candidates) {
+      arena.u8.set(before, start);
+      call(kernels);
+      compare(label, start, { before, expected, got: arena.u8.slice(start, end) }, close);
     }
   } finally {
     arena.release(mark);
+  }
+}
+
+function compare(
+  label: string,
+  start: number,
+  { before, expected, got }: Readonly<Record<'before' | 'expected' | 'got', Uint8Array>>,
+  close?: (expected: number, got: number) => boolean,
+): void {
+  if (Buffer.compare(expected, got) === 0) return;
+  const view = (bytes: Uint8Array): DataView =>
+    new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let i = 0; i + 4 <= expected.length; i += 4) {
+    if (view(expected).getUint32(i, true) === view(got).getUint32(i, true)) continue;
+    const a = view(expected).getFloat32(i, true);
+    const b = view(got).getFloat32(i, true);
+    if (Number.isNaN(a) && Number.isNaN(b)) continue;
+    if (close?.(a, b)) continue;
+    const hex = (bytes: Uint8Array): string => view(bytes).getUint32(i, true).toString(16);
+    expect.fail(
+      `byte ${start + i}: reference ${a} (0x${hex(expected)}), ${label} ${b} (0x${hex(got)}); before 0x${hex(before)}`,
+    );
+  }
+}
+
+/** A case: from operands and dimensions to the call. */
+export type Case<D> = (operands: Operands, dimensions: D) => (kernels: Kernels) => void;
+
+/** Runs a case over listed dimensions and over generated ones, in both flavours of data. */
+export function conforms<D>(
+  bench: Bench,
+  prepare: Case<D>,
+  listed: readonly D[],
+  generated: fc.Arbitrary<D>,
+  options: { runs?: number; close?: (a: number, b: number) => boolean; flavours?: readonly Flavour[] } = {},
+): void {
+  for (const flavour of options.flavours ?? (['plain', 'special'] as const)) {
+    listed.forEach((dimensions, i) => {
+      expectSame(bench, i + 1, flavour, (operands) => prepare(operands, dimensions), options.close);
+    });
+    fc.assert(
+      fc.property(generated, fc.integer({ min: 1, max: 2 ** 30 }), (dimensions, seed) => {
+        expectSame(bench, seed, flavour, (operands) => prepare(operands, dimensions), options.close);
+      }),
+      { numRuns: options.runs ?? 60 },
+    );
   }
 }

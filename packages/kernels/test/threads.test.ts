@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Arena, createKernels, FLAG_CONTINUE, FLAG_FINISH, type Kernels } from '../src/index.js';
-import { cutRange } from '../src/parallel.js';
-import { expectSame, type Operands, type Pair } from './harness.js';
+import { cutRange } from '../src/parallel/division.js';
+import { type Bench, expectSame, type Operands } from './harness.js';
 
 /** Waits until `count` threads take part; fails after ten seconds. */
 async function untilReady(kernels: Kernels, count: number): Promise<void> {
@@ -37,16 +37,18 @@ it('cutRange covers everything once, in whole units', () => {
 describe.each([2, 3])('%i threads', (threads) => {
   const arena = new Arena();
   // Compared with one thread rather than the slow reference: the sizes must pass the thresholds.
-  const pair: Pair = {
+  const reference = createKernels({ arena });
+  const candidate = createKernels({ arena, threads });
+  const bench: Bench = {
     arena,
-    reference: createKernels({ arena }),
-    candidate: createKernels({ arena, threads }),
+    reference,
+    candidates: [{ label: `${threads} threads`, kernels: candidate }],
   };
   const same = (prepare: (o: Operands) => (k: Kernels) => void): void =>
-    expectSame(pair, 5, 'plain', prepare);
+    expectSame(bench, 5, 'plain', prepare);
 
-  beforeAll(() => untilReady(pair.candidate, threads));
-  afterAll(() => pair.candidate.close());
+  beforeAll(() => untilReady(candidate, threads));
+  afterAll(() => candidate.close());
 
   it('gemmGroups gives the bits of one thread', () => {
     for (const bits of [4, 8] as const) {
@@ -225,7 +227,6 @@ describe.each([2, 3])('%i threads', (threads) => {
   );
 
   it('many calls in a row, with pauses that let the workers fall asleep', async () => {
-    const { candidate, reference } = pair;
     const mark = arena.mark();
     const [N, K] = [512, 1024];
     const w = arena.alloc(N * K);
@@ -245,7 +246,6 @@ describe.each([2, 3])('%i threads', (threads) => {
   });
 
   it('a trap on a worker is a typed error, and the next call works', () => {
-    const { candidate } = pair;
     const mark = arena.mark();
     const row = arena.alloc(4 * 1024 * 4);
     const out = arena.alloc(4 * 1024 * 4);

@@ -3,20 +3,13 @@
  * float32. b' is the batch of the grouped key or value operand: floor(b / bDiv).
  */
 import type { Arena } from '../arena.js';
-import { FLAG_CONTINUE, FLAG_FINISH, type KernelTable } from '../kernels.js';
+import type { AttentionKernels } from '../interface/attention.js';
+import { FLAG_CONTINUE, FLAG_FINISH } from '../interface/group-products.js';
 import { exp32, rowCode, rowScale, sum16 } from './float.js';
 
 const f = Math.fround;
 
-type AttentionNames =
-  | 'attentionScores'
-  | 'softmaxQuantize'
-  | 'attentionMix'
-  | 'attentionScoresF32'
-  | 'softmaxF32'
-  | 'attentionMixF32';
-
-export function attentionKernels(arena: Arena): Pick<KernelTable, AttentionNames> {
+export function attentionKernels(arena: Arena): AttentionKernels {
   /** Softmax of L values at float index `from`, in place. */
   function softmaxInPlace(from: number, length: number, smScale: number): void {
     const { f32 } = arena;

@@ -5,7 +5,13 @@
 import { decodeFp16 } from '@bitloom/formats';
 import { BitloomError } from '@bitloom/ir';
 import type { Arena } from '../arena.js';
-import { FLAG_CONTINUE, FLAG_FINISH, type KernelTable, MAX_GROUP_LENGTH } from '../kernels.js';
+import type { FloatProductKernels } from '../interface/float-products.js';
+import {
+  FLAG_CONTINUE,
+  FLAG_FINISH,
+  type GroupProductKernels,
+  MAX_GROUP_LENGTH,
+} from '../interface/group-products.js';
 import { sum16 } from './float.js';
 
 const f = Math.fround;
@@ -45,7 +51,7 @@ export function groupCodeBytes(bits: number, length: number): number {
   return Math.ceil(length / (bits === 4 ? 8 : 4)) * STEP_BYTES;
 }
 
-export function gemmKernels(arena: Arena): Pick<KernelTable, 'gemmGroups' | 'gemmF32'> {
+export function groupProductKernels(arena: Arena): GroupProductKernels {
   /** The signed code of row r (of 16), column k of the group whose codes start at `codes`. */
   function codeAt(bits: number, codes: number, r: number, k: number): number {
     if (bits === 8) return arena.i8[codes + Math.floor(k / 4) * STEP_BYTES + r * 4 + (k % 4)];
@@ -81,7 +87,11 @@ export function gemmKernels(arena: Arena): Pick<KernelTable, 'gemmGroups' | 'gem
         }
       }
     },
+  };
+}
 
+export function floatProductKernels(arena: Arena): FloatProductKernels {
+  return {
     gemmF32(M, N, K, x, xR, w, wR, out, outR) {
       const { f32 } = arena;
       for (let m = 0; m < M; m += 1) {

@@ -1,9 +1,9 @@
 /** Reference of `quantizeRows`: float32 rows to int8 codes with one scale per row. */
 import type { Arena } from '../arena.js';
-import type { KernelTable } from '../kernels.js';
+import type { VectorKernels } from '../interface/vectors.js';
 import { rowCode, rowScale } from './float.js';
 
-export function quantizeKernels(arena: Arena): Pick<KernelTable, 'quantizeRows'> {
+export function quantizeKernels(arena: Arena): Pick<VectorKernels, 'quantizeRows'> {
   return {
     quantizeRows(batch, rows, cols, src, srcB, srcR, dst, dstB, dstR, padTo, scale, scaleB, scaleR) {
       const { f32, i8 } = arena;

@@ -2,8 +2,14 @@
 import { decodeFp16 } from '@bitloom/formats';
 import { BitloomError } from '@bitloom/ir';
 import type { Arena } from '../arena.js';
-import { type BinaryKernel, type KernelTable, ROPE_INTERLEAVED, type UnaryKernel } from '../kernels.js';
+import {
+  type BinaryKernel,
+  ROPE_INTERLEAVED,
+  type UnaryKernel,
+  type VectorKernels,
+} from '../interface/vectors.js';
 import { gelu32, silu32, sum16 } from './float.js';
+import { quantizeKernels } from './quantize.js';
 
 const f = Math.fround;
 
@@ -31,20 +37,7 @@ export function checkEmbedGroups(bits: number, group: number): void {
   }
 }
 
-type VectorNames = Exclude<
-  Extract<keyof KernelTable, string>,
-  | 'quantizeRows'
-  | 'gemmGroups'
-  | 'gemmF32'
-  | 'attentionScores'
-  | 'softmaxQuantize'
-  | 'attentionMix'
-  | 'attentionScoresF32'
-  | 'softmaxF32'
-  | 'attentionMixF32'
->;
-
-export function vectorKernels(arena: Arena): Pick<KernelTable, VectorNames> {
+export function vectorKernels(arena: Arena): VectorKernels {
   function unary(apply: (x: number) => number): UnaryKernel {
     return (batch, rows, cols, src, srcB, srcR, dst, dstB, dstR) => {
       const { f32 } = arena;
@@ -73,6 +66,8 @@ export function vectorKernels(arena: Arena): Pick<KernelTable, VectorNames> {
   }
 
   return {
+    ...quantizeKernels(arena),
+
     rmsNorm(batch, rows, cols, src, srcB, srcR, weight, dst, dstB, dstR, eps) {
       const { f32 } = arena;
       for (let b = 0; b < batch; b += 1) {

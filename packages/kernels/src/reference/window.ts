@@ -1,7 +1,7 @@
 /** Kernels over image windows: int8 convolution and pooling, NHWC. Slow and obvious; they define the result. */
 import { roundToInteger } from '@bitloom/formats';
 import type { Arena } from '../arena.js';
-import { type Kernels, POOL_MAX } from '../kernels.js';
+import { POOL_MAX, type WindowKernels } from '../interface/windows.js';
 
 /** Calls `visit(y, x, ky, kx)` for every position of a window that lies inside the image. */
 function forWindow(
@@ -26,7 +26,7 @@ function forWindow(
   }
 }
 
-export function windowKernels(arena: Arena): Pick<Kernels, 'convolution' | 'pooling'> {
+export function windowKernels(arena: Arena): WindowKernels {
   return {
     convolution(
       height,

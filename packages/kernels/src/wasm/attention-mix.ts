@@ -3,7 +3,7 @@
  * the head, sums stay in registers over all tokens. All heads and all tokens of a call run in one function.
  */
 import { f32x4, i32, i32x4, lane, load, type ModuleBuilder, op, shuffle } from '@bitloom/wasm';
-import { FLAG_CONTINUE, FLAG_FINISH } from '../kernels.js';
+import { FLAG_CONTINUE, FLAG_FINISH } from '../interface/group-products.js';
 import {
   add,
   advance,

@@ -6,7 +6,7 @@
  * It is one function from wide arguments to finish, so that a worker thread needs nothing but the module.
  */
 import { type FunctionBuilder, i32, type Local, type ModuleBuilder, op, select } from '@bitloom/wasm';
-import { FLAG_CONTINUE, FLAG_FINISH, MAX_GROUP_LENGTH } from '../kernels.js';
+import { FLAG_CONTINUE, FLAG_FINISH, MAX_GROUP_LENGTH } from '../interface/group-products.js';
 import { add, advance, type I32, mul, sub } from './emit.js';
 import {
   emitPanelProduct,

@@ -17,7 +17,7 @@ import {
   shuffle,
   type ValueType,
 } from '@bitloom/wasm';
-import { FLAG_CONTINUE, FLAG_FINISH } from '../kernels.js';
+import { FLAG_CONTINUE, FLAG_FINISH } from '../interface/group-products.js';
 import { add, advance, atLeast, type I32, isSet, lanes16, mul, sub } from './emit.js';
 import { halfToFloat } from './half.js';
 import { type Container, pairOrder } from './rows16.js';

@@ -28,7 +28,7 @@ import {
   type ValueType,
   v128,
 } from '@bitloom/wasm';
-import { FLAG_CONTINUE, FLAG_FINISH } from '../kernels.js';
+import { FLAG_CONTINUE, FLAG_FINISH } from '../interface/group-products.js';
 import { add, advance, atLeast, type I32, isSet, lanes16, lanes32, sub, type V128 } from './emit.js';
 import { halfToFloat } from './half.js';
 import { type Container, pairOrder, U4 } from './rows16.js';

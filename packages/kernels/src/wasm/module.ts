@@ -1,41 +1,40 @@
-/** The one WebAssembly module that holds every kernel. It imports the arena's memory and nothing else. */
-import { compileModule, ModuleBuilder, type WasmModule } from '@bitloom/wasm';
-import { emitMixes } from './attention-mix.js';
-import { emitScores } from './attention-scores.js';
-import { emitElementwise } from './elementwise.js';
-import { emitEmbed } from './embed.js';
-import { emitGemmF32 } from './gemm-f32.js';
-import { emitGemmGroups } from './gemm-groups.js';
-import { emitNorms } from './norms.js';
-import { emitQuantize } from './quantize.js';
-import { emitRope } from './rope.js';
-import { emitSoftmax } from './softmax.js';
+/** The WebAssembly module of one family. It imports the arena's memory and nothing else. */
+import { internalError } from '@bitloom/ir';
+import { instantiateModule, ModuleBuilder, type WasmFunction, type WasmModule } from '@bitloom/wasm';
+import type { Arena } from '../arena.js';
+import type { KernelFamily } from '../family.js';
+import type { Features } from '../features.js';
 
 /** Import names of the memory. */
 export const MEMORY_IMPORT = { module: 'env', name: 'memory' } as const;
 
-const EMITTERS = [
-  emitElementwise,
-  emitNorms,
-  emitRope,
-  emitQuantize,
-  emitGemmGroups,
-  emitGemmF32,
-  emitScores,
-  emitMixes,
-  emitSoftmax,
-  emitEmbed,
-] as const;
-
-/** The binary of all kernels. Equal for every call. */
-export function kernelModuleBytes(): Uint8Array<ArrayBuffer> {
+/** The binary of a family. Equal for every call. */
+export function familyModuleBytes({ name, emit }: KernelFamily, features: Features): Uint8Array<ArrayBuffer> {
+  if (emit === undefined) throw internalError(`the family ${name} has no WebAssembly`);
   const module = new ModuleBuilder();
   module.importMemory(MEMORY_IMPORT.module, MEMORY_IMPORT.name, { initial: 1, maximum: 65536, shared: true });
-  for (const emit of EMITTERS) emit(module);
+  emit(module, features);
   return module.toBytes();
 }
 
-/** Compiles the kernels. */
-export function compileKernels(): WasmModule {
-  return compileModule(kernelModuleBytes());
+/** The functions of a family over the arena's memory, by name. */
+export function instantiateFamily(
+  { names }: KernelFamily,
+  module: WasmModule,
+  arena: Arena,
+): Readonly<Record<string, WasmFunction>> {
+  const exports = instantiateModule(module, {
+    [MEMORY_IMPORT.module]: { [MEMORY_IMPORT.name]: arena.memory },
+  });
+  return Object.fromEntries(
+    names.map((name) => {
+      const value = exports[name];
+      if (!isFunction(value)) throw internalError(`the kernel module does not export ${name}`);
+      return [name, value];
+    }),
+  );
+}
+
+function isFunction(value: unknown): value is WasmFunction {
+  return typeof value === 'function';
 }

@@ -1,36 +1,6 @@
-/**
- * How the large kernels are divided over threads. Every share is the same kernel on a part of the outputs: blocks of
- * rows of the weights, groups of heads, or rows of the queries. No sum is ever divided, so the bits do not depend on
- * the number of threads.
- */
-import { rows16BlockBytes } from '@bitloom/formats';
-import type { KernelTable } from './kernels.js';
-import { checkGroups } from './reference/gemm.js';
-import { effectiveGroup, type KernelExports } from './wasm/backend.js';
-import { MAX_SHARES, type WorkerPool } from './worker-pool.js';
-
-/** Products (multiply and add) below which waking other threads costs more than it saves: about 20 µs of work. */
-const MIN_PRODUCTS = 400_000;
-/** The same for the elements of a softmax, each of which costs some dozens of products. */
-const MIN_ELEMENTS = 16_384;
-
-/** Shares per thread: more than one, so that a thread that is held up leaves its work to the others. */
-const SHARES_PER_THREAD = 4;
-/** Shares per thread of a product of many tokens, where each share lays out all activations for itself. */
-const PANEL_SHARES_PER_THREAD = 2;
-
-/** A half-open range of outputs. */
-type Range = readonly [start: number, end: number];
-
-/** Cuts 0..total into at most `parts` ranges of whole units, as equal as units allow. */
-export function cutRange(total: number, unit: number, parts: number): Range[] {
-  const units = Math.ceil(total / unit);
-  const count = Math.max(1, Math.min(parts, units));
-  return Array.from({ length: count }, (_, i) => [
-    Math.floor((units * i) / count) * unit,
-    Math.min(total, Math.floor((units * (i + 1)) / count) * unit),
-  ]);
-}
+/** How attention is divided: by groups of heads, or by rows of the queries. */
+import type { AttentionKernels } from '../interface/attention.js';
+import { cutRange, type Divisions, MIN_ELEMENTS, MIN_PRODUCTS, SHARES_PER_THREAD } from './division.js';
 
 /** A part of batches and rows: whole groups of heads that share an operand, or rows of every head. */
 interface AttentionPart {
@@ -49,43 +19,10 @@ function cutAttention(batch: number, rows: number, bDiv: number, threads: number
   return cutRange(rows, 1, parts).map(([m, end]) => ({ b: 0, batch, m, rows: end - m }));
 }
 
-/** How one kernel is divided: its arguments in the order of `Kernels`, its work, and the arguments of each share. */
-interface Division {
-  readonly least: number;
-  readonly work: (args: readonly number[]) => number;
-  readonly shares: (args: readonly number[], threads: number) => number[][];
-}
-
-type Divided =
-  | 'gemmF32'
-  | 'attentionScores'
-  | 'softmaxQuantize'
-  | 'attentionMix'
-  | 'attentionScoresF32'
-  | 'softmaxF32'
-  | 'attentionMixF32';
-
 const products = ([batch, M, N, K]: readonly number[]): number => batch * M * N * K;
 const elements = ([batch, rows, cols]: readonly number[]): number => batch * rows * cols;
 
-const DIVISIONS: Readonly<Record<Divided, Division>> = {
-  gemmF32: {
-    least: MIN_PRODUCTS,
-    work: ([M, N, K]) => M * N * K,
-    shares: ([M, N, K, x, xR, w, wR, out, outR], threads) =>
-      cutRange(N, 4, threads * SHARES_PER_THREAD).map(([n, end]) => [
-        M,
-        end - n,
-        K,
-        x,
-        xR,
-        w + n * wR,
-        wR,
-        out + n * 4,
-        outR,
-      ]),
-  },
-
+export const ATTENTION_DIVISIONS: Divisions<AttentionKernels> = {
   attentionScores: {
     least: MIN_PRODUCTS,
     work: products,
@@ -217,74 +154,3 @@ const DIVISIONS: Readonly<Record<Divided, Division>> = {
       }),
   },
 };
-
-/**
- * The kernels of `serial` with the large ones divided over the workers of `pool` and this thread. Small work stays
- * on this thread.
- *
- * @param scratch scratch memory of this thread
- * @param limit threads at most, this one included
- */
-export function parallelKernels(
-  serial: KernelTable,
-  exports: KernelExports,
-  pool: WorkerPool,
-  scratch: number,
-  limit: number,
-): KernelTable {
-  const most = Math.min(limit, MAX_SHARES / SHARES_PER_THREAD);
-  const threadsFor = (work: number, least: number): number =>
-    work < least ? 1 : Math.min(most, 1 + pool.ready);
-
-  const divided = (kernel: Divided): ((...args: number[]) => void) => {
-    const { least, work, shares } = DIVISIONS[kernel];
-    return (...args) => {
-      const threads = threadsFor(work(args), least);
-      if (threads === 1) exports[kernel](...args);
-      else pool.run({ kernel, shares: shares(args, threads) });
-    };
-  };
-
-  return {
-    ...serial,
-    gemmF32: divided('gemmF32'),
-    attentionScores: divided('attentionScores'),
-    softmaxQuantize: divided('softmaxQuantize'),
-    attentionMix: divided('attentionMix'),
-    attentionScoresF32: divided('attentionScoresF32'),
-    softmaxF32: divided('softmaxF32'),
-    attentionMixF32: divided('attentionMixF32'),
-
-    gemmGroups(bits, group, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags) {
-      const threads = threadsFor(M * N * K, MIN_PRODUCTS);
-      if (threads === 1) {
-        serial.gemmGroups(bits, group, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags);
-        return;
-      }
-      checkGroups(bits, group, K);
-      const size = effectiveGroup(group, K);
-      const blockBytes = rows16BlockBytes(bits, K, size);
-      const parts = threads * (M > 2 ? PANEL_SHARES_PER_THREAD : SHARES_PER_THREAD);
-      const shares = cutRange(N, 16, parts).map(([n, end]) => {
-        const weights = w + (n / 16) * blockBytes;
-        return [
-          bits,
-          size,
-          M,
-          end - n,
-          K,
-          x,
-          xR,
-          xScale,
-          xScaleR,
-          weights,
-          out + n * 4,
-          outR,
-          flags,
-          scratch,
-        ];
-      });
-      pool.run({ kernel: 'gemmGroups', shares, scratchArgument: 13 });
-    },
-  };
-}

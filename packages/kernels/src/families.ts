@@ -1,0 +1,67 @@
+/** The table of families. A new family is a line here, a new kernel a name in the interface of its family. */
+import { defineFamily, type KernelFamily } from './family.js';
+import { ATTENTION_KERNELS } from './interface/attention.js';
+import { FLOAT_PRODUCT_KERNELS } from './interface/float-products.js';
+import { GROUP_PRODUCT_KERNELS } from './interface/group-products.js';
+import { VECTOR_KERNELS } from './interface/vectors.js';
+import { WINDOW_KERNELS } from './interface/windows.js';
+import { ATTENTION_DIVISIONS } from './parallel/attention.js';
+import { FLOAT_PRODUCT_DIVISIONS } from './parallel/float-products.js';
+import { GROUP_PRODUCT_DIVISIONS } from './parallel/group-products.js';
+import { attentionKernels } from './reference/attention.js';
+import { floatProductKernels, groupProductKernels } from './reference/gemm.js';
+import { vectorKernels } from './reference/vector.js';
+import { windowKernels } from './reference/window.js';
+import { ATTENTION_CASES } from './selftest/attention.js';
+import { FLOAT_PRODUCT_CASES } from './selftest/float-products.js';
+import { GROUP_PRODUCT_CASES } from './selftest/group-products.js';
+import { VECTOR_CASES } from './selftest/vectors.js';
+import { WINDOW_CASES } from './selftest/windows.js';
+import { emitAttention } from './wasm/attention.js';
+import { bindGroupProducts, bindVectors } from './wasm/bind.js';
+import { emitGemmF32 } from './wasm/gemm-f32.js';
+import { emitGemmGroups } from './wasm/gemm-groups.js';
+import { emitVectors } from './wasm/vectors.js';
+
+/** Every family; the index of one is its number in a pool of workers. */
+export const FAMILIES: readonly KernelFamily[] = [
+  defineFamily({
+    name: 'vectors',
+    names: VECTOR_KERNELS,
+    reference: vectorKernels,
+    emit: emitVectors,
+    bind: bindVectors,
+    cases: VECTOR_CASES,
+  }),
+  defineFamily({
+    name: 'group-products',
+    names: GROUP_PRODUCT_KERNELS,
+    reference: groupProductKernels,
+    emit: emitGemmGroups,
+    bind: bindGroupProducts,
+    cases: GROUP_PRODUCT_CASES,
+    divisions: GROUP_PRODUCT_DIVISIONS,
+  }),
+  defineFamily({
+    name: 'float-products',
+    names: FLOAT_PRODUCT_KERNELS,
+    reference: floatProductKernels,
+    emit: emitGemmF32,
+    cases: FLOAT_PRODUCT_CASES,
+    divisions: FLOAT_PRODUCT_DIVISIONS,
+  }),
+  defineFamily({
+    name: 'attention',
+    names: ATTENTION_KERNELS,
+    reference: attentionKernels,
+    emit: emitAttention,
+    cases: ATTENTION_CASES,
+    divisions: ATTENTION_DIVISIONS,
+  }),
+  defineFamily({
+    name: 'windows',
+    names: WINDOW_KERNELS,
+    reference: windowKernels,
+    cases: WINDOW_CASES,
+  }),
+];

@@ -1,0 +1,45 @@
+/** Products of int8 activations with group-scaled weights. Conventions: see {@link Kernels}. */
+
+/** Bit 0 of `flags`: continue the accumulator instead of starting at 0. */
+export const FLAG_CONTINUE = 1;
+/** Bit 1 of `flags`: apply the row scale and finish. */
+export const FLAG_FINISH = 2;
+
+/** Longest group, in elements of K, that an int32 accumulator is allowed to hold (min(group, K)). */
+export const MAX_GROUP_LENGTH = 65536;
+
+/** Products with group-scaled weights. */
+export interface GroupProductKernels {
+  /**
+   * out[m, n] = Σ over groups of int32 dot(x[m], w[n]) · weight scale, then · xScale[m].
+   *
+   * `x` int8 [M, K] with row stride xR ≥ K rounded up to 8; the bytes between K and that multiple must be
+   * readable, their values do not matter (the weights there are 0). `w` rows16 blocks (`rows16.s8` for bits = 8,
+   * `rows16.u4` for bits = 4, see `@bitloom/formats`), scales finite and not negative. `xScale` float32, one each
+   * xScaleR bytes (0: the same for all). `out` float32 [M, N], row stride outR; only N columns are written.
+   * acc starts at 0, or at out when flags has {@link FLAG_CONTINUE}; per group in order
+   * acc = acc + f32(int32 sum)·scale; out = acc, or acc·xScale[m] when flags has {@link FLAG_FINISH}. Splitting K
+   * over whole groups therefore gives the same bits.
+   *
+   * @throws BitloomError `kernel-bits` unless bits is 4 or 8; `kernel-group` unless group is a multiple of 8, or
+   *   at least K, and min(group, K) ≤ {@link MAX_GROUP_LENGTH}.
+   */
+  gemmGroups(
+    bits: number,
+    group: number,
+    M: number,
+    N: number,
+    K: number,
+    x: number,
+    xR: number,
+    xScale: number,
+    xScaleR: number,
+    w: number,
+    out: number,
+    outR: number,
+    flags: number,
+  ): void;
+}
+
+/** Names of {@link GroupProductKernels}. */
+export const GROUP_PRODUCT_KERNELS = ['gemmGroups'] as const satisfies readonly (keyof GroupProductKernels)[];

@@ -1,0 +1,66 @@
+/**
+ * The operands of the self-test: seeded bytes, small floats, ids, weights, and a region for results. Cases of a family
+ * are functions of these places; strides are chosen so that every result stays within `out`.
+ */
+import { packCanonical, packRows16, quantizeGroups } from '@bitloom/formats';
+import type { Arena } from '../arena.js';
+
+/** Where the operands of a case lie. `out` is zero before each run and compared after it. */
+export interface Places {
+  readonly floats: number;
+  readonly bytes: number;
+  readonly ids: number;
+  readonly weights: { readonly 4: number; readonly 8: number };
+  /** fp16 numbers between 0.25 and 1. */
+  readonly halves: number;
+  /** A copy of `floats`, made anew before each run, for kernels that overwrite an operand. */
+  readonly scratch: number;
+  readonly out: number;
+}
+
+/** One call or a few per kernel of a family. */
+export type SelfTestCases<T> = { readonly [K in keyof T]: (kernels: T, places: Places) => void };
+
+/** Bytes of `floats`, `bytes`, `ids` and `scratch`. */
+export const REGION = 4096;
+/** Bytes of `out`. */
+export const OUT_BYTES = 2 * REGION;
+/** Ragged on purpose: neither a multiple of 16 rows nor of 4 columns; two groups of 32. */
+export const GEMM = { M: 5, N: 19, K: 44, group: 32 } as const;
+
+/** Deterministic numbers in [0, 1): a linear congruential generator, good enough to fill operands. */
+function generator(): () => number {
+  let state = 12345;
+  return () => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+    return state / 0x80000000;
+  };
+}
+
+/** Allocates and fills the operands. */
+export function layOutPlaces(arena: Arena): Places {
+  const random = generator();
+  const floats = arena.alloc(REGION);
+  const bytes = arena.alloc(REGION);
+  const ids = arena.alloc(REGION);
+  const halves = arena.alloc(64);
+  const { N, K, group } = GEMM;
+  const values = Float32Array.from({ length: N * K }, () => random() - 0.5);
+  const pack = (bits: 4 | 8): number => {
+    const quantized = packCanonical(quantizeGroups(values, { rows: N, cols: K, bits, groupSize: group }));
+    const packed = packRows16(quantized);
+    const at = arena.alloc(packed.length);
+    arena.u8.set(packed, at);
+    return at;
+  };
+  const weights = { 4: pack(4), 8: pack(8) };
+  const scratch = arena.alloc(REGION);
+  const out = arena.alloc(OUT_BYTES);
+  for (let i = 0; i < REGION / 4; i += 1) arena.f32[floats / 4 + i] = (random() - 0.5) * 8;
+  for (let i = 0; i < REGION; i += 1) arena.i8[bytes + i] = Math.floor(random() * 255) - 127;
+  for (let i = 0; i < 32; i += 1) arena.u16[halves / 2 + i] = 0x3400 + Math.floor(random() * 0x800);
+  // Ids for the look-ups and small whole float32 for gemmF32 share a region: the first three words are ids.
+  for (let i = 0; i < REGION / 4; i += 1) arena.f32[ids / 4 + i] = Math.floor(random() * 17) - 8;
+  arena.i32.set([2, 0, 1], ids / 4);
+  return { floats, bytes, ids, weights, halves, scratch, out };
+}
