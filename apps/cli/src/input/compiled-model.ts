@@ -66,7 +66,8 @@ export async function compileFor(
   terminal: Terminal,
   request: CompileRequest = {},
 ): Promise<{ program: Program; bundle: ModelBundle; notes: readonly string[] }> {
-  const { bundle, notes } = await applyScheme(open, options.scheme, 'W4A8');
+  const { bundle, notes, announcement } = await applyScheme(open, options.scheme, 'W4A8');
+  if (announcement !== undefined) terminal.log(announcement);
   const { model } = bundle;
   const longest = longestContext(model);
   const wanted = Math.max(request.tokens ?? 0, Math.min(longest, DEFAULT_CONTEXT));

@@ -65,8 +65,9 @@ export async function openEngine(
 async function openHost(spec: string, options: EngineOptions, terminal: Terminal): Promise<OpenEngine> {
   const open = await openModel(spec, options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer });
   return withClosers([open.close], async (closers) => {
-    const { bundle } = await applyScheme(open, options.scheme, 'f32');
+    const { bundle, announcement } = await applyScheme(open, options.scheme, 'f32');
     const tokenizer = requireTokenizer(open.tokenizer, spec);
+    if (announcement !== undefined) terminal.log(announcement);
     terminal.status(`loading ${bundle.model.name} in ${bundle.model.numerics.scheme}`);
     const kernels = createKernels({ threads: options.threads ?? 1 });
     closers.push(() => kernels.close());
