@@ -20,6 +20,7 @@ export {
   type TextTokenizer,
 } from './generation/generate.js';
 export { createStopFilter, type StopFilter } from './generation/stop-strings.js';
+export type { BatchEntry } from './host/batch.js';
 export { type ContextLimit, contextLimit } from './host/context-limit.js';
 export { createHostEngine, type HostModel, type HostOptions, loadHostModel } from './host/host-model.js';
 export { philox, uniform } from './sampling/random.js';

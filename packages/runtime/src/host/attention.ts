@@ -1,10 +1,11 @@
 /**
- * Attention over the caches, in blocks of query rows so that the scores of a long context stay small. Splitting
- * rows changes no bit: every row has its own softmax and its own sums. Column t is a token; row r of the call sees
- * tokens 0..past + r. Query head h reads key head floor(h · kvHeads / heads).
+ * Attention over the caches, sequence by sequence, in blocks of query rows so that the scores of a long context stay
+ * small. Splitting rows changes no bit: every row has its own softmax and its own sums. Column t is a token of the
+ * sequence; its row r in the call sees tokens 0..past + r. Query head h reads key head floor(h · kvHeads / heads).
  */
 import { floatAttribute, type GraphNode, integerAttribute } from '@bitloom/ir';
 import { FLAG_FINISH } from '@bitloom/kernels';
+import type { Segment } from './frame.js';
 import type { Step, StepSite } from './operations.js';
 import type { PlanLimits } from './plan.js';
 import { unsupportedNode } from './unsupported.js';
@@ -93,36 +94,38 @@ export function attentionStep(site: StepSite): Step {
 }
 
 function floatAttention(site: StepSite): Step {
-  const { frame, scratch } = site;
+  const { scratch } = site;
+  const { segments, sequences } = site.frame;
   const { attentionScoresF32, softmaxF32, attentionMixF32 } = site.kernels;
   const shape = shapeOf(site.node, site.limits);
   const { heads, headDim } = shape;
   const divisor = heads / shape.kvHeads;
-  const q = site.float(0);
+  const q = site.tokenRows(0);
   const out = site.floatResult();
   const keys = site.state(1);
   const values = site.state(2);
   const scale = Math.fround(floatAttribute(site.node, 'scale'));
   const scores = scratch + layOut(shape).scores;
   const headBytes = headDim * 4;
-  return () => {
-    const stride = strideOf(frame.past + q.rows.rows);
+  const run = ({ first: start, rows: count, past, caches }: Segment): void => {
+    const cache = caches[keys.shard];
+    const stride = strideOf(past + count);
     const block = blockOf(shape, stride);
     const rowBytes = stride * 4;
     const batchBytes = block * rowBytes;
-    for (let first = 0; first < q.rows.rows; first += block) {
-      const rows = Math.min(block, q.rows.rows - first);
-      const visible = frame.past + first + 1;
+    for (let first = 0; first < count; first += block) {
+      const rows = Math.min(block, count - first);
+      const visible = past + first + 1;
       const tokens = visible + rows - 1;
       attentionScoresF32(
         heads,
         rows,
         tokens,
         headDim,
-        q.pointer + first * q.rowBytes,
+        q.pointer + (start + first) * q.rowBytes,
         headBytes,
         q.rowBytes,
-        keys.pointer,
+        cache + keys.offset,
         keys.headBytes,
         keys.rowBytes,
         divisor,
@@ -152,25 +155,29 @@ function floatAttention(site: StepSite): Step {
         scores,
         batchBytes,
         rowBytes,
-        values.pointer,
+        cache + values.offset,
         values.headBytes,
         values.rowBytes,
         divisor,
-        out.pointer + first * out.rowBytes,
+        out.pointer + (start + first) * out.rowBytes,
         headBytes,
         out.rowBytes,
       );
     }
   };
+  return () => {
+    for (let s = 0; s < sequences.rows; s += 1) run(segments[s]);
+  };
 }
 
 function integerAttention(site: StepSite): Step {
-  const { frame, scratch } = site;
+  const { scratch } = site;
+  const { segments, sequences } = site.frame;
   const { quantizeRows, attentionScores, softmaxQuantize, attentionMix } = site.kernels;
   const shape = shapeOf(site.node, site.limits);
   const { heads, headDim } = shape;
   const divisor = heads / shape.kvHeads;
-  const q = site.float(0);
+  const q = site.tokenRows(0);
   const out = site.floatResult();
   const keys = site.state(1);
   const values = site.state(2);
@@ -184,23 +191,24 @@ function integerAttention(site: StepSite): Step {
   const sums = scratch + layout.sums;
   const codeRow = heads * headDim;
   const headBytes = headDim * 4;
-  return () => {
-    const stride = strideOf(frame.past + q.rows.rows);
+  const run = ({ first: start, rows: count, past, caches }: Segment): void => {
+    const cache = caches[keys.shard];
+    const stride = strideOf(past + count);
     const block = blockOf(shape, stride);
     const scoreRow = stride * 4;
     const scoreBatch = block * scoreRow;
     const scaleBatch = block * 4;
     const probabilityBatch = block * stride;
     const sumBatch = block * headBytes;
-    for (let first = 0; first < q.rows.rows; first += block) {
-      const rows = Math.min(block, q.rows.rows - first);
-      const visible = frame.past + first + 1;
+    for (let first = 0; first < count; first += block) {
+      const rows = Math.min(block, count - first);
+      const visible = past + first + 1;
       const tokens = visible + rows - 1;
       quantizeRows(
         heads,
         rows,
         headDim,
-        q.pointer + first * q.rowBytes,
+        q.pointer + (start + first) * q.rowBytes,
         headBytes,
         q.rowBytes,
         queryCodes,
@@ -222,10 +230,10 @@ function integerAttention(site: StepSite): Step {
         queryScales,
         scaleBatch,
         4,
-        keys.pointer,
+        cache + keys.offset,
         keys.headBytes,
         keys.rowBytes,
-        keys.scales,
+        cache + keys.scalesOffset,
         keys.scalesHeadBytes,
         divisor,
         scores,
@@ -239,7 +247,7 @@ function integerAttention(site: StepSite): Step {
         scores,
         scoreBatch,
         scoreRow,
-        values.scales,
+        cache + values.scalesOffset,
         values.scalesHeadBytes,
         divisor,
         visible,
@@ -264,18 +272,21 @@ function integerAttention(site: StepSite): Step {
         probabilityScales,
         scaleBatch,
         4,
-        values.pointer,
+        cache + values.offset,
         values.headBytes,
         values.rowBytes,
         divisor,
         sums,
         sumBatch,
         headBytes,
-        out.pointer + first * out.rowBytes,
+        out.pointer + (start + first) * out.rowBytes,
         headBytes,
         out.rowBytes,
         FLAG_FINISH,
       );
     }
+  };
+  return () => {
+    for (let s = 0; s < sequences.rows; s += 1) run(segments[s]);
   };
 }

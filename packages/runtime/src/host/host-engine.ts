@@ -2,159 +2,127 @@
  * One sequence on the host interpreter: runs the entries of a model graph directly on the kernels of this machine,
  * with the same bits as a card. A token costs a list of kernel calls and no allocation.
  */
-import { BitloomError, type Model } from '@bitloom/ir';
-import type { Arena } from '@bitloom/kernels';
+import type { Model } from '@bitloom/ir';
 import { checkToken, checkTokens, contextFull, type Engine, engineClosed, type TokenIds } from '../engine.js';
-import { type CompiledEntry, compileEntry, type EngineMemory } from './compile-entry.js';
-import type { Frame } from './frame.js';
-import type { EntryPlan, PlanLimits } from './plan.js';
-
-/** Entries in the order of preference for each use. */
-const PREFILL_ENTRIES = ['prefill', 'forward', 'decode'];
-const FORWARD_ENTRIES = ['forward', 'decode'];
-const DECODE_ENTRIES = ['decode', 'prefill', 'forward'];
+import type { CompiledEntry } from './compile-entry.js';
+import type { Interpreter } from './entries.js';
+import type { Sequence } from './sequence.js';
 
 export class HostEngine implements Engine {
   readonly model: Model;
   readonly vocabularySize: number;
   readonly capacity: number;
-  readonly #chunk: number;
-  readonly #arena: Arena;
-  readonly #frame: Frame;
-  readonly #prefill: CompiledEntry;
-  readonly #forward: CompiledEntry;
-  readonly #decode: CompiledEntry;
+  readonly #interpreter: Interpreter;
+  readonly #sequence: Sequence;
   /** The one row of logits of `decode`, and of `prefill`. */
   readonly #decodeLogits: Float32Array;
   readonly #prefillLogits: Float32Array;
   readonly #closed: () => void;
-  #position = 0;
-  #open = true;
 
   /** @param closed called once, when the engine is closed */
-  constructor(
-    model: Model,
-    plans: ReadonlyMap<string, EntryPlan>,
-    limits: PlanLimits,
-    memory: EngineMemory,
-    closed: () => void,
-  ) {
-    this.model = model;
-    this.capacity = limits.capacity;
-    this.#chunk = limits.chunk;
-    this.#arena = memory.kernels.arena;
-    this.#frame = memory.frame;
+  constructor(interpreter: Interpreter, sequence: Sequence, closed: () => void) {
+    this.model = interpreter.model;
+    this.capacity = interpreter.limits.capacity;
+    this.vocabularySize = interpreter.vocabularySize;
+    this.#interpreter = interpreter;
+    this.#sequence = sequence;
+    this.#decodeLogits = logitsRow(interpreter.decode, 0);
+    this.#prefillLogits = logitsRow(interpreter.prefill, 0);
     this.#closed = closed;
-    const compiled = new Map([...plans].map(([name, plan]) => [name, compileEntry(plan, memory)]));
-    this.#prefill = pick(model.name, compiled, PREFILL_ENTRIES);
-    this.#forward = pick(model.name, compiled, FORWARD_ENTRIES, (entry) => entry.logitsOfAll);
-    this.#decode = pick(model.name, compiled, DECODE_ENTRIES);
-    this.vocabularySize = this.#decode.logits.cols;
-    this.#decodeLogits = this.#firstRow(this.#decode);
-    this.#prefillLogits = this.#firstRow(this.#prefill);
   }
 
   get position(): number {
-    return this.#position;
+    return this.#sequence.position;
   }
 
   forward(tokens: TokenIds): Float32Array {
     this.#check(tokens);
-    const { logits } = this.#forward;
+    const entry = this.#interpreter.forward;
+    const { arena, pointer } = entry.logits;
     const out = new Float32Array(tokens.length * this.vocabularySize);
-    const at = logits.pointer / 4;
     for (let first = 0; first < tokens.length; ) {
-      const count = this.#run(this.#forward, tokens, first, this.#forward.steps);
-      const rows = this.#arena.f32.subarray(at, at + count * this.vocabularySize);
+      const count = this.#run(entry, tokens, first, entry.steps);
+      const rows = arena.f32.subarray(pointer / 4, pointer / 4 + count * this.vocabularySize);
       out.set(rows, first * this.vocabularySize);
       first += count;
     }
+    this.#sequence.position += tokens.length;
     return out;
   }
 
   prefill(tokens: TokenIds): Float32Array {
     this.#check(tokens);
-    const entry = this.#prefill;
+    const entry = this.#interpreter.prefill;
     let count = 0;
     for (let first = 0; first < tokens.length; first += count) {
       const isLast = first + this.#callLength(entry, tokens.length - first) >= tokens.length;
       count = this.#run(entry, tokens, first, isLast ? entry.steps : entry.stateSteps);
     }
-    if (entry.logits.rows.rows === 1) return this.#prefillLogits;
-    const at = entry.logits.pointer / 4 + (count - 1) * this.vocabularySize;
-    return this.#arena.f32.subarray(at, at + this.vocabularySize);
+    this.#sequence.position += tokens.length;
+    return entry.logitsOfAll && count > 1 ? logitsRow(entry, count - 1) : this.#prefillLogits;
   }
 
   decode(token: number): Float32Array {
-    if (!this.#open) throw engineClosed();
+    const sequence = this.#sequence;
+    if (!sequence.isOpen) throw engineClosed();
     checkToken(token, 0, this.vocabularySize);
-    const position = this.#position;
+    const { position } = sequence;
     if (position >= this.capacity) throw contextFull(position, 1, this.capacity);
-    const { ids, steps } = this.#decode;
-    this.#arena.i32[ids / 4] = token;
-    this.#frame.past = position;
-    this.#frame.rows = 1;
+    const { frame, decode } = this.#interpreter;
+    const { ids, steps } = decode;
+    ids.arena.i32[ids.pointer / 4] = token;
+    frame.setSingle(sequence.segment, position, 1);
     for (let i = 0; i < steps.length; i += 1) steps[i]();
-    this.#position = position + 1;
+    sequence.position = position + 1;
     return this.#decodeLogits;
   }
 
   reset(): void {
-    if (!this.#open) throw engineClosed();
-    this.#position = 0;
+    if (!this.#sequence.isOpen) throw engineClosed();
+    this.#sequence.position = 0;
   }
 
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
+    if (!this.#sequence.isOpen) return;
+    this.#sequence.isOpen = false;
     this.#closed();
   }
 
   #check(tokens: TokenIds): void {
-    if (!this.#open) throw engineClosed();
+    if (!this.#sequence.isOpen) throw engineClosed();
     checkTokens(tokens, this);
   }
 
   #callLength(entry: CompiledEntry, rest: number): number {
-    return Math.min(rest, entry.tokens === 'tokens' ? this.#chunk : entry.tokens);
+    return Math.min(rest, entry.tokens === 'tokens' ? this.#interpreter.limits.chunk : 1);
   }
 
-  /** Runs one chunk from token `first` and returns its length. */
+  /** Runs one chunk from token `first` of the call and returns its length. The position moves when all is done. */
   #run(entry: CompiledEntry, tokens: TokenIds, first: number, steps: CompiledEntry['steps']): number {
     const count = this.#callLength(entry, tokens.length - first);
-    const { i32 } = this.#arena;
-    const at = entry.ids / 4;
-    for (let i = 0; i < count; i += 1) i32[at + i] = tokens[first + i];
-    this.#frame.past = this.#position;
-    this.#frame.rows = count;
+    writeIds(entry, 0, tokens, first, count);
+    const { segment, position } = this.#sequence;
+    this.#interpreter.frame.setSingle(segment, position + first, count);
     for (let i = 0; i < steps.length; i += 1) steps[i]();
-    this.#position += count;
     return count;
-  }
-
-  /** A view of the first row of logits; it stays valid when the arena grows, because shared memory never moves. */
-  #firstRow(entry: CompiledEntry): Float32Array {
-    const at = entry.logits.pointer / 4;
-    return this.#arena.f32.subarray(at, at + entry.logits.cols);
   }
 }
 
-/** The first entry of `names` that the model has; entries of a fixed length other than 1 are of no use here. */
-function pick(
-  model: string,
-  compiled: ReadonlyMap<string, CompiledEntry>,
-  names: readonly string[],
-  fits: (entry: CompiledEntry) => boolean = () => true,
-): CompiledEntry {
-  for (const name of names) {
-    const entry = compiled.get(name);
-    if (entry !== undefined && (entry.tokens === 'tokens' || entry.tokens === 1) && fits(entry)) return entry;
-  }
-  throw new BitloomError({
-    code: 'host-entry-missing',
-    message: 'the model has no entry that could serve this use',
-    where: `model '${model}'`,
-    expected: `a function named ${names.join(' or ')}`,
-    got: [...compiled.keys()].join(', ') || 'none',
-  });
+/** Writes ids first..first+count−1 of `tokens` to row `row` of an entry's call and the rows after it. */
+export function writeIds(
+  entry: CompiledEntry,
+  row: number,
+  tokens: TokenIds,
+  first: number,
+  count: number,
+): void {
+  const { i32 } = entry.ids.arena;
+  const at = entry.ids.pointer / 4 + row;
+  for (let i = 0; i < count; i += 1) i32[at + i] = tokens[first + i];
+}
+
+/** A view of a row of logits; it stays valid when the arena grows, because shared memory never moves. */
+export function logitsRow({ logits }: CompiledEntry, row: number): Float32Array {
+  const at = logits.pointer / 4 + row * logits.cols;
+  return logits.arena.f32.subarray(at, at + logits.cols);
 }

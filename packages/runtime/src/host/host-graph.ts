@@ -26,6 +26,8 @@ export interface HostNode {
   readonly source: GraphNode;
   /** Whether a state update depends on it, so that every chunk of a prompt must run it. */
   readonly feedsState: boolean;
+  /** Index of the memory it runs in. */
+  readonly shard: number;
 }
 
 export interface HostGraph {
@@ -33,6 +35,8 @@ export interface HostGraph {
   readonly nodes: readonly HostNode[];
   /** Name of the value with the token ids. */
   readonly ids: string;
+  /** Index of the memory the ids are written to. */
+  readonly idsShard: number;
   /** Name of the value with the logits. */
   readonly logits: string;
   readonly types: ReadonlyMap<string, ValueType>;
@@ -40,6 +44,8 @@ export interface HostGraph {
   readonly stateOf: ReadonlyMap<string, string>;
   /** Rows of a value's leading axis: a number, or `tokens` when there is one row per token of the call. */
   readonly rowsOf: (type: ValueType) => number | 'tokens' | undefined;
+  /** Values that the ids or the states have a part in, so that each sequence has its own. */
+  readonly varying: ReadonlySet<string>;
 }
 
 /** @throws BitloomError `host-entry-unsupported`, `host-op-unsupported`, and what type inference throws. */
@@ -74,10 +80,12 @@ export function prepareGraph(model: Model, fn: GraphFunction): HostGraph {
     function: fn,
     nodes: markNeeded(joined, fn, stateOf),
     ids: ids.name,
+    idsShard: 0,
     logits: fn.outputs[0],
     types,
     stateOf,
     rowsOf: rowResolver(fn, ids.type.shape[0]),
+    varying: findVarying(joined, ids.name, stateOf),
   };
 }
 
@@ -145,6 +153,19 @@ function countUsers(fn: GraphFunction): Map<string, number> {
   return users;
 }
 
+function findVarying(
+  nodes: readonly JoinedNode[],
+  ids: string,
+  stateOf: ReadonlyMap<string, string>,
+): Set<string> {
+  const varying = new Set([ids, ...stateOf.values()]);
+  for (const node of nodes) {
+    // Positions depend on the place in the sequence, and on nothing else.
+    if (node.op === 'positions' || node.inputs.some((name) => varying.has(name))) varying.add(node.output);
+  }
+  return varying;
+}
+
 type JoinedNode = Omit<HostNode, 'feedsState'>;
 
 /** `mul(silu(a), b)` with no other user of the silu becomes `siluMul(a, b)`: the same two roundings. */
@@ -162,6 +183,7 @@ function joinSiluMul(
       inputs: node.inputs,
       output: node.outputs[0],
       source: node,
+      shard: 0,
     };
     if (node.op !== 'mul' || !sameShape(types.get(node.inputs[0]), types.get(node.inputs[1]))) return plain;
     for (const [index, name] of node.inputs.entries()) {

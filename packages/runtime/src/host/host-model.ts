@@ -1,16 +1,20 @@
 /**
- * A model loaded on the host: weights in the arena once, entries planned once, any number of sequences over them.
+ * A model loaded on the host: weights in memory once, entries compiled once, any number of sequences over them.
  * Sequences share the workspace, because calls do not overlap; each has its own caches.
  */
-import { BitloomError, findFunction, isShapeOnly, type Model, type ModelBundle } from '@bitloom/ir';
+import { BitloomError, internalError, isShapeOnly, type Model, type ModelBundle } from '@bitloom/ir';
 import type { Kernels } from '@bitloom/kernels';
 import type { Engine } from '../engine.js';
-import { ConstantStore } from './constants.js';
+import { type BatchEntry, checkBatch, runBatch } from './batch.js';
+import { type CompiledEntry, compileEntry } from './compile-entry.js';
 import { contextLimit } from './context-limit.js';
+import { chooseEntries, type Interpreter, prepareEntries, type Use } from './entries.js';
+import { Frame } from './frame.js';
 import { HostEngine } from './host-engine.js';
-import { prepareGraph } from './host-graph.js';
-import { type EntryPlan, type PlanLimits, planEntry } from './plan.js';
-import { allocateState, type StateBuffer } from './states.js';
+import { type EntryPlan, planEntry } from './plan.js';
+import { newSequence, type Sequence } from './sequence.js';
+import { Shard } from './shard.js';
+import { layOutState, type StateLayout } from './states.js';
 
 /** Options of {@link loadHostModel} and {@link createHostEngine}. */
 export interface HostOptions {
@@ -18,29 +22,42 @@ export interface HostOptions {
   readonly kernels: Kernels;
   /** Most tokens of a sequence; default: what the model allows, but not more than 4096. */
   readonly capacity?: number;
-  /** Most tokens that run at once; longer prompts run in chunks, with the same bits. Default 64. */
+  /**
+   * Most tokens that run at once, those of all sequences of a batch together; longer calls run in chunks, with the
+   * same bits. Default 64.
+   */
   readonly chunk?: number;
 }
 
 /** Weights on the host, ready for sequences. */
 export interface HostModel {
   readonly model: Model;
+  /** Columns of the logits. */
+  readonly vocabularySize: number;
   /** Most tokens of a sequence. */
   readonly capacity: number;
+  /** Most tokens that run in one pass over the weights. */
+  readonly chunk: number;
   /**
    * A new, empty sequence. Closing it gives its caches to the next one.
    * @throws BitloomError `arena-full`, `model-closed`
    */
   open(): Engine;
+  /**
+   * Appends tokens to several sequences at once and returns the logits of the last token of each, in order, [vocab]
+   * each: the same bits as `prefill` of each engine alone, for one reading of the weights per {@link chunk} tokens.
+   * Prompts and single tokens mix freely. The logits are views that the next `step` overwrites, and nothing else.
+   *
+   * @throws BitloomError `batch-engine-foreign`, `batch-engine-twice`, and as {@link Engine.prefill}; every sequence
+   *   is then as before the call.
+   */
+  step(batch: readonly BatchEntry[]): Float32Array[];
   /** Releases the weights, once the last sequence is closed. */
   close(): void;
 }
 
 const DEFAULT_CAPACITY = 4096;
 const DEFAULT_CHUNK = 64;
-
-/** Entries an engine can use. */
-const ENTRIES = ['prefill', 'decode', 'forward'];
 
 /**
  * Loads a model and plans its entries. The weights stay in the arena of `kernels` until the model is closed; close
@@ -68,95 +85,118 @@ function load(bundle: ModelBundle, options: HostOptions): LoadedModel {
   const { model } = bundle;
   if (isShapeOnly(model)) throw shapeOnly(model);
   const capacity = chooseCapacity(model, options.capacity);
-  const chunk = Math.min(capacity, checkChunk(options.chunk ?? DEFAULT_CHUNK));
-  const { arena } = options.kernels;
-  const mark = arena.mark();
+  const chunk = checkChunk(options.chunk ?? DEFAULT_CHUNK);
+  const shards = [new Shard(bundle, options.kernels)];
   try {
-    const loaded = new LoadedModel(bundle, options.kernels, { capacity, chunk }, mark);
-    // The first sequence compiles the entries, and so finds now what is wrong with the model.
+    const loaded = new LoadedModel(model, shards, capacity, chunk);
+    // The caches of the first sequence: whether they fit is known now.
     loaded.open().close();
     return loaded;
   } catch (error) {
-    arena.release(mark);
+    for (const shard of shards) shard.abandon();
     throw error;
   }
 }
 
 class LoadedModel implements HostModel {
   readonly model: Model;
+  readonly vocabularySize: number;
   readonly capacity: number;
-  readonly #kernels: Kernels;
-  readonly #plans: ReadonlyMap<string, EntryPlan>;
-  readonly #constants: ConstantStore;
-  readonly #limits: PlanLimits;
-  readonly #workspace: number;
-  readonly #mark: number;
+  readonly chunk: number;
+  readonly #interpreter: Interpreter;
+  readonly #shards: readonly Shard[];
+  /** Bytes of the caches of a sequence in each memory. */
+  readonly #cacheBytes: readonly number[];
+  /** Open and closed sequences by their engines, so that a batch knows its own. */
+  readonly #sequences = new WeakMap<Engine, Sequence>();
   /** Caches of closed sequences. */
-  readonly #spare: ReadonlyMap<string, StateBuffer>[] = [];
-  #end: number;
-  #sequences = 0;
-  #open = true;
+  readonly #spare: (readonly number[])[] = [];
+  /** Logits of the last step. */
+  #logits = new Float32Array(0);
+  #openSequences = 0;
+  #isOpen = true;
 
-  constructor(bundle: ModelBundle, kernels: Kernels, limits: PlanLimits, mark: number) {
-    const { model } = bundle;
+  constructor(model: Model, shards: readonly Shard[], capacity: number, chunk: number) {
     this.model = model;
-    this.capacity = limits.capacity;
-    this.#kernels = kernels;
-    this.#limits = limits;
-    this.#mark = mark;
-    this.#constants = new ConstantStore(bundle, kernels.arena);
-    this.#plans = new Map(
-      ENTRIES.flatMap((name) => {
-        const fn = findFunction(model, name);
-        return fn === undefined ? [] : [[name, planEntry(prepareGraph(model, fn), limits)] as const];
-      }),
+    this.capacity = capacity;
+    this.chunk = chunk;
+    this.#shards = shards;
+    const graphs = prepareEntries(model);
+    const chosen = chooseEntries(model, graphs);
+    const plans = new Map<string, EntryPlan>();
+    for (const [name, graph] of graphs) {
+      const sequences = name === chosen.batch ? chunk : 1;
+      plans.set(name, planEntry(graph, { capacity, chunk, sequences }, shards.length));
+    }
+    const states = new Map<string, StateLayout>();
+    const cacheBytes = shards.map(() => 0);
+    for (const state of model.states) {
+      const { layout, end } = layOutState(state, capacity, 0, cacheBytes[0]);
+      states.set(state.name, layout);
+      cacheBytes[0] = end;
+    }
+    this.#cacheBytes = cacheBytes;
+    shards.forEach((shard, index) => {
+      shard.allocateWorkspace(Math.max(0, ...[...plans.values()].map((plan) => plan.bytes[index])));
+    });
+    const frame = new Frame();
+    const compiled = new Map(
+      [...plans].map(([name, plan]) => [name, compileEntry(plan, { shards, states, frame })] as const),
     );
-    this.#workspace = kernels.arena.alloc(
-      Math.max(0, ...[...this.#plans.values()].map((plan) => plan.bytes)),
-    );
-    this.#end = kernels.arena.used;
+    for (const shard of shards) shard.seal();
+    const entry = (use: Use): CompiledEntry => {
+      const found = compiled.get(chosen[use]);
+      if (found !== undefined) return found;
+      throw internalError(`entry '${chosen[use]}' was not compiled`);
+    };
+    const decode = entry('decode');
+    this.vocabularySize = decode.logits.cols;
+    this.#interpreter = {
+      model,
+      frame,
+      limits: { capacity, chunk, sequences: chunk },
+      vocabularySize: this.vocabularySize,
+      decode,
+      prefill: entry('prefill'),
+      forward: entry('forward'),
+      batch: entry('batch'),
+    };
   }
 
   open(): Engine {
-    if (!this.#open) throw modelClosed(this.model);
-    const { arena } = this.#kernels;
-    const isOnTop = arena.used === this.#end;
-    const states = this.#spare.pop() ?? this.#allocateStates();
-    const memory = {
-      kernels: this.#kernels,
-      constants: this.#constants,
-      states,
-      frame: { rows: 0, past: 0 },
-      workspace: this.#workspace,
-    };
-    const engine = new HostEngine(this.model, this.#plans, this.#limits, memory, () => {
-      this.#spare.push(states);
-      this.#sequences -= 1;
+    if (!this.#isOpen) throw modelClosed(this.model);
+    const caches =
+      this.#spare.pop() ?? this.#shards.map((shard, i) => shard.allocateCaches(this.#cacheBytes[i]));
+    const sequence = newSequence(caches);
+    const engine = new HostEngine(this.#interpreter, sequence, () => {
+      this.#spare.push(caches);
+      this.#openSequences -= 1;
       this.#releaseWhenUnused();
     });
-    this.#sequences += 1;
-    if (isOnTop) this.#end = arena.used;
+    this.#sequences.set(engine, sequence);
+    this.#openSequences += 1;
     return engine;
   }
 
+  step(batch: readonly BatchEntry[]): Float32Array[] {
+    const sequences = checkBatch(batch, (engine) => this.#sequences.get(engine));
+    const { vocabularySize } = this;
+    const count = batch.length * vocabularySize;
+    if (this.#logits.length < count) this.#logits = new Float32Array(count);
+    const logits = this.#logits;
+    runBatch(this.#interpreter, batch, sequences, logits);
+    return batch.map((_, i) => logits.subarray(i * vocabularySize, (i + 1) * vocabularySize));
+  }
+
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     this.#releaseWhenUnused();
   }
 
   #releaseWhenUnused(): void {
-    if (this.#open || this.#sequences > 0) return;
-    const { arena } = this.#kernels;
-    // Memory of somebody else may lie above ours; then it stays until they release below it.
-    if (arena.used === this.#end) arena.release(this.#mark);
-  }
-
-  #allocateStates(): ReadonlyMap<string, StateBuffer> {
-    const { arena } = this.#kernels;
-    return new Map(
-      this.model.states.map((state) => [state.name, allocateState(state, this.capacity, arena)]),
-    );
+    if (this.#isOpen || this.#openSequences > 0) return;
+    for (const shard of this.#shards) shard.release();
   }
 }
 

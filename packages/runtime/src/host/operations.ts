@@ -4,19 +4,19 @@
  * running it costs little more than the kernel. A new inference op is one entry here.
  */
 import { floatAttribute, type GraphNode, integerAttribute, stringAttribute } from '@bitloom/ir';
-import { FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '@bitloom/kernels';
+import { type Arena, FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '@bitloom/kernels';
 import { attentionScratchBytes, attentionStep } from './attention.js';
 import type { BlockConstant, FloatConstant, TableConstant } from './constants.js';
 import type { Frame, RowCount } from './frame.js';
 import type { PlanLimits } from './plan.js';
-import type { StateBuffer } from './states.js';
+import type { StateLayout } from './states.js';
 import { type NodeIdentity, unsupportedNode } from './unsupported.js';
 import { roundUp } from './workspace.js';
 
 /** One kernel call or a few, with everything but the lengths fixed. */
 export type Step = () => void;
 
-/** A float32 matrix; `shared` operands are one row for every row of the other operand. */
+/** A float32 matrix; where `rowBytes` is 0, one row serves every row of the other operand. */
 export interface FloatOperand {
   readonly pointer: number;
   readonly rowBytes: number;
@@ -40,10 +40,12 @@ export interface StepSite {
   readonly scratch: number;
   readonly operands: number;
   float(index: number): FloatOperand;
+  /** A computed float operand with one row per token of the call, so that segments are ranges of its rows. */
+  tokenRows(index: number): FloatOperand;
   codes(index: number): CodeOperand;
   /** Address of int32 ids. */
   ids(index: number): { readonly pointer: number; readonly rows: RowCount };
-  state(index: number): StateBuffer;
+  state(index: number): StateLayout;
   isQuantized(index: number): boolean;
   /** Whether {@link tableConstant} can read the operand. */
   isGroupTable(index: number): boolean;
@@ -52,7 +54,20 @@ export interface StepSite {
   tableConstant(index: number): TableConstant;
   floatResult(): FloatOperand;
   codeResult(): CodeOperand;
-  idResult(): { readonly pointer: number; readonly rows: RowCount };
+  /** Address of an int32 result with one number per token of the call. */
+  idResult(): { readonly pointer: number };
+  /** The bytes of operand 0 and of the result, for {@link transfer}, the one op whose two sides differ in memory. */
+  passage(): { readonly from: Passage; readonly to: Passage };
+}
+
+/** One side of a value that goes from one memory to another. */
+export interface Passage {
+  readonly arena: Arena;
+  readonly pointer: number;
+  readonly rowBytes: number;
+  readonly rows: RowCount;
+  /** Address of the float32 row scales; 0 where there are none. */
+  readonly scales: number;
 }
 
 export interface HostOperation {
@@ -61,6 +76,9 @@ export interface HostOperation {
   readonly scratchBytes?: (node: GraphNode, limits: PlanLimits) => number;
   readonly step: (site: StepSite) => Step;
 }
+
+/** The op that {@link transfer} runs; no op of a model has this name. */
+export const TRANSFER = 'host.transfer';
 
 const NOWHERE: readonly number[] = [];
 const FIRST: readonly number[] = [0];
@@ -93,15 +111,16 @@ function embedding(site: StepSite): Step {
 }
 
 function positions(site: StepSite): Step {
-  const { frame } = site;
+  const { segments, sequences } = site.frame;
   const { arena } = site.kernels;
-  const out = site.idResult();
+  const at = site.idResult().pointer / 4;
   const offset = integerAttribute(site.node, 'offset');
-  const at = out.pointer / 4;
   return () => {
     const { i32 } = arena;
-    const first = frame.past + offset;
-    for (let t = 0; t < out.rows.rows; t += 1) i32[at + t] = first + t;
+    for (let s = 0; s < sequences.rows; s += 1) {
+      const { first, rows, past } = segments[s];
+      for (let t = 0; t < rows; t += 1) i32[at + first + t] = past + offset + t;
+    }
   };
 }
 
@@ -207,9 +226,9 @@ function layerNorm(site: StepSite): Step {
 }
 
 function rope(site: StepSite): Step {
-  const { frame } = site;
+  const { segments, sequences } = site.frame;
   const { rope: kernel } = site.kernels;
-  const x = site.float(0);
+  const x = site.tokenRows(0);
   const out = site.floatResult();
   const width = integerAttribute(site.node, 'headDim');
   if (x.cols % width !== 0)
@@ -219,67 +238,108 @@ function rope(site: StepSite): Step {
   const table = site.floatConstant(1).pointer;
   const headBytes = width * 4;
   // A table row holds headDim/2 pairs, so as many bytes as a head.
-  return () =>
-    kernel(
-      heads,
-      x.rows.rows,
-      width,
-      x.pointer,
-      headBytes,
-      x.rowBytes,
-      table + frame.past * headBytes,
-      headBytes,
-      out.pointer,
-      headBytes,
-      out.rowBytes,
-      layout,
-    );
+  return () => {
+    for (let s = 0; s < sequences.rows; s += 1) {
+      const { first, rows, past } = segments[s];
+      kernel(
+        heads,
+        rows,
+        width,
+        x.pointer + first * x.rowBytes,
+        headBytes,
+        x.rowBytes,
+        table + past * headBytes,
+        headBytes,
+        out.pointer + first * out.rowBytes,
+        headBytes,
+        out.rowBytes,
+        layout,
+      );
+    }
+  };
 }
 
 function stateAppend(site: StepSite): Step {
-  const { frame } = site;
+  const { segments, sequences } = site.frame;
   const { copy, quantizeRows } = site.kernels;
-  const state = site.state(0);
-  const x = site.float(1);
-  const { heads, headDim, pointer, headBytes, rowBytes, scales, scalesHeadBytes } = state;
-  if (state.kind === 'f32') {
-    return () =>
-      copy(
+  const x = site.tokenRows(1);
+  const { kind, shard, heads, headDim, offset, headBytes, rowBytes, scalesOffset, scalesHeadBytes } =
+    site.state(0);
+  if (kind === 'f32') {
+    return () => {
+      for (let s = 0; s < sequences.rows; s += 1) {
+        const { first, rows, past, caches } = segments[s];
+        copy(
+          heads,
+          rows,
+          headDim,
+          x.pointer + first * x.rowBytes,
+          headDim * 4,
+          x.rowBytes,
+          caches[shard] + offset + past * rowBytes,
+          headBytes,
+          rowBytes,
+        );
+      }
+    };
+  }
+  return () => {
+    for (let s = 0; s < sequences.rows; s += 1) {
+      const { first, rows, past, caches } = segments[s];
+      quantizeRows(
         heads,
-        x.rows.rows,
+        rows,
         headDim,
-        x.pointer,
+        x.pointer + first * x.rowBytes,
         headDim * 4,
         x.rowBytes,
-        pointer + frame.past * rowBytes,
+        caches[shard] + offset + past * rowBytes,
         headBytes,
         rowBytes,
+        0,
+        caches[shard] + scalesOffset + past * 4,
+        scalesHeadBytes,
+        4,
       );
-  }
-  return () =>
-    quantizeRows(
-      heads,
-      x.rows.rows,
-      headDim,
-      x.pointer,
-      headDim * 4,
-      x.rowBytes,
-      pointer + frame.past * rowBytes,
-      headBytes,
-      rowBytes,
-      0,
-      scales + frame.past * 4,
-      scalesHeadBytes,
-      4,
-    );
+    }
+  };
 }
 
+/** The last row of each sequence, one behind the other. */
 function takeLast(site: StepSite): Step {
+  const { segments, sequences } = site.frame;
   const { copy } = site.kernels;
-  const x = site.float(0);
+  const x = site.tokenRows(0);
   const out = site.floatResult();
-  return () =>
-    copy(1, 1, x.cols, x.pointer + (x.rows.rows - 1) * x.rowBytes, 0, 0, out.pointer, 0, out.rowBytes);
+  return () => {
+    for (let s = 0; s < sequences.rows; s += 1) {
+      const { first, rows } = segments[s];
+      copy(
+        1,
+        1,
+        x.cols,
+        x.pointer + (first + rows - 1) * x.rowBytes,
+        0,
+        0,
+        out.pointer + s * out.rowBytes,
+        0,
+        out.rowBytes,
+      );
+    }
+  };
+}
+
+/** Copies a value into another memory of the model. Not an op of the contract: the interpreter puts it in. */
+function transfer(site: StepSite): Step {
+  const { from, to } = site.passage();
+  const { rows, rowBytes, pointer, scales } = from;
+  const codes = (): void =>
+    to.arena.u8.set(from.arena.u8.subarray(pointer, pointer + rows.rows * rowBytes), to.pointer);
+  if (scales === 0) return codes;
+  return () => {
+    codes();
+    to.arena.u8.set(from.arena.u8.subarray(scales, scales + rows.rows * 4), to.scales);
+  };
 }
 
 function unary(name: 'silu' | 'gelu' | 'relu'): HostOperation {
@@ -339,6 +399,7 @@ const OPERATIONS: Readonly<Record<string, HostOperation>> = {
   silu: unary('silu'),
   gelu: unary('gelu'),
   relu: unary('relu'),
+  [TRANSFER]: { inPlace: NOWHERE, step: transfer },
 };
 
 /** @throws BitloomError `host-op-unsupported` */
@@ -346,7 +407,9 @@ export function hostOperation(node: NodeIdentity): HostOperation {
   if (Object.hasOwn(OPERATIONS, node.op)) return OPERATIONS[node.op];
   throw unsupportedNode(
     node,
-    Object.keys(OPERATIONS).join(', '),
+    Object.keys(OPERATIONS)
+      .filter((op) => op !== TRANSFER)
+      .join(', '),
     node.op,
     'training ops run in @bitloom/training',
   );

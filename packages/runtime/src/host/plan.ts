@@ -1,7 +1,7 @@
 /**
- * The plan of an entry: what each value is, where in the workspace it lies, and which values share bytes because
- * they never live at the same time or because an op may write over its operand. Offsets are relative to the
- * workspace, which all entries of an engine share.
+ * The plan of an entry: what each value is, in which memory and where in its workspace it lies, and which values
+ * share bytes because they never live at the same time or because an op may write over its operand. Offsets are
+ * relative to the workspace of the memory, which all entries of a model share.
  */
 import { formatType, type ValueType } from '@bitloom/ir';
 import { type HostGraph, type HostNode, sameShape } from './host-graph.js';
@@ -11,8 +11,10 @@ import { type BufferRequest, placeBuffers, roundUp } from './workspace.js';
 
 /** Lengths a plan has room for. */
 export interface PlanLimits {
-  /** Most tokens per call of the compiled steps. */
+  /** Most tokens per call of the compiled steps, all sequences together. */
   readonly chunk: number;
+  /** Most sequences per call. */
+  readonly sequences: number;
   /** Most tokens in the context. */
   readonly capacity: number;
 }
@@ -20,8 +22,10 @@ export interface PlanLimits {
 /** A value in the workspace. */
 export interface PlannedValue {
   readonly kind: 'f32' | 'i32' | 'int8';
-  /** Fixed number of rows, or `tokens`: as many as the call has. */
-  readonly rows: number | 'tokens';
+  /** A row per token of the call, a row per sequence in it, or a fixed number for values of constants alone. */
+  readonly rows: number | 'tokens' | 'sequences';
+  /** Index of the memory it lies in. */
+  readonly shard: number;
   readonly maxRows: number;
   readonly cols: number;
   /** Bytes from one row to the next. */
@@ -37,8 +41,8 @@ export interface EntryPlan {
   readonly values: ReadonlyMap<string, PlannedValue>;
   /** Offset of the scratch of each node, in node order; 0 where it needs none. */
   readonly scratch: readonly number[];
-  /** Size of the workspace this entry needs. */
-  readonly bytes: number;
+  /** Size of the workspace this entry needs in each memory. */
+  readonly bytes: readonly number[];
 }
 
 type UnplacedValue = Omit<PlannedValue, 'offset' | 'scalesOffset'>;
@@ -46,14 +50,17 @@ type UnplacedValue = Omit<PlannedValue, 'offset' | 'scalesOffset'>;
 /** int8 rows are padded to this, so that products may read whole steps past the last column. */
 const CODE_ROW_MULTIPLE = 16;
 
-/** @throws BitloomError `host-op-unsupported` for an op or a value the interpreter has no form for. */
-export function planEntry(graph: HostGraph, limits: PlanLimits): EntryPlan {
+/**
+ * Plans an entry over `shards` memories.
+ * @throws BitloomError `host-op-unsupported` for an op or a value the interpreter has no form for.
+ */
+export function planEntry(graph: HostGraph, limits: PlanLimits, shards: number): EntryPlan {
   const shapes = new Map<string, UnplacedValue>();
-  const describe = (name: string, user: Pick<HostNode, 'name' | 'op'>): void => {
+  const describe = (name: string, user: Pick<HostNode, 'name' | 'op' | 'shard'>): void => {
     const type = graph.types.get(name);
-    if (type !== undefined) shapes.set(name, describeValue(type, graph, limits, user));
+    if (type !== undefined) shapes.set(name, describeValue(name, type, graph, limits, user));
   };
-  describe(graph.ids, { name: graph.function.name, op: 'input' });
+  describe(graph.ids, { name: graph.function.name, op: 'input', shard: graph.idsShard });
   for (const node of graph.nodes) {
     hostOperation(node);
     if (!graph.stateOf.has(node.output)) describe(node.output, node);
@@ -61,17 +68,18 @@ export function planEntry(graph: HostGraph, limits: PlanLimits): EntryPlan {
 
   const lastUse = findLastUses(graph);
   const bufferOf = new Map<string, number>();
-  const buffers: { bytes: number; first: number; last: number }[] = [];
-  const open = (bytes: number, first: number, last: number): number =>
-    buffers.push({ bytes, first, last }) - 1;
+  const buffers: { bytes: number; first: number; last: number; shard: number }[] = [];
+  const open = (shard: number, bytes: number, first: number, last: number): number =>
+    buffers.push({ shard, bytes, first, last }) - 1;
   const ids = shapes.get(graph.ids);
-  if (ids !== undefined) bufferOf.set(graph.ids, open(bytesOf(ids), 0, lastUse.get(graph.ids) ?? 0));
+  if (ids !== undefined)
+    bufferOf.set(graph.ids, open(ids.shard, bytesOf(ids), 0, lastUse.get(graph.ids) ?? 0));
 
   const scratchBuffers: (number | undefined)[] = [];
   graph.nodes.forEach((node, index) => {
     const operation = hostOperation(node);
     const scratchBytes = operation.scratchBytes?.(node.source, limits) ?? 0;
-    scratchBuffers.push(scratchBytes > 0 ? open(scratchBytes, index, index) : undefined);
+    scratchBuffers.push(scratchBytes > 0 ? open(node.shard, scratchBytes, index, index) : undefined);
     const shape = shapes.get(node.output);
     if (shape === undefined) return;
     const last = lastUse.get(node.output) ?? index;
@@ -80,46 +88,59 @@ export function planEntry(graph: HostGraph, limits: PlanLimits): EntryPlan {
       .find((name) => mayOverwrite(name, node.output, index, graph, lastUse, bufferOf));
     const buffer = reused === undefined ? undefined : bufferOf.get(reused);
     if (buffer === undefined) {
-      bufferOf.set(node.output, open(bytesOf(shape), index, last));
+      bufferOf.set(node.output, open(node.shard, bytesOf(shape), index, last));
     } else {
       buffers[buffer].last = last;
       bufferOf.set(node.output, buffer);
     }
   });
 
-  const placement = placeBuffers(buffers satisfies BufferRequest[]);
+  const offsets = new Array<number>(buffers.length).fill(0);
+  const bytes = Array.from({ length: shards }, (_, shard) => {
+    const own = buffers.flatMap((buffer, index) => (buffer.shard === shard ? [index] : []));
+    const placement = placeBuffers(own.map((index): BufferRequest => buffers[index]));
+    own.forEach((index, i) => {
+      offsets[index] = placement.offsets[i];
+    });
+    return placement.bytes;
+  });
   const values = new Map<string, PlannedValue>();
   for (const [name, buffer] of bufferOf) {
     const shape = shapes.get(name);
     if (shape === undefined) continue;
-    const offset = placement.offsets[buffer];
+    const offset = offsets[buffer];
     values.set(name, { ...shape, offset, scalesOffset: offset + codeBytes(shape) });
   }
-  const scratch = scratchBuffers.map((buffer) => (buffer === undefined ? 0 : placement.offsets[buffer]));
-  return { graph, limits, values, scratch, bytes: placement.bytes };
+  const scratch = scratchBuffers.map((buffer) => (buffer === undefined ? 0 : offsets[buffer]));
+  return { graph, limits, values, scratch, bytes };
 }
 
 function describeValue(
+  name: string,
   type: ValueType,
   graph: HostGraph,
   limits: PlanLimits,
-  user: Pick<HostNode, 'name' | 'op'>,
+  user: Pick<HostNode, 'name' | 'op' | 'shard'>,
 ): UnplacedValue {
-  const rows = graph.rowsOf(type);
-  if (rows === undefined)
+  const count = graph.rowsOf(type);
+  const isVarying = graph.varying.has(name);
+  // One row that depends on the sequence is a row per sequence; several would be several per sequence.
+  if (count === undefined || (isVarying && count !== 'tokens' && count !== 1))
     throw unsupportedNode(user, 'one row per token, or a fixed number of rows', formatType(type));
-  const maxRows = rows === 'tokens' ? limits.chunk : rows;
+  const rows: PlannedValue['rows'] = isVarying && count === 1 ? 'sequences' : count;
+  const maxRows = rows === 'tokens' ? limits.chunk : rows === 'sequences' ? limits.sequences : rows;
+  const common = { rows, maxRows, shard: user.shard };
   if (type.kind === 'dense' && type.dtype === 'i32' && type.shape.length === 1) {
-    return { kind: 'i32', rows, maxRows, cols: 1, rowBytes: 4 };
+    return { ...common, kind: 'i32', cols: 1, rowBytes: 4 };
   }
   const cols = type.shape[1];
   if (type.shape.length !== 2 || typeof cols !== 'number') {
     throw unsupportedNode(user, 'a matrix with a fixed number of columns', formatType(type));
   }
   if (type.kind === 'dense' && type.dtype === 'f32')
-    return { kind: 'f32', rows, maxRows, cols, rowBytes: cols * 4 };
+    return { ...common, kind: 'f32', cols, rowBytes: cols * 4 };
   if (type.kind === 'quantized' && type.element.name === 'int8' && type.layout === 'rows') {
-    return { kind: 'int8', rows, maxRows, cols, rowBytes: roundUp(cols, CODE_ROW_MULTIPLE) };
+    return { ...common, kind: 'int8', cols, rowBytes: roundUp(cols, CODE_ROW_MULTIPLE) };
   }
   throw unsupportedNode(user, 'a value of type f32, i32, or int8 per row', formatType(type));
 }

@@ -1,27 +1,41 @@
 /**
- * Key and value caches in the arena, head-major: float32 [heads, capacity, headDim], or int8 codes of the same
- * shape with float32 scales [heads, capacity]. Rows at and past the position hold anything; no step reads them.
+ * Key and value caches of a sequence, head-major: float32 [heads, capacity, headDim], or int8 codes of the same
+ * shape with float32 scales [heads, capacity]. The caches of a sequence in one memory are one block, laid out here;
+ * rows at and past the position hold anything, no step reads them.
  */
 import { formatType, type StateDecl } from '@bitloom/ir';
-import type { Arena } from '@bitloom/kernels';
 import { type NodeIdentity, unsupportedNode } from './unsupported.js';
+import { roundUp } from './workspace.js';
 
-/** A cache of one state. Strides in bytes. */
-export interface StateBuffer {
+/** Where the cache of one state lies in the block of a sequence. Offsets and strides in bytes. */
+export interface StateLayout {
   readonly name: string;
+  /** Index of the memory that holds it. */
+  readonly shard: number;
   readonly kind: 'f32' | 'int8';
   readonly heads: number;
   readonly headDim: number;
-  readonly pointer: number;
+  readonly offset: number;
   readonly headBytes: number;
   readonly rowBytes: number;
   /** Scales, float32 [heads, capacity]; 0 for float32 caches. */
-  readonly scales: number;
+  readonly scalesOffset: number;
   readonly scalesHeadBytes: number;
 }
 
-/** Allocates the cache of a state for `capacity` tokens. */
-export function allocateState(state: StateDecl, capacity: number, arena: Arena): StateBuffer {
+const ALIGNMENT = 64;
+
+/**
+ * Lays out the cache of a state for `capacity` tokens from byte `offset` of the block; `end` is where the next may
+ * begin.
+ * @throws BitloomError `host-op-unsupported`
+ */
+export function layOutState(
+  state: StateDecl,
+  capacity: number,
+  shard: number,
+  offset: number,
+): { readonly layout: StateLayout; readonly end: number } {
   const user: NodeIdentity = { name: state.name, op: 'stateAppend' };
   const { type } = state;
   const [heads, , headDim] = type.shape;
@@ -32,12 +46,14 @@ export function allocateState(state: StateDecl, capacity: number, arena: Arena):
       formatType(type),
     );
   }
-  const common = { name: state.name, heads, headDim };
+  const common = { name: state.name, shard, heads, headDim, offset };
   if (type.kind === 'dense' && type.dtype === 'f32') {
     const rowBytes = headDim * 4;
     const headBytes = capacity * rowBytes;
-    const pointer = arena.alloc(heads * headBytes);
-    return { ...common, kind: 'f32', pointer, headBytes, rowBytes, scales: 0, scalesHeadBytes: 0 };
+    return {
+      layout: { ...common, kind: 'f32', headBytes, rowBytes, scalesOffset: 0, scalesHeadBytes: 0 },
+      end: offset + roundUp(heads * headBytes, ALIGNMENT),
+    };
   }
   const [scale] = type.kind === 'quantized' ? type.scales : [];
   const perRow =
@@ -58,15 +74,11 @@ export function allocateState(state: StateDecl, capacity: number, arena: Arena):
       formatType(type),
     );
   }
-  const pointer = arena.alloc(heads * capacity * headDim);
-  const scales = arena.alloc(heads * capacity * 4);
+  const headBytes = capacity * headDim;
+  const scalesOffset = offset + roundUp(heads * headBytes, ALIGNMENT);
+  const scalesHeadBytes = capacity * 4;
   return {
-    ...common,
-    kind: 'int8',
-    pointer,
-    headBytes: capacity * headDim,
-    rowBytes: headDim,
-    scales,
-    scalesHeadBytes: capacity * 4,
+    layout: { ...common, kind: 'int8', headBytes, rowBytes: headDim, scalesOffset, scalesHeadBytes },
+    end: scalesOffset + roundUp(heads * scalesHeadBytes, ALIGNMENT),
   };
 }
