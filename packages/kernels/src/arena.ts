@@ -1,11 +1,12 @@
 /**
- * The memory every kernel works on: one shared WebAssembly memory, handed out by bumping a pointer. Pointers are
+ * The memory every kernel works on: one WebAssembly memory, shared where the engine allows it, handed out by bumping a pointer. Pointers are
  * plain byte addresses, so that the reference backend, the WebAssembly backend and the workers all see the same
  * bytes. It is a stack, not a heap: what lies above a mark goes when the mark is released. It does not know what
  * is stored in it and never clears memory that is handed out again.
  */
 import { BitloomError } from '@bitloom/ir';
 import { createMemory, type WasmMemory } from '@bitloom/wasm';
+import { canShareMemory } from './threads/spawn-worker.js';
 
 const PAGE_BYTES = 65536;
 const MAX_PAGES = 65536;
@@ -14,12 +15,17 @@ const SLACK_BYTES = 64;
 /** Growth steps are at least this large, so that many small allocations do not make many views. */
 const GROWTH_BYTES = 16 * 2 ** 20;
 
+/** Size of a memory that is not shared, unless asked otherwise: it is reserved at once. */
+const UNSHARED_BYTES = 2 ** 30;
+
 /** How an {@link Arena} is made. */
 export interface ArenaOptions {
   /** Bytes committed at once; default 16 MiB. Growth is automatic. */
   readonly initialBytes?: number;
-  /** Upper limit in bytes, at most 4 GiB (the default). */
+  /** Upper limit in bytes, at most 4 GiB (the default; 1 GiB where memory cannot be shared). */
   readonly maxBytes?: number;
+  /** Whether other threads can work on it; default: where the engine allows it. */
+  readonly shared?: boolean;
 }
 
 /**
@@ -32,6 +38,8 @@ export interface ArenaOptions {
 export class Arena {
   readonly memory: WasmMemory;
   readonly maxBytes: number;
+  /** Whether other threads can work on the memory. */
+  readonly isShared: boolean;
   #top = 64;
   #f32: Float32Array<ArrayBufferLike>;
   #i32: Int32Array<ArrayBufferLike>;
@@ -40,10 +48,14 @@ export class Arena {
   #u16: Uint16Array<ArrayBufferLike>;
 
   constructor(options: ArenaOptions = {}) {
-    const maximum = Math.min(MAX_PAGES, Math.ceil((options.maxBytes ?? MAX_PAGES * PAGE_BYTES) / PAGE_BYTES));
-    const initial = Math.min(maximum, Math.ceil((options.initialBytes ?? GROWTH_BYTES) / PAGE_BYTES));
+    this.isShared = options.shared ?? canShareMemory();
+    const limit = this.isShared ? MAX_PAGES * PAGE_BYTES : UNSHARED_BYTES;
+    const maximum = Math.min(MAX_PAGES, Math.ceil((options.maxBytes ?? limit) / PAGE_BYTES));
+    // Growth of a memory that is not shared takes its bytes away from the views that others hold: it never grows.
+    const wanted = this.isShared ? (options.initialBytes ?? GROWTH_BYTES) : maximum * PAGE_BYTES;
+    const initial = Math.min(maximum, Math.ceil(wanted / PAGE_BYTES));
     this.maxBytes = maximum * PAGE_BYTES;
-    this.memory = createMemory({ initial, maximum, shared: true });
+    this.memory = createMemory({ initial, maximum, shared: this.isShared });
     const buffer = this.memory.buffer;
     this.#f32 = new Float32Array(buffer);
     this.#i32 = new Int32Array(buffer);

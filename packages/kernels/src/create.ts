@@ -5,8 +5,8 @@ import { type Features, probeFeatures } from './features.js';
 import type { Backend, Kernels } from './kernels.js';
 import { lazyTable } from './lazy-table.js';
 import { FamilyLoader } from './loader.js';
+import { WorkerPool } from './threads/worker-pool.js';
 import { SCRATCH_BYTES } from './wasm/gemm-groups.js';
-import { WorkerPool } from './worker-pool.js';
 
 /** More threads than this only take memory: a product is cut into fewer shares. */
 export const MAX_THREADS = 16;
@@ -19,7 +19,8 @@ export interface KernelOptions {
   readonly arena?: Arena;
   /**
    * Threads for the large products, this one included; default 1. More than one starts worker threads, which end
-   * with {@link Kernels.close} and never keep the process alive. Results are the same bits for any number.
+   * with {@link Kernels.close} and never keep the process alive. Results are the same bits for any number. A page that
+   * is not cross-origin isolated cannot share memory: one thread does the work there.
    */
   readonly threads?: number;
   /** Features not to use although the engine has them, to compare or to avoid a fault of the engine. */
@@ -47,7 +48,8 @@ export function createKernels(options: KernelOptions = {}): Kernels {
   const arena = options.arena ?? new Arena();
   const backend = options.backend ?? 'wasm';
   const features = { ...probeFeatures(), ...options.features };
-  const count = backend === 'reference' ? 0 : threads;
+  // Where memory cannot be shared there are no other threads.
+  const count = backend === 'reference' ? 0 : arena.isShared ? threads : 1;
   const [scratch = 0, ...workerScratch] = Array.from({ length: count }, () => arena.alloc(SCRATCH_BYTES));
   const pool = workerScratch.length === 0 ? undefined : new WorkerPool(arena, scratch, workerScratch);
   const loader = new FamilyLoader({ arena, backend, features, scratch, pool, threads: count });

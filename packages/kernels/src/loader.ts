@@ -11,9 +11,9 @@ import type { Features } from './features.js';
 import type { Backend, KernelName, NumericKernel } from './kernels.js';
 import { parallelKernels } from './parallel/parallel-kernels.js';
 import { failingKernels } from './selftest/failing-kernels.js';
+import type { WorkerPool } from './threads/worker-pool.js';
 import { SCRATCH_BYTES } from './wasm/gemm-groups.js';
 import { familyModuleBytes, instantiateFamily } from './wasm/module.js';
-import type { WorkerPool } from './worker-pool.js';
 
 /** What families are loaded for. */
 export interface LoaderOptions {
@@ -67,9 +67,13 @@ export class FamilyLoader {
     const { arena, backend, features, scratch, pool, threads } = this.#options;
     const reference = family.reference(arena);
     if (backend === 'reference' || family.emit === undefined) return reference;
-    const bytes = familyModuleBytes(family, features);
+    const bytes = familyModuleBytes(family, features, arena.isShared);
     const module = compileModule(bytes);
-    const testArena = new Arena({ initialBytes: TEST_BYTES, maxBytes: 8 * TEST_BYTES });
+    const testArena = new Arena({
+      initialBytes: TEST_BYTES,
+      maxBytes: 4 * TEST_BYTES,
+      shared: arena.isShared,
+    });
     const testScratch = testArena.alloc(SCRATCH_BYTES);
     const candidate = family.bind(instantiateFamily(family, module, testArena), testScratch);
     const failing = failingKernels(testArena, family, candidate);

@@ -1,9 +1,15 @@
 /** Threads: the same bits for any number, clean shutdown, no hang. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { compileModule } from '@bitloom/wasm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FAMILIES } from '../src/families.js';
+import { probeFeatures } from '../src/features.js';
 import { Arena, createKernels, FLAG_CONTINUE, FLAG_FINISH, type Kernels } from '../src/index.js';
 import { cutRange } from '../src/parallel/division.js';
+import { WorkerPool } from '../src/threads/worker-pool.js';
+import { SCRATCH_BYTES } from '../src/wasm/gemm-groups.js';
+import { familyModuleBytes, instantiateFamily } from '../src/wasm/module.js';
 import { type Bench, expectSame, type Operands } from './harness.js';
 
 /** Waits until `count` threads take part; fails after ten seconds. */
@@ -289,5 +295,46 @@ it.skipIf(!existsSync(bundle))('workers never keep a process alive, closed or no
     `;
     const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 30_000 });
     expect([run.status, run.signal, run.stderr.toString()], end).toEqual([0, null, '']);
+  }
+});
+
+it('replaces a worker that ends, and works on meanwhile', async () => {
+  const arena = new Arena();
+  const scratch = Array.from({ length: 3 }, () => arena.alloc(SCRATCH_BYTES));
+  const pool = new WorkerPool(arena, scratch[0], scratch.slice(1));
+  const ready = async (count: number): Promise<void> => {
+    for (let i = 0; pool.ready !== count; i += 1) {
+      if (i > 1000) throw new Error(`${pool.ready} workers instead of ${count}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  const index = FAMILIES.findIndex(({ name }) => name === 'vectors');
+  const bytes = familyModuleBytes(FAMILIES[index], probeFeatures(), true);
+  pool.add(index, bytes, instantiateFamily(FAMILIES[index], compileModule(bytes), arena));
+  const [a, out] = [arena.alloc(4096), arena.alloc(4096)];
+  arena.f32.fill(2, a / 4, a / 4 + 1024);
+  const double = (): void => {
+    const shares = Array.from({ length: 16 }, (_, i) => {
+      const at = i * 256;
+      return [1, 1, 64, a + at, 0, 0, a + at, 0, 0, out + at, 0, 0];
+    });
+    arena.f32.fill(0, out / 4, out / 4 + 1024);
+    pool.run({ kernel: 'add', shares, scratchArgument: undefined });
+    expect(arena.f32.subarray(out / 4, out / 4 + 1024).every((value) => value === 4)).toBe(true);
+  };
+  try {
+    await ready(2);
+    double();
+    for (let crash = 0; crash < 5; crash += 1) {
+      const victim = pool.workers[crash % 2];
+      victim?.terminate();
+      for (let i = 0; i < 50; i += 1) double();
+      while (pool.workers[crash % 2] === victim) await new Promise((resolve) => setTimeout(resolve, 1));
+      // Three are replaced; after that the pool has fewer.
+      await ready([2, 2, 2, 1, 0][crash]);
+      double();
+    }
+  } finally {
+    pool.close();
   }
 });

@@ -8,11 +8,15 @@ import type { Features } from '../features.js';
 /** Import names of the memory. */
 export const MEMORY_IMPORT = { module: 'env', name: 'memory' } as const;
 
-/** The binary of a family. Equal for every call. */
-export function familyModuleBytes({ name, emit }: KernelFamily, features: Features): Uint8Array<ArrayBuffer> {
+/** The binary of a family, for a memory that is shared or not. */
+export function familyModuleBytes(
+  { name, emit }: KernelFamily,
+  features: Features,
+  shared: boolean,
+): Uint8Array<ArrayBuffer> {
   if (emit === undefined) throw internalError(`the family ${name} has no WebAssembly`);
   const module = new ModuleBuilder();
-  module.importMemory(MEMORY_IMPORT.module, MEMORY_IMPORT.name, { initial: 1, maximum: 65536, shared: true });
+  module.importMemory(MEMORY_IMPORT.module, MEMORY_IMPORT.name, { initial: 1, maximum: 65536, shared });
   emit(module, features);
   return module.toBytes();
 }
