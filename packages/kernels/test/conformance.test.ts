@@ -224,7 +224,10 @@ describe('weight products', () => {
         { bits, group: 64, M: 6, N: 2, K: 16384 * 2 + 100, flags: FLAG_FINISH, gap: 0 },
         { bits, group: 24, M: 1, N: 2, K: 20000, flags: FLAG_CONTINUE, gap: 0 },
       ];
-      conforms(bench, prepare, listed, fc.constantFrom(...listed.slice(1, 2)), { runs: 1, flavours: ['plain'] });
+      conforms(bench, prepare, listed, fc.constantFrom(...listed.slice(1, 2)), {
+        runs: 1,
+        flavours: ['plain'],
+      });
     }
   });
 
@@ -674,9 +677,9 @@ describe('embedding look-ups', () => {
         const codes = o.block(vocabulary * rowBytes + 1, s.gap);
         const groupCount = Math.ceil(s.cols / s.group);
         const scales = o.block(vocabulary * groupCount * 2 + 4);
-        // Finite halves of any size, subnormals included.
+        // Finite halves of any size and sign, subnormals included.
         for (let i = 0; i < vocabulary * groupCount; i += 1) {
-          o.arena.u16[scales / 2 + i] = Math.floor(o.random() * 0x7c00);
+          o.arena.u16[scales / 2 + i] = Math.floor(o.random() * 0x7c00) + (o.random() < 0.5 ? 0x8000 : 0);
         }
         const dst = o.floats(s.rows * (s.cols + s.gap) + 1);
         return (k) =>

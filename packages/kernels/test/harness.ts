@@ -3,7 +3,7 @@
  * another backend from the same bytes, and compares every byte of the region, guards around the operands included,
  * so that stray writes count as differences. NaNs are equal to each other whatever their bits.
  */
-import { packCanonical, packRows16, quantizeGroups } from '@bitloom/formats';
+import { canonicalRowBytes, groupsPerRow, packRows16 } from '@bitloom/formats';
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { Arena, createKernels, type KernelOptions, type Kernels } from '../src/index.js';
@@ -78,11 +78,15 @@ export class Operands {
     return at;
   }
 
-  /** rows16 blocks of random weights. */
-  weights(bits: 4 | 8, N: number, K: number, group: number): number {
-    const values = Float32Array.from({ length: N * K }, () => (this.random() - 0.5) * 2);
+  /** rows16 blocks of random weights: every code of the width, finite scales of any size and sign. */
+  weights(bits: number, N: number, K: number, group: number): number {
     const shape = { rows: N, cols: K, bits, groupSize: group };
-    const bytes = packRows16(packCanonical(quantizeGroups(values, shape)));
+    const codes = Uint8Array.from({ length: N * canonicalRowBytes(shape) }, () => this.random() * 256);
+    const scales = Uint16Array.from(
+      { length: N * groupsPerRow(shape) },
+      () => Math.floor(this.random() * 0x7c00) + (this.random() < 0.5 ? 0x8000 : 0),
+    );
+    const bytes = packRows16({ ...shape, codes, scales });
     const at = this.arena.alloc(bytes.length + 64);
     this.arena.u8.set(bytes, at);
     return at;

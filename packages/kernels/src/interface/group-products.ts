@@ -15,7 +15,7 @@ export interface GroupProductKernels {
    *
    * `x` int8 [M, K] with row stride xR ≥ K rounded up to 8; the bytes between K and that multiple must be
    * readable, their values do not matter (the weights there are 0). `w` rows16 blocks (`rows16.s8` for bits = 8,
-   * `rows16.u4` for bits = 4, see `@bitloom/formats`), scales finite and not negative. `xScale` float32, one each
+   * `rows16.u4` for bits = 4, see `@bitloom/formats`), scales finite, of either sign. `xScale` float32, one each
    * xScaleR bytes (0: the same for all). `out` float32 [M, N], row stride outR; only N columns are written.
    * acc starts at 0, or at out when flags has {@link FLAG_CONTINUE}; per group in order
    * acc = acc + f32(int32 sum)·scale; out = acc, or acc·xScale[m] when flags has {@link FLAG_FINISH}. Splitting K

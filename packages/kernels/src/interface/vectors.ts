@@ -136,7 +136,7 @@ export interface VectorKernels {
    * dst[i] = row ids[i] of a canonical table, dequantised: f32(code)·f32(scale).
    *
    * `ids` int32 [rows]; `codes` LSB-first bit stream of `bits` (2..8) two's complement codes, rows of
-   * codesRowBytes; `scales` fp16, finite and not negative, one per `group` columns, rows of scalesRowBytes. `rows`
+   * codesRowBytes; `scales` fp16, finite, of either sign, one per `group` columns, rows of scalesRowBytes. `rows`
    * is the number of ids, which are not checked against the table.
    *
    * @throws BitloomError `kernel-bits` unless bits is 2..8; `kernel-group` unless group ≥ 1.

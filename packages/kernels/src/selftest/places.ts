@@ -11,7 +11,7 @@ export interface Places {
   readonly bytes: number;
   readonly ids: number;
   readonly weights: { readonly 4: number; readonly 8: number };
-  /** fp16 numbers between 0.25 and 1. */
+  /** fp16 numbers of either sign with magnitudes between 0.25 and 1. */
   readonly halves: number;
   /** A copy of `floats`, made anew before each run, for kernels that overwrite an operand. */
   readonly scratch: number;
@@ -58,7 +58,8 @@ export function layOutPlaces(arena: Arena): Places {
   const out = arena.alloc(OUT_BYTES);
   for (let i = 0; i < REGION / 4; i += 1) arena.f32[floats / 4 + i] = (random() - 0.5) * 8;
   for (let i = 0; i < REGION; i += 1) arena.i8[bytes + i] = Math.floor(random() * 255) - 127;
-  for (let i = 0; i < 32; i += 1) arena.u16[halves / 2 + i] = 0x3400 + Math.floor(random() * 0x800);
+  for (let i = 0; i < 32; i += 1)
+    arena.u16[halves / 2 + i] = 0x3400 + Math.floor(random() * 0x800) + (i % 2) * 0x8000;
   // Ids for the look-ups and small whole float32 for gemmF32 share a region: the first three words are ids.
   for (let i = 0; i < REGION / 4; i += 1) arena.f32[ids / 4 + i] = Math.floor(random() * 17) - 8;
   arena.i32.set([2, 0, 1], ids / 4);

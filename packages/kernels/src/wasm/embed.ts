@@ -36,7 +36,7 @@ export function emitEmbed(module: ModuleBuilder): void {
       f.set(bit, i32(0));
       f.set(left, p.cols);
       f.while(op('i32.gt_s', left, i32(0)), () => {
-        f.set(scale, halfToFloat(op('i32x4.splat', load('i32.load16_u', scaleAt))));
+        f.set(scale, halfToFloat(op('i32x4.splat', load('i32.load16_s', scaleAt))));
         f.set(count, select(p.group, left, op('i32.lt_s', p.group, left)));
         f.set(left, op('i32.sub', left, count));
         f.if(op('i32.eq', p.bits, i32(8)), () => {

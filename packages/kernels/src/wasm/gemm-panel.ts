@@ -111,7 +111,7 @@ function emitExpand(module: ModuleBuilder, container: Container): Procedure {
           f.branchIf(again, f.tee(steps, sub(steps, 1)));
         });
         for (let v = 0; v < 4; v += 1) {
-          f.store('v128.store', p.scales, halfToFloat(load('v128.load16x4_u', p.w, v * 8)), v * 16);
+          f.store('v128.store', p.scales, halfToFloat(load('v128.load16x4_s', p.w, v * 8)), v * 16);
         }
         advance(f, p.w, 32);
         advance(f, p.scales, 64);

@@ -245,7 +245,7 @@ function emitProduct(module: ModuleBuilder, container: Container, pieces: boolea
           f.if(op('i32.eq', group, i32(1)), () => f.set(steps, p.lastSteps));
           sumGroup();
           each((v) => {
-            const scale = halfToFloat(load('v128.load16x4_u', wAt, v * 8), pieces ? 0 : 8);
+            const scale = halfToFloat(load('v128.load16x4_s', wAt, v * 8), pieces ? 0 : 8);
             const product = op('f32x4.mul', op('f32x4.convert_i32x4_s', totals[v]), scale);
             f.set(accumulators[v], op('f32x4.add', accumulators[v], product));
           });
