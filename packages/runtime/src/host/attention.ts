@@ -5,7 +5,6 @@
  */
 import { floatAttribute, type GraphNode, integerAttribute } from '@bitloom/ir';
 import { FLAG_FINISH } from '@bitloom/kernels';
-import type { Segment } from './frame.js';
 import type { Step, StepSite } from './operations.js';
 import type { PlanLimits } from './plan.js';
 import { unsupportedNode } from './unsupported.js';
@@ -107,66 +106,66 @@ function floatAttention(site: StepSite): Step {
   const scale = Math.fround(floatAttribute(site.node, 'scale'));
   const scores = scratch + layOut(shape).scores;
   const headBytes = headDim * 4;
-  const run = ({ first: start, rows: count, past, caches }: Segment): void => {
-    const cache = caches[keys.shard];
-    const stride = strideOf(past + count);
-    const block = blockOf(shape, stride);
-    const rowBytes = stride * 4;
-    const batchBytes = block * rowBytes;
-    for (let first = 0; first < count; first += block) {
-      const rows = Math.min(block, count - first);
-      const visible = past + first + 1;
-      const tokens = visible + rows - 1;
-      attentionScoresF32(
-        heads,
-        rows,
-        tokens,
-        headDim,
-        q.pointer + (start + first) * q.rowBytes,
-        headBytes,
-        q.rowBytes,
-        cache + keys.offset,
-        keys.headBytes,
-        keys.rowBytes,
-        divisor,
-        scores,
-        batchBytes,
-        rowBytes,
-      );
-      softmaxF32(
-        heads,
-        rows,
-        tokens,
-        scores,
-        batchBytes,
-        rowBytes,
-        visible,
-        1,
-        scale,
-        scores,
-        batchBytes,
-        rowBytes,
-      );
-      attentionMixF32(
-        heads,
-        rows,
-        headDim,
-        tokens,
-        scores,
-        batchBytes,
-        rowBytes,
-        cache + values.offset,
-        values.headBytes,
-        values.rowBytes,
-        divisor,
-        out.pointer + (start + first) * out.rowBytes,
-        headBytes,
-        out.rowBytes,
-      );
-    }
-  };
   return () => {
-    for (let s = 0; s < sequences.rows; s += 1) run(segments[s]);
+    for (let s = 0; s < sequences.rows; s += 1) {
+      const { first: start, rows: count, past, caches } = segments[s];
+      const cache = caches[keys.shard];
+      const stride = strideOf(past + count);
+      const block = blockOf(shape, stride);
+      const rowBytes = stride * 4;
+      const batchBytes = block * rowBytes;
+      for (let first = 0; first < count; first += block) {
+        const rows = Math.min(block, count - first);
+        const visible = past + first + 1;
+        const tokens = visible + rows - 1;
+        attentionScoresF32(
+          heads,
+          rows,
+          tokens,
+          headDim,
+          q.pointer + (start + first) * q.rowBytes,
+          headBytes,
+          q.rowBytes,
+          cache + keys.offset,
+          keys.headBytes,
+          keys.rowBytes,
+          divisor,
+          scores,
+          batchBytes,
+          rowBytes,
+        );
+        softmaxF32(
+          heads,
+          rows,
+          tokens,
+          scores,
+          batchBytes,
+          rowBytes,
+          visible,
+          1,
+          scale,
+          scores,
+          batchBytes,
+          rowBytes,
+        );
+        attentionMixF32(
+          heads,
+          rows,
+          headDim,
+          tokens,
+          scores,
+          batchBytes,
+          rowBytes,
+          cache + values.offset,
+          values.headBytes,
+          values.rowBytes,
+          divisor,
+          out.pointer + (start + first) * out.rowBytes,
+          headBytes,
+          out.rowBytes,
+        );
+      }
+    }
   };
 }
 
@@ -191,102 +190,102 @@ function integerAttention(site: StepSite): Step {
   const sums = scratch + layout.sums;
   const codeRow = heads * headDim;
   const headBytes = headDim * 4;
-  const run = ({ first: start, rows: count, past, caches }: Segment): void => {
-    const cache = caches[keys.shard];
-    const stride = strideOf(past + count);
-    const block = blockOf(shape, stride);
-    const scoreRow = stride * 4;
-    const scoreBatch = block * scoreRow;
-    const scaleBatch = block * 4;
-    const probabilityBatch = block * stride;
-    const sumBatch = block * headBytes;
-    for (let first = 0; first < count; first += block) {
-      const rows = Math.min(block, count - first);
-      const visible = past + first + 1;
-      const tokens = visible + rows - 1;
-      quantizeRows(
-        heads,
-        rows,
-        headDim,
-        q.pointer + (start + first) * q.rowBytes,
-        headBytes,
-        q.rowBytes,
-        queryCodes,
-        headDim,
-        codeRow,
-        0,
-        queryScales,
-        scaleBatch,
-        4,
-      );
-      attentionScores(
-        heads,
-        rows,
-        tokens,
-        headDim,
-        queryCodes,
-        headDim,
-        codeRow,
-        queryScales,
-        scaleBatch,
-        4,
-        cache + keys.offset,
-        keys.headBytes,
-        keys.rowBytes,
-        cache + keys.scalesOffset,
-        keys.scalesHeadBytes,
-        divisor,
-        scores,
-        scoreBatch,
-        scoreRow,
-      );
-      softmaxQuantize(
-        heads,
-        rows,
-        tokens,
-        scores,
-        scoreBatch,
-        scoreRow,
-        cache + values.scalesOffset,
-        values.scalesHeadBytes,
-        divisor,
-        visible,
-        1,
-        scale,
-        probabilities,
-        probabilityBatch,
-        stride,
-        0,
-        probabilityScales,
-        scaleBatch,
-        4,
-      );
-      attentionMix(
-        heads,
-        rows,
-        headDim,
-        tokens,
-        probabilities,
-        probabilityBatch,
-        stride,
-        probabilityScales,
-        scaleBatch,
-        4,
-        cache + values.offset,
-        values.headBytes,
-        values.rowBytes,
-        divisor,
-        sums,
-        sumBatch,
-        headBytes,
-        out.pointer + (start + first) * out.rowBytes,
-        headBytes,
-        out.rowBytes,
-        FLAG_FINISH,
-      );
-    }
-  };
   return () => {
-    for (let s = 0; s < sequences.rows; s += 1) run(segments[s]);
+    for (let s = 0; s < sequences.rows; s += 1) {
+      const { first: start, rows: count, past, caches } = segments[s];
+      const cache = caches[keys.shard];
+      const stride = strideOf(past + count);
+      const block = blockOf(shape, stride);
+      const scoreRow = stride * 4;
+      const scoreBatch = block * scoreRow;
+      const scaleBatch = block * 4;
+      const probabilityBatch = block * stride;
+      const sumBatch = block * headBytes;
+      for (let first = 0; first < count; first += block) {
+        const rows = Math.min(block, count - first);
+        const visible = past + first + 1;
+        const tokens = visible + rows - 1;
+        quantizeRows(
+          heads,
+          rows,
+          headDim,
+          q.pointer + (start + first) * q.rowBytes,
+          headBytes,
+          q.rowBytes,
+          queryCodes,
+          headDim,
+          codeRow,
+          0,
+          queryScales,
+          scaleBatch,
+          4,
+        );
+        attentionScores(
+          heads,
+          rows,
+          tokens,
+          headDim,
+          queryCodes,
+          headDim,
+          codeRow,
+          queryScales,
+          scaleBatch,
+          4,
+          cache + keys.offset,
+          keys.headBytes,
+          keys.rowBytes,
+          cache + keys.scalesOffset,
+          keys.scalesHeadBytes,
+          divisor,
+          scores,
+          scoreBatch,
+          scoreRow,
+        );
+        softmaxQuantize(
+          heads,
+          rows,
+          tokens,
+          scores,
+          scoreBatch,
+          scoreRow,
+          cache + values.scalesOffset,
+          values.scalesHeadBytes,
+          divisor,
+          visible,
+          1,
+          scale,
+          probabilities,
+          probabilityBatch,
+          stride,
+          0,
+          probabilityScales,
+          scaleBatch,
+          4,
+        );
+        attentionMix(
+          heads,
+          rows,
+          headDim,
+          tokens,
+          probabilities,
+          probabilityBatch,
+          stride,
+          probabilityScales,
+          scaleBatch,
+          4,
+          cache + values.offset,
+          values.headBytes,
+          values.rowBytes,
+          divisor,
+          sums,
+          sumBatch,
+          headBytes,
+          out.pointer + (start + first) * out.rowBytes,
+          headBytes,
+          out.rowBytes,
+          FLAG_FINISH,
+        );
+      }
+    }
   };
 }
