@@ -3,6 +3,8 @@ import { defineFamily, type KernelFamily } from './family.js';
 import { ATTENTION_KERNELS } from './interface/attention.js';
 import { FLOAT_PRODUCT_KERNELS } from './interface/float-products.js';
 import { GROUP_PRODUCT_KERNELS } from './interface/group-products.js';
+import { L1_NORM_KERNELS } from './interface/l1-norms.js';
+import { SAMPLING_KERNELS } from './interface/sampling.js';
 import { VECTOR_KERNELS } from './interface/vectors.js';
 import { WINDOW_KERNELS } from './interface/windows.js';
 import { ATTENTION_DIVISIONS } from './parallel/attention.js';
@@ -10,17 +12,23 @@ import { FLOAT_PRODUCT_DIVISIONS } from './parallel/float-products.js';
 import { GROUP_PRODUCT_DIVISIONS } from './parallel/group-products.js';
 import { attentionKernels } from './reference/attention.js';
 import { floatProductKernels, groupProductKernels } from './reference/gemm.js';
+import { l1NormKernels } from './reference/l1-norm.js';
+import { samplingKernels } from './reference/sampling.js';
 import { vectorKernels } from './reference/vector.js';
 import { windowKernels } from './reference/window.js';
 import { ATTENTION_CASES } from './selftest/attention.js';
 import { FLOAT_PRODUCT_CASES } from './selftest/float-products.js';
 import { GROUP_PRODUCT_CASES } from './selftest/group-products.js';
+import { L1_NORM_CASES } from './selftest/l1-norms.js';
+import { SAMPLING_CASES } from './selftest/sampling.js';
 import { VECTOR_CASES } from './selftest/vectors.js';
 import { WINDOW_CASES } from './selftest/windows.js';
 import { emitAttention } from './wasm/attention.js';
-import { bindGroupProducts, bindVectors } from './wasm/bind.js';
+import { bindGroupProducts, bindL1Norms, bindVectors } from './wasm/bind.js';
 import { emitGemmF32 } from './wasm/gemm-f32.js';
 import { emitGemmGroups } from './wasm/gemm-groups.js';
+import { emitL1Norms } from './wasm/l1-norm.js';
+import { emitSampling } from './wasm/sampling.js';
 import { emitVectors } from './wasm/vectors.js';
 
 /** Every family; the index of one is its number in a pool of workers. */
@@ -63,5 +71,20 @@ export const FAMILIES: readonly KernelFamily[] = [
     names: WINDOW_KERNELS,
     reference: windowKernels,
     cases: WINDOW_CASES,
+  }),
+  defineFamily({
+    name: 'l1-norms',
+    names: L1_NORM_KERNELS,
+    reference: l1NormKernels,
+    emit: emitL1Norms,
+    bind: bindL1Norms,
+    cases: L1_NORM_CASES,
+  }),
+  defineFamily({
+    name: 'sampling',
+    names: SAMPLING_KERNELS,
+    reference: samplingKernels,
+    emit: emitSampling,
+    cases: SAMPLING_CASES,
   }),
 ];

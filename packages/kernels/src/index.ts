@@ -8,6 +8,8 @@ export type { Features } from './features.js';
 export type { AttentionKernels } from './interface/attention.js';
 export type { FloatProductKernels } from './interface/float-products.js';
 export * from './interface/group-products.js';
+export * from './interface/l1-norms.js';
+export type { SamplingKernels } from './interface/sampling.js';
 export * from './interface/vectors.js';
 export * from './interface/windows.js';
 export * from './kernels.js';

@@ -24,6 +24,8 @@ import type { Arena } from './arena.js';
 import { ATTENTION_KERNELS, type AttentionKernels } from './interface/attention.js';
 import { FLOAT_PRODUCT_KERNELS, type FloatProductKernels } from './interface/float-products.js';
 import { GROUP_PRODUCT_KERNELS, type GroupProductKernels } from './interface/group-products.js';
+import { L1_NORM_KERNELS, type L1NormKernels } from './interface/l1-norms.js';
+import { SAMPLING_KERNELS, type SamplingKernels } from './interface/sampling.js';
 import { VECTOR_KERNELS, type VectorKernels } from './interface/vectors.js';
 import { WINDOW_KERNELS, type WindowKernels } from './interface/windows.js';
 
@@ -33,7 +35,9 @@ export interface KernelTable
     GroupProductKernels,
     FloatProductKernels,
     AttentionKernels,
-    WindowKernels {}
+    WindowKernels,
+    L1NormKernels,
+    SamplingKernels {}
 
 /** What computes: the definition, WebAssembly SIMD, or C++ with WebAssembly for what it lacks. */
 export type Backend = 'reference' | 'wasm' | 'native';
@@ -65,6 +69,8 @@ export const KERNEL_NAMES = [
   ...FLOAT_PRODUCT_KERNELS,
   ...ATTENTION_KERNELS,
   ...WINDOW_KERNELS,
+  ...L1_NORM_KERNELS,
+  ...SAMPLING_KERNELS,
 ] as const;
 
 /** Name of one compute method of {@link Kernels}. */

@@ -1,8 +1,10 @@
 /** Kernels whose exported function takes other arguments than callers give: those that choose a code path. */
 import type { WasmFunction } from '@bitloom/wasm';
 import type { GroupProductKernels } from '../interface/group-products.js';
+import type { L1NormKernels } from '../interface/l1-norms.js';
 import type { VectorKernels } from '../interface/vectors.js';
 import { checkGroups } from '../reference/gemm.js';
+import { checkL1Columns } from '../reference/l1-norm.js';
 import { checkEmbedGroups } from '../reference/vector.js';
 
 type Exports = Readonly<Record<string, WasmFunction>>;
@@ -29,6 +31,15 @@ export function bindGroupProducts({ gemmGroups }: Exports, scratch: number): Gro
       checkGroups(bits, group, K);
       const size = effectiveGroup(group, K);
       gemmGroups(bits, size, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags, scratch);
+    },
+  };
+}
+
+export function bindL1Norms({ l1NormInt8 }: Exports): Pick<L1NormKernels, 'l1NormInt8'> {
+  return {
+    l1NormInt8(rows, cols, src, srcR, weight, bias, gain, dst, dstR) {
+      checkL1Columns(cols);
+      l1NormInt8(rows, cols, src, srcR, weight, bias, gain, dst, dstR);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** Emits `rmsNorm` and `layerNorm`: float reductions by 16 partial sums, then one element-wise pass. */
+/** Emits `rmsNorm`, `layerNorm` and what else centres rows: float reductions by 16 partial sums, then one element-wise pass. */
 import { type FunctionBuilder, f32, type Local, load, type ModuleBuilder, op } from '@bitloom/wasm';
 import {
   type F32,
@@ -40,19 +40,24 @@ function sumRow(
   return sumPartials(f, partials);
 }
 
-/** 1 / sqrt(sum / cols + eps), splat. */
-function reciprocalRoot(sum: F32, cols: I32, eps: F32): V128 {
+/** 1 / sqrt(sum / cols + eps). */
+function reciprocalRoot(sum: F32, cols: I32, eps: F32): F32 {
   const mean = op('f32.div', sum, op('f32.convert_i32_s', cols));
-  return op('f32x4.splat', op('f32.div', f32(1), op('f32.sqrt', op('f32.add', mean, eps))));
+  return op('f32.div', f32(1), op('f32.sqrt', op('f32.add', mean, eps)));
 }
 
 const square = (x: V128): V128 => op('f32x4.mul', x, x);
 
-/** Adds both norms to `module`. */
-export function emitNorms(module: ModuleBuilder): void {
-  const source = { batch: 'i32', rows: 'i32', cols: 'i32', src: 'i32', srcB: 'i32', srcR: 'i32' } as const;
-  const target = { dst: 'i32', dstB: 'i32', dstR: 'i32', eps: 'f32' } as const;
+const source = { batch: 'i32', rows: 'i32', cols: 'i32', src: 'i32', srcB: 'i32', srcR: 'i32' } as const;
+const target = { dst: 'i32', dstB: 'i32', dstR: 'i32', eps: 'f32' } as const;
 
+/** Adds `rmsNorm` and `layerNorm` to `module`. */
+export function emitNorms(module: ModuleBuilder): void {
+  emitRmsNorm(module);
+  emitCentredNorm(module, 'layerNorm', { term: square, factor: reciprocalRoot });
+}
+
+function emitRmsNorm(module: ModuleBuilder): void {
   module.procedure('rmsNorm', { ...source, weight: 'i32', ...target }, (f, p) => {
     const x = f.local('v128', 'x');
     const factor = f.local('v128', 'factor');
@@ -66,7 +71,7 @@ export function emitNorms(module: ModuleBuilder): void {
     forRows(f, p.batch, p.rows, operands, ([src, dst]) => {
       f.set(at, src);
       f.set(count, p.cols);
-      f.set(factor, reciprocalRoot(sumRow(f, { at, count, x }, square), p.cols, p.eps));
+      f.set(factor, op('f32x4.splat', reciprocalRoot(sumRow(f, { at, count, x }, square), p.cols, p.eps)));
       f.set(w, p.weight);
       f.set(count, p.cols);
       const scaled = (value: V128, weight: V128): V128 =>
@@ -88,8 +93,19 @@ export function emitNorms(module: ModuleBuilder): void {
       });
     });
   });
+}
 
-  module.procedure('layerNorm', { ...source, weight: 'i32', bias: 'i32', ...target }, (f, p) => {
+/** What tells one norm of centred values from another. */
+export interface CentredNorm {
+  /** What is summed of a centred value. */
+  readonly term: (centred: Local<'v128'>) => V128;
+  /** The factor of the centred values, from the sum of the terms. */
+  readonly factor: (sum: F32, cols: I32, eps: F32) => F32;
+}
+
+/** Adds a norm of x minus its mean, with a weight and perhaps a bias, to `module`. */
+export function emitCentredNorm(module: ModuleBuilder, name: string, norm: CentredNorm): void {
+  module.procedure(name, { ...source, weight: 'i32', bias: 'i32', ...target }, (f, p) => {
     const x = f.local('v128', 'x');
     const y = f.local('v128', 'y');
     const mean = f.local('v128', 'mean');
@@ -112,11 +128,11 @@ export function emitNorms(module: ModuleBuilder): void {
       const sum = sumRow(f, { at, count, x }, (value) => value);
       f.set(mean, op('f32x4.splat', op('f32.div', sum, op('f32.convert_i32_s', p.cols))));
       restart(src);
-      const squares = sumRow(f, { at, count, x }, (value) => {
+      const total = sumRow(f, { at, count, x }, (value) => {
         f.set(y, centred(value));
-        return square(y);
+        return norm.term(y);
       });
-      f.set(factor, reciprocalRoot(squares, p.cols, p.eps));
+      f.set(factor, op('f32x4.splat', norm.factor(total, p.cols, p.eps)));
       f.set(w, p.weight);
       f.set(b, p.bias);
       restart(src);
