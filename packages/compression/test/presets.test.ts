@@ -24,7 +24,7 @@ import { createKernels } from '@bitloom/kernels';
 import { type DecoderConfig, randomDecoder } from '@bitloom/models';
 import { createHostEngine } from '@bitloom/runtime';
 import { describe, expect, it } from 'vitest';
-import { compareWeights, quantizeModel, schemeNames } from '../src/index.js';
+import { compareWeights, quantizeModel, SCHEMES, schemeNames } from '../src/index.js';
 
 /** Rows of 256, which every block divides, and of 80, which few do. */
 const CONFIG: DecoderConfig = {
@@ -46,7 +46,8 @@ const CONFIG: DecoderConfig = {
 const IDS = [1, 5, 9, 3, 20];
 const original = randomDecoder(CONFIG, { seed: 3, name: 'random' });
 const kernels = createKernels();
-const weightOnly = schemeNames().filter((name) => !['f32', 'W8A8', 'W4A8'].includes(name));
+const integer = SCHEMES.filter(({ numerics }) => numerics.linear !== 'f32').map(({ name }) => name);
+const weightOnly = schemeNames().filter((name) => name !== 'f32' && !integer.includes(name));
 
 function coded(model: Model): (ConstantDecl & { readonly shape: number[] })[] {
   return model.constants
