@@ -11,14 +11,17 @@ export {
   perplexity,
   textPerplexity,
 } from './evaluation/perplexity.js';
+export type { GenerateOptions, GenerationStep } from './generation/continuation.js';
+export { generate, generateAsync } from './generation/generate.js';
 export {
-  type GenerateOptions,
-  type GenerationStep,
-  generate,
-  generateAsync,
-  promptIds,
-  type TextTokenizer,
-} from './generation/generate.js';
+  createTextBatch,
+  generateBatch,
+  type TextBatch,
+  type TextBatchOptions,
+  type TextBatchStep,
+  type TextRequest,
+} from './generation/generate-batch.js';
+export { promptIds, type TextTokenizer } from './generation/prompt.js';
 export { createStopFilter, type StopFilter } from './generation/stop-strings.js';
 export type { BatchEntry } from './host/batch.js';
 export { type ContextLimit, contextLimit } from './host/context-limit.js';

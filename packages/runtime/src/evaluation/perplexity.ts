@@ -4,7 +4,7 @@
  */
 import { BitloomError } from '@bitloom/ir';
 import type { Engine } from '../engine.js';
-import type { TextTokenizer } from '../generation/generate.js';
+import type { TextTokenizer } from '../generation/prompt.js';
 import { logLikelihood } from './log-softmax.js';
 
 export interface PerplexityProgress {
