@@ -3,7 +3,7 @@
  * loaded; an action loads its command's module and hands it the parsed values.
  */
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { CompareOptions } from './commands/compare.js';
 import type { CompileOptions } from './commands/compile.js';
 import type { DemoOptions } from './commands/demo.js';
@@ -16,6 +16,7 @@ import type { InspectOptions } from './commands/inspect.js';
 import type { QuantizeOptions } from './commands/quantize.js';
 import type { RunOptions } from './commands/run.js';
 import type { SimulateOptions } from './commands/simulate.js';
+import { KERNEL_NAMES } from './input/kernel-names.js';
 import { collect, integer, number, splitSchemes } from './option-values.js';
 import type { Terminal } from './terminal/terminal.js';
 
@@ -27,6 +28,13 @@ function version(): string {
     readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
   );
   return manifest.version;
+}
+
+/** A new one for each command: commander keeps values in them. */
+function kernelsOption(): Option {
+  return new Option('--kernels <name>', 'arithmetic: the best there is, or one by name')
+    .choices(KERNEL_NAMES)
+    .default('auto');
 }
 
 /**
@@ -97,7 +105,7 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
 
   add('quantize', 'rewrite a model in a low-bit scheme')
     .argument('<model>', MODEL)
-    .requiredOption('-s, --scheme <name>', 'W8A8, W4A8, MXFP4, Q4_K, ... (see `bitloom formats`)')
+    .requiredOption('-s, --scheme <name>', 'W8A8, W4A8, stored, MXFP4, Q4_K, ... (see `bitloom formats`)')
     .requiredOption('-o, --output <file>', 'file to write')
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--context <tokens>', 'longest sequence to make room for', integer(1))
@@ -127,7 +135,10 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
   add('compile', 'compile a model for a card')
     .argument('<model>', MODEL)
     .option('-d, --device <name>', 'card, or file of a device', 'u280')
-    .option('-s, --scheme <name>', 'scheme to quantise to (default: what the model is in, else W4A8)')
+    .option(
+      '-s, --scheme <name>',
+      'scheme to quantise to (default: what the model is in or stored as, else W4A8)',
+    )
     .option('-o, --output <file>', 'write the program')
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--context <tokens>', "longest context (default: the model's, at most 4096)", integer(1))
@@ -142,7 +153,10 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
   add('simulate', 'time a model on a card: latency, energy, where the cycles go')
     .argument('<model>', MODEL_OR_PROGRAM)
     .option('-d, --device <name>', 'card, or file of a device (default: u280, or what the program is for)')
-    .option('-s, --scheme <name>', 'scheme to quantise to (default: what the model is in, else W4A8)')
+    .option(
+      '-s, --scheme <name>',
+      'scheme to quantise to (default: what the model is in or stored as, else W4A8)',
+    )
     .option('--prefill <tokens>', 'tokens of the prompt', integer(0), 128)
     .option('--decode <tokens>', 'tokens to generate', integer(0), 1)
     .option('--context <tokens>', "longest context (default: the model's, at most 4096)", integer(1))
@@ -167,13 +181,15 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .option('--stop <text...>', 'end before this text; may be given several times', collect)
     .option(
       '-s, --scheme <name>',
-      'f32, W8A8, W4A8 or, on the host, any of `bitloom formats` (default: f32; W4A8 on a card)',
+      'f32, W8A8, W4A8, stored or, on the host, any of `bitloom formats` (default: stored codes, else f32; W4A8 on a card)',
     )
     .option('-d, --device <name>', 'host, a card, or file of a device (default: host)')
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--context <tokens>', 'longest sequence to make room for', integer(1))
     .option('--model <path>', 'the model of a program that was written with --no-weights')
-    .option('--threads <n>', 'threads of the host', integer(1), 1)
+    .option('--threads <n>', 'threads (default: as many as the model gains from)', integer(1))
+    .addOption(kernelsOption())
+    .option('--stats', 'say on stderr what it cost: load, prefill, decode, memory')
     .action(async (model: string, options: RunOptions) => {
       const { run } = await import('./commands/run.js');
       finish(await run(model, options, terminal));
@@ -186,12 +202,13 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .option('--chunks <n>', 'most windows (default: all)', integer(1))
     .option(
       '-s, --scheme <name>',
-      'f32, W8A8, W4A8 or, on the host, any of `bitloom formats` (default: f32; W4A8 on a card)',
+      'f32, W8A8, W4A8, stored or, on the host, any of `bitloom formats` (default: stored codes, else f32; W4A8 on a card)',
     )
     .option('-d, --device <name>', 'host, a card, or file of a device (default: host)')
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--model <path>', 'the model of a program that was written with --no-weights')
-    .option('--threads <n>', 'threads of the host', integer(1), 1)
+    .option('--threads <n>', 'threads (default: as many as the model gains from)', integer(1))
+    .addOption(kernelsOption())
     .option('--max-perplexity <x>', 'exit with 1 when the perplexity is higher', number(1))
     .action(async (model: string, options: EvalOptions) => {
       const { evaluate } = await import('./commands/eval.js');

@@ -3,6 +3,7 @@ import { type PerplexityResult, textPerplexity } from '@bitloom/runtime';
 import { announceWindows } from '../comparison/announce-windows.js';
 import { EXIT } from '../exit-codes.js';
 import { openEngine } from '../input/engine.js';
+import type { KernelsName } from '../input/kernel-names.js';
 import { readText } from '../input/read-text.js';
 import { quantity } from '../terminal/quantity.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -15,7 +16,8 @@ export interface EvalOptions {
   readonly device?: string;
   readonly tokenizer?: string;
   readonly model?: string;
-  readonly threads: number;
+  readonly threads?: number;
+  readonly kernels?: KernelsName;
   readonly maxPerplexity?: number;
 }
 

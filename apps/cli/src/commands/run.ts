@@ -3,7 +3,9 @@
 import type { InstructionBytes, ReportTotals } from '@bitloom/ir';
 import { type GenerationStep, generateAsync, promptIds } from '@bitloom/runtime';
 import { EXIT } from '../exit-codes.js';
-import { openEngine } from '../input/engine.js';
+import { type OpenEngine, openEngine } from '../input/engine.js';
+import type { KernelsName } from '../input/kernel-names.js';
+import { bytes, quantity } from '../terminal/quantity.js';
 import type { Terminal } from '../terminal/terminal.js';
 
 export interface RunOptions {
@@ -19,7 +21,25 @@ export interface RunOptions {
   readonly tokenizer?: string;
   readonly context?: number;
   readonly model?: string;
+  readonly threads?: number;
+  readonly kernels?: KernelsName;
+  /** Say on stderr what it cost. */
+  readonly stats?: boolean;
+}
+
+/** What a run cost this machine, in wall time. */
+export interface RunCost {
+  /** From the start of the command's work to an engine that is ready. */
+  readonly loadSeconds: number;
+  /** The prompt and the first token. */
+  readonly prefillSeconds: number;
+  /** All tokens after the first. */
+  readonly decodeSeconds: number;
+  readonly decodeTokensPerSecond: number;
+  readonly kernels: string;
   readonly threads: number;
+  /** Largest resident memory of the process. */
+  readonly peakMemoryBytes: number;
 }
 
 /** What `--json` prints. */
@@ -36,11 +56,13 @@ export interface RunDocument {
   /** Wall time on this machine, prompt included. */
   readonly seconds: number;
   readonly tokensPerSecond: number;
+  readonly host: RunCost;
   /** Card time, of a simulated card. */
   readonly card?: ReportTotals & { readonly instructionBytes: InstructionBytes };
 }
 
 export async function run(spec: string, options: RunOptions, terminal: Terminal): Promise<number> {
+  const begun = performance.now();
   const opened = await openEngine(spec, { ...options, timed: terminal.json }, terminal);
   try {
     const { engine, tokenizer } = opened;
@@ -49,6 +71,7 @@ export async function run(spec: string, options: RunOptions, terminal: Terminal)
     let text = '';
     let finish: RunDocument['finish'] = 'none';
     const started = performance.now();
+    let first = started;
     const { maxTokens, temperature, topK, topP, seed, stop } = options;
     const sampling = { temperature, topK, topP, seed };
     for await (const step of generateAsync(engine, tokenizer, prompt, {
@@ -56,12 +79,16 @@ export async function run(spec: string, options: RunOptions, terminal: Terminal)
       ...sampling,
       ...(stop === undefined ? {} : { stop }),
     })) {
+      if (tokenIds.length === 0) first = performance.now();
       tokenIds.push(step.token);
       finish = step.finish ?? finish;
       text += step.text;
       if (!terminal.json) terminal.write(step.text);
     }
-    const seconds = (performance.now() - started) / 1000;
+    const ended = performance.now();
+    const seconds = (ended - started) / 1000;
+    const cost = runCost(opened, { begun, started, first, ended }, tokenIds.length);
+    if (options.stats === true) terminal.log(costText(cost, prompt.length, tokenIds.length));
     if (terminal.json) {
       const document: RunDocument = {
         text,
@@ -74,6 +101,7 @@ export async function run(spec: string, options: RunOptions, terminal: Terminal)
         tokenIds,
         seconds,
         tokensPerSecond: seconds > 0 ? tokenIds.length / seconds : 0,
+        host: cost,
         ...(opened.report === undefined ? {} : { card: opened.report().totals }),
       };
       terminal.document(document);
@@ -82,4 +110,33 @@ export async function run(spec: string, options: RunOptions, terminal: Terminal)
   } finally {
     opened.close();
   }
+}
+
+function runCost(
+  { kernels }: OpenEngine,
+  at: { readonly begun: number; readonly started: number; readonly first: number; readonly ended: number },
+  tokens: number,
+): RunCost {
+  const decodeSeconds = (at.ended - at.first) / 1000;
+  return {
+    loadSeconds: (at.started - at.begun) / 1000,
+    prefillSeconds: (at.first - at.started) / 1000,
+    decodeSeconds,
+    decodeTokensPerSecond: tokens > 1 ? (tokens - 1) / decodeSeconds : 0,
+    kernels: kernels.backend,
+    threads: kernels.threads,
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+function costText(cost: RunCost, promptTokens: number, tokens: number): string {
+  const { loadSeconds, prefillSeconds, decodeSeconds, kernels, threads } = cost;
+  const rate = (count: number, seconds: number): string =>
+    `${count} tokens in ${quantity(seconds, 's')}${count > 0 && seconds > 0 ? `, ${quantity(count / seconds, 'token/s')}` : ''}`;
+  return [
+    `load     ${quantity(loadSeconds, 's')}`,
+    `prefill  ${rate(promptTokens, prefillSeconds)}`,
+    `decode   ${rate(Math.max(0, tokens - 1), decodeSeconds)}`,
+    `kernels  ${kernels}, ${threads} ${threads === 1 ? 'thread' : 'threads'}; peak memory ${bytes(cost.peakMemoryBytes)}`,
+  ].join('\n');
 }

@@ -3,7 +3,7 @@
  * that generate and evaluate text do not know which one they drive.
  */
 import { BitloomError, encodedLength, type InstructionBytes, isShapeOnly, type Report } from '@bitloom/ir';
-import { createKernels } from '@bitloom/kernels';
+import type { Kernels } from '@bitloom/kernels';
 import type { Tokenizer } from '@bitloom/models';
 import { openModel } from '@bitloom/models/node';
 import { createCardEngine, createHostEngine, type Engine } from '@bitloom/runtime';
@@ -11,6 +11,7 @@ import { SimulatedCard } from '@bitloom/simulator';
 import type { Terminal } from '../terminal/terminal.js';
 import { applyScheme } from './apply-scheme.js';
 import { pathKind } from './artefact-kind.js';
+import { type KernelOptions, openKernels } from './command-kernels.js';
 import {
   type CompiledModel,
   countInstructionBytes,
@@ -18,8 +19,7 @@ import {
   type SourceOptions,
 } from './compiled-model.js';
 
-export interface EngineOptions extends SourceOptions {
-  readonly threads?: number;
+export interface EngineOptions extends SourceOptions, KernelOptions {
   /** Whether a card counts cycles and energy too. */
   readonly timed?: boolean;
   /** Entries to compile for a card. */
@@ -34,6 +34,7 @@ export interface OpenEngine {
   readonly name: string;
   readonly device: string;
   readonly scheme: string;
+  readonly kernels: Pick<Kernels, 'backend' | 'threads'>;
   /** What the calls so far cost, in card time; absent on the host and where it was not asked for. */
   readonly report?: () => Report;
   close(): void;
@@ -69,7 +70,7 @@ async function openHost(spec: string, options: EngineOptions, terminal: Terminal
     const tokenizer = requireTokenizer(open.tokenizer, spec);
     if (announcement !== undefined) terminal.log(announcement);
     terminal.status(`loading ${bundle.model.name} in ${bundle.model.numerics.scheme}`);
-    const kernels = createKernels({ threads: options.threads ?? 1 });
+    const kernels = openKernels(options, bundle.model);
     closers.push(() => kernels.close());
     const engine = createHostEngine(bundle, {
       kernels,
@@ -82,6 +83,7 @@ async function openHost(spec: string, options: EngineOptions, terminal: Terminal
       name: bundle.model.name,
       device: 'host',
       scheme: bundle.model.numerics.scheme,
+      kernels,
     };
   });
 }
@@ -98,7 +100,7 @@ async function openCard(
     if (isShapeOnly(bundle.model)) throw shapesOnly(name);
     const tokenizer = requireTokenizer(compiled.tokenizer, spec);
     terminal.status(`loading ${name} onto ${device.name}`);
-    const kernels = createKernels({ threads: options.threads ?? 1 });
+    const kernels = openKernels(options, bundle.model);
     closers.push(() => kernels.close());
     const card = new SimulatedCard({
       program,
@@ -117,6 +119,7 @@ async function openCard(
       name,
       device: device.name,
       scheme: program.numerics.scheme,
+      kernels,
       ...(options.timed === true ? { report: () => card.report() } : {}),
     };
   });

@@ -1,0 +1,40 @@
+/**
+ * Kernels for a command: the backend that was asked for, and as many threads as were asked for or, where nobody said, as
+ * many as the model gains from.
+ */
+import { availableParallelism } from 'node:os';
+import type { Model } from '@bitloom/ir';
+import { createKernels, type Kernels } from '@bitloom/kernels';
+import type { KernelsName } from './kernel-names.js';
+
+export interface KernelOptions {
+  readonly threads?: number;
+  readonly kernels?: KernelsName;
+}
+
+/**
+ * Matrix elements from which on a model is shared among threads. Below, a product takes a few microseconds, which is
+ * what it costs to call others.
+ */
+const SHARED_ELEMENTS = 2 ** 24;
+
+/** More threads than this wait for memory. */
+const MOST_THREADS = 16;
+
+/** Opens kernels for a model. The caller closes them. @throws BitloomError what `createKernels` throws */
+export function openKernels({ threads, kernels }: KernelOptions, model: Model): Kernels {
+  return createKernels({
+    threads: threads ?? usefulThreads(model),
+    ...(kernels === undefined || kernels === 'auto' ? {} : { backend: kernels }),
+  });
+}
+
+/** Threads that make a model no slower than one does. */
+export function usefulThreads(model: Model, cores = availableParallelism()): number {
+  let elements = 0;
+  for (const { type } of model.constants) {
+    if (type.shape.length !== 2) continue;
+    elements += type.shape.reduce<number>((n, size) => n * (typeof size === 'number' ? size : 1), 1);
+  }
+  return elements < SHARED_ELEMENTS ? 1 : Math.max(1, Math.min(cores, MOST_THREADS));
+}
