@@ -6,7 +6,7 @@ import type { Backend, Kernels } from './kernels.js';
 import { lazyTable } from './lazy-table.js';
 import { FamilyLoader } from './loader.js';
 import { WorkerPool } from './threads/worker-pool.js';
-import { SCRATCH_BYTES } from './wasm/gemm-groups.js';
+import { SCRATCH_BYTES } from './wasm/scratch.js';
 
 /** More threads than this only take memory: a product is cut into fewer shares. */
 export const MAX_THREADS = 16;

@@ -12,8 +12,8 @@ import type { Backend, KernelName, NumericKernel } from './kernels.js';
 import { parallelKernels } from './parallel/parallel-kernels.js';
 import { failingKernels } from './selftest/failing-kernels.js';
 import type { WorkerPool } from './threads/worker-pool.js';
-import { SCRATCH_BYTES } from './wasm/gemm-groups.js';
 import { familyModuleBytes, instantiateFamily } from './wasm/module.js';
+import { SCRATCH_BYTES } from './wasm/scratch.js';
 
 /** What families are loaded for. */
 export interface LoaderOptions {

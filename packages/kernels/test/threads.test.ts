@@ -8,8 +8,8 @@ import { probeFeatures } from '../src/features.js';
 import { Arena, createKernels, FLAG_CONTINUE, FLAG_FINISH, type Kernels } from '../src/index.js';
 import { cutRange } from '../src/parallel/division.js';
 import { WorkerPool } from '../src/threads/worker-pool.js';
-import { SCRATCH_BYTES } from '../src/wasm/gemm-groups.js';
 import { familyModuleBytes, instantiateFamily } from '../src/wasm/module.js';
+import { SCRATCH_BYTES } from '../src/wasm/scratch.js';
 import { type Bench, expectSame, type Operands } from './harness.js';
 
 /** Waits until `count` threads take part; fails after ten seconds. */

@@ -24,7 +24,7 @@ export function bindVectors({ embedGroups }: Exports): Pick<VectorKernels, 'embe
   };
 }
 
-/** @param scratch `SCRATCH_BYTES` bytes (see gemm-groups) that only this thread uses */
+/** @param scratch `SCRATCH_BYTES` bytes (see scratch) that only this thread uses */
 export function bindGroupProducts({ gemmGroups }: Exports, scratch: number): GroupProductKernels {
   return {
     gemmGroups(bits, group, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags) {

@@ -1,0 +1,21 @@
+/**
+ * Sizes of the blocks of a float32 product and where its scratch memory lies. {@link COLUMNS} is part of the definition
+ * of the result (see `matmulF32`), the others only of its speed.
+ */
+
+/** Columns of a whole block of K: what is added up by itself before it goes to the output. */
+export const COLUMNS = 512;
+/** Rows of the left operand that are laid out at once: 256 KiB, half of a second-level cache. */
+export const BLOCK_ROWS = 128;
+/** Rows of the right operand (columns of the output) that are laid out at once, a line of 64 bytes where K is the slower axis. */
+export const BLOCK_OUTPUTS = 16;
+
+/** Rows of the left operand and columns of the output in one tile. */
+export const TILE_ROWS = 2;
+export const TILE_OUTPUTS = 4;
+
+/** Offsets of the two operands in the scratch memory; the gap keeps them from sharing sets of a cache. */
+export const FLOAT_PLACES = { right: 0, left: BLOCK_OUTPUTS * COLUMNS * 4 + 128 } as const;
+
+/** Bytes of scratch memory that one thread needs. */
+export const FLOAT_PRODUCT_SCRATCH_BYTES = FLOAT_PLACES.left + BLOCK_ROWS * COLUMNS * 4;
