@@ -1,13 +1,14 @@
 /** What the engine can do beyond plain SIMD, as far as emitted code depends on it. */
+import { probeFeatures as probeEngine } from '@bitloom/wasm';
+
+/** Features that choose between two emitted forms of a kernel; both give the same bits, but for float32 products. */
 export interface Features {
   /** Relaxed SIMD, with the deterministic result of `i16x8.relaxed_dot_i8x16_i7x16_s` for 7-bit operands. */
   readonly relaxedSimd: boolean;
 }
 
-/** Nothing beyond plain SIMD. */
-export const PLAIN_FEATURES: Features = { relaxedSimd: false };
-
-/** What this engine can do. */
+/** What this engine can do. In Node 20 this turns relaxed SIMD on for the process. */
 export function probeFeatures(): Features {
-  return PLAIN_FEATURES;
+  const { relaxedSimd } = probeEngine();
+  return { relaxedSimd };
 }

@@ -109,6 +109,7 @@ export interface Bench {
 /** What the conformance suites compare with the reference: every backend, every path that a feature chooses. */
 const CANDIDATES: Readonly<Record<string, KernelOptions>> = {
   wasm: { backend: 'wasm' },
+  'wasm without relaxed SIMD': { backend: 'wasm', features: { relaxedSimd: false } },
 };
 
 export function makeBench(): Bench {

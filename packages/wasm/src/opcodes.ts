@@ -276,6 +276,8 @@ export const OPERATORS = {
   'f32x4.relaxed_min': vBinary(0x10d),
   /** Deterministic without NaN and without zeros of both signs. */
   'f32x4.relaxed_max': vBinary(0x10e),
+  /** Deterministic but for −32768 · −32768. */
+  'i16x8.relaxed_q15mulr_s': vBinary(0x111),
   /** Sums of two neighbouring products of int8 with 0..127. Deterministic while the second operand stays below 128. */
   'i16x8.relaxed_dot_i8x16_i7x16_s': vBinary(0x112),
 } as const;

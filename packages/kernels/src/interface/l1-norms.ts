@@ -35,10 +35,10 @@ export interface L1NormKernels {
    * `weight` int16 [cols] in units of 2^−14, 0: none. `bias` int8 [cols] in codes, 0: none. dst must not overlap src.
    * With n = cols, per row, all in exact integers but for r:
    * 1. S = Σ x; μ = floor((256·S + n)/(2·n)), the mean in units of 1/128; d = 128·x − μ (16 bits); A = Σ |d|.
-   * 2. r = f32(f32(n)·gain)/f32(A) in float32, 0 when A is 0; k is the largest of 1..8 with r·2^k < 1, or 1;
+   * 2. r = f32(f32(n)·gain)/f32(A) in float32, 0 when A is 0; k is the largest of 2..8 with r·2^k < 1, or 2;
    *    m = min(rne(r·2^(k+15)), 32767).
-   * 3. v = (d·m + 2^14) >> 15; with weights v = sat16((v·weight + 2^14) >> 15) and one bit less: s = k − 1, else s = k.
-   * 4. y = sat8(sat16(v + floor(2^(s−1))) >> s); y = sat8(y + bias); y = max(y, −127).
+   * 3. v = (d·m + 2^14) >> 15; with weights v = (v·weight + 2^14) >> 15 and one bit less: s = k − 1, else s = k.
+   * 4. y = sat8((v + 2^(s−1)) >> s); y = sat8(y + bias); y = max(y, −127).
    *
    * @throws BitloomError `kernel-l1-columns` when cols exceeds {@link MAX_L1_COLUMNS}.
    */

@@ -23,7 +23,7 @@ export function checkL1Columns(cols: number): void {
 function rowFactor(cols: number, gain: number, deviation: number): { k: number; m: number } {
   const r = deviation === 0 ? 0 : f(f(f(cols) * f(gain)) / f(deviation));
   let k = 8;
-  while (k > 1 && r * 2 ** k >= 1) k -= 1;
+  while (k > 2 && r * 2 ** k >= 1) k -= 1;
   return { k, m: Math.min(roundEven(r * 2 ** (k + 15)), 32767) };
 }
 
@@ -62,8 +62,8 @@ export function l1NormKernels(arena: Arena): L1NormKernels {
         const shift = weight === 0 ? k : k - 1;
         for (let c = 0; c < cols; c += 1) {
           let v = ((128 * x(c) - mean) * m + 2 ** 14) >> 15;
-          if (weight !== 0) v = clamp((v * weights[weight / 2 + c] + 2 ** 14) >> 15, -32768, 32767);
-          let y = clamp(clamp(v + Math.floor(2 ** (shift - 1)), -32768, 32767) >> shift, -128, 127);
+          if (weight !== 0) v = (v * weights[weight / 2 + c] + 2 ** 14) >> 15;
+          let y = clamp((v + 2 ** (shift - 1)) >> shift, -128, 127);
           if (bias !== 0) y = clamp(y + i8[bias + c], -128, 127);
           i8[dst + row * dstR + c] = Math.max(y, -127);
         }
