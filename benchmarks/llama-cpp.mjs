@@ -28,7 +28,8 @@ import { createKernels } from '@bitloom/kernels';
 import { decoderParameters, GGUF_STORAGE_TYPES, randomDecoder, readGguf } from '@bitloom/models';
 import { openFile, openModel } from '@bitloom/models/node';
 import { createHostEngine, greedyToken } from '@bitloom/runtime';
-import { installPeer, openPeer, PEER_VERSION } from './peers/node-llama-cpp/peer.mjs';
+import { installPeer } from './lib/peers.mjs';
+import { openPeer } from './peers/node-llama-cpp/peer.mjs';
 import { roundedDecoder } from './peers/rounded-activations.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -355,7 +356,7 @@ async function compareWitnesses(peer, scratch) {
   return failures;
 }
 
-installPeer();
+const PEER_VERSION = installPeer('node-llama-cpp')['node-llama-cpp'];
 const peer = await openPeer();
 const scratch = mkdtempSync(join(tmpdir(), 'bitloom-llama-cpp-'));
 const command = `node benchmarks/llama-cpp.mjs ${process.argv.slice(2).join(' ')}`.trim();

@@ -1,0 +1,93 @@
+/**
+ * `npm run --silent bench -- NAME [--json] [--seconds S] [--threads 1,2] [--backend wasm|native]`: ours beside the peer's
+ * and beside what the machine can do, in one run. Builds what is stale, installs the peers it needs, checks every result
+ * before it is timed, and takes the samples of all sides in turn.
+ *
+ * stdout is the table, or with `--json` one array of `{ name, ours, unit, peer, peerName, ratio, limit, limitShare, load }`
+ * with more fields after these. Everything else goes to stderr. Exit code 2 for a wrong argument, 1 for a wrong result.
+ */
+import { spawnSync } from 'node:child_process';
+import { availableParallelism, cpus, loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { table } from './lib/table.mjs';
+
+/** Benchmarks in the order of `all`, each a file of `cases/`. */
+const NAMES = ['decode', 'prefill', 'gemm', 'conv', 'kernels', 'formats', 'simulate', 'compile'];
+const BACKENDS = ['wasm', 'native'];
+const USAGE = `usage: npm run --silent bench -- NAME [--json] [--seconds S] [--threads 1,2] [--backend wasm|native]
+NAME is one of ${NAMES.join(', ')}, all`;
+
+/** Ends with exit code 2. */
+function refuse(message) {
+  process.stderr.write(`bench: ${message}\n${USAGE}\n`);
+  process.exit(2);
+}
+
+function readArguments() {
+  const options = {
+    json: { type: 'boolean', default: false },
+    seconds: { type: 'string' },
+    threads: { type: 'string' },
+    backend: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  };
+  let parsed;
+  try {
+    parsed = parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    return refuse(error.message);
+  }
+  const { values, positionals } = parsed;
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    process.exit(0);
+  }
+  if (positionals.length !== 1) refuse(`expected one name, got ${positionals.length}`);
+  const [name] = positionals;
+  if (name !== 'all' && !NAMES.includes(name)) refuse(`there is no benchmark "${name}"`);
+  const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
+  if (seconds !== undefined && !(seconds > 0 && seconds < 86400)) {
+    refuse(`--seconds is a positive number, got "${values.seconds}"`);
+  }
+  const most = availableParallelism();
+  const threads = values.threads?.split(',').map(Number) ?? [1, 2].filter((count) => count <= most);
+  if (!threads.every((count) => Number.isInteger(count) && count >= 1 && count <= Math.min(16, most))) {
+    refuse(`--threads is a list of integers from 1 to ${Math.min(16, most)}, got "${values.threads}"`);
+  }
+  if (values.backend !== undefined && !BACKENDS.includes(values.backend)) {
+    refuse(`--backend is ${BACKENDS.join(' or ')}, got "${values.backend}"`);
+  }
+  return {
+    names: name === 'all' ? NAMES : [name],
+    isJson: values.json,
+    seconds,
+    threads: [...new Set(threads)].sort((a, b) => a - b),
+    backend: values.backend,
+  };
+}
+
+const { names, isJson, ...options } = readArguments();
+// A child, because it ends its process when a build fails; its stdout is not ours.
+const setup = fileURLToPath(new URL('../scripts/setup.mjs', import.meta.url));
+const built = spawnSync(process.execPath, [setup], { stdio: ['ignore', 2, 2] });
+if (built.status !== 0) process.exit(built.status ?? 1);
+
+const { openContext } = await import('./lib/context.mjs');
+const { runBenchmark } = await import('./lib/run.mjs');
+const machine = () =>
+  `load ${loadavg()
+    .map((load) => load.toFixed(2))
+    .join(' ')}`;
+process.stderr.write(
+  `bench: ${cpus()[0]?.model.trim() ?? 'unknown'} x ${cpus().length}, node ${process.version}, ${machine()}\n`,
+);
+const rows = [];
+const context = await openContext(options);
+try {
+  for (const name of names) rows.push(...(await runBenchmark(await import(`./cases/${name}.mjs`), context)));
+} finally {
+  await context.close();
+}
+process.stderr.write(`bench: ${machine()}\n`);
+process.stdout.write(`${isJson ? JSON.stringify(rows) : table(rows)}\n`);

@@ -1,0 +1,183 @@
+/**
+ * The simulator, on LLaMA2-7B in W4A8 and on small models with weights:
+ * - simulated instructions per second of the reading for time, on each card;
+ * - the functional reading against the host interpreter on the same quantised model. Aim: 0.8 of its speed on a random
+ *   Llama of 110 million parameters, 0.3 on stories260K, where the cost per instruction dominates;
+ * - `bitloom simulate llama2-7b` as a person runs it: aim under 10 s, and under 2 GB of memory.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { compile } from '@bitloom/compiler';
+import { quantizeModel } from '@bitloom/compression';
+import { CARDS, encodedLength, findCard } from '@bitloom/ir';
+import { randomDecoder } from '@bitloom/models';
+import { openModel } from '@bitloom/models/node';
+import { createCardEngine, createHostEngine } from '@bitloom/runtime';
+import { SimulatedCard, simulate } from '@bitloom/simulator';
+import { llama7b } from '../lib/llama7b.mjs';
+import { ONLY } from '../lib/run.mjs';
+import { callable } from '../lib/sample.mjs';
+
+export const seconds = 90;
+
+const NO_BYTES = { total: 0, unbucketed: 0, bucketed: 0, resolved: 0 };
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** 110M parameters: the shape of the largest of the public stories models. */
+const STORIES_110M = {
+  family: 'llama',
+  vocabSize: 32000,
+  layers: 12,
+  width: 768,
+  heads: 12,
+  kvHeads: 12,
+  headDim: 64,
+  hiddenWidth: 2048,
+  norm: { kind: 'rms', epsilon: 1e-5 },
+  positions: { kind: 'rope', theta: 10000, layout: 'interleaved', scaling: { kind: 'none' } },
+  biases: { qkv: false, output: false, feedForward: false },
+  feedForward: { gated: true, activation: 'silu' },
+  tiedEmbeddings: true,
+  maxPositions: 1024,
+};
+
+function timing(model, device) {
+  return {
+    name: `simulate llama2-7b W4A8 on ${device.name}, prefill 128, decode 1`,
+    unit: 'instructions/s',
+    async open() {
+      const program = compile(model, device);
+      const options = {
+        prefill: 128,
+        decode: 1,
+        model: 'llama2-7b',
+        instructionBytes: NO_BYTES,
+        encodedLength,
+      };
+      const run = () =>
+        simulate(program, device, options).report.phases.find(({ name }) => name === 'total').instructions;
+      const instructions = run();
+      return { ours: { [ONLY]: callable(run, instructions, { sampleMs: 1 }) } };
+    },
+  };
+}
+
+/** Greedy-free decoding of fixed tokens on a simulated card and on the host, bit for bit the same. */
+function functional(name, scheme, aim, prompt, steps, open) {
+  return {
+    name: `simulate function of ${name} ${scheme}`,
+    unit: 'tokens/s',
+    aim,
+    async open() {
+      const quantized = quantizeModel(await open.bundle(), scheme);
+      const device = findCard('u280');
+      const kernels = [open.kernels(), open.kernels()];
+      const host = createHostEngine(quantized, { kernels: kernels[0], capacity: 512 });
+      const program = compile(quantized.model, device, { capacity: 512 });
+      const mode = 'function';
+      const card = new SimulatedCard({
+        program,
+        device,
+        bundle: quantized,
+        kernels: kernels[1],
+        encodedLength,
+        instructionBytes: NO_BYTES,
+        mode,
+      });
+      const engine = createCardEngine(card, program, quantized.model);
+      const decode = (target) => {
+        target.reset();
+        target.prefill(prompt);
+        let sum = 0;
+        const start = performance.now();
+        for (let i = 0; i < steps; i += 1) {
+          sum += target.decode((i * 7 + 3) % target.vocabularySize)[i % target.vocabularySize];
+        }
+        return [(performance.now() - start) / 1000 / steps, sum];
+      };
+      const [[, hostSum], [, cardSum]] = [decode(host), decode(engine)];
+      if (!Object.is(hostSum, cardSum)) throw new Error(`host and card differ: ${hostSum} and ${cardSum}`);
+      return {
+        ours: { [ONLY]: { work: 1, isWarm: true, sample: () => decode(engine)[0] } },
+        peer: { work: 1, isWarm: true, sample: () => decode(host)[0], name: 'our host interpreter' },
+        close() {
+          host.close();
+          engine.close();
+          for (const one of kernels) one.close();
+        },
+      };
+    },
+  };
+}
+
+const COMMAND = [
+  'simulate',
+  'llama2-7b',
+  '--device',
+  'u280',
+  '--scheme',
+  'W4A8',
+  '--prefill',
+  '128',
+  '--decode',
+  '1',
+];
+const REPORT_MEMORY =
+  "process.on('exit', () => process.stderr.write('\\nmaxRSS ' + process.resourceUsage().maxRSS))";
+
+/** The whole command, start-up and counting of instruction bytes included. */
+function command() {
+  let mebibytes = 0;
+  const args = [
+    '--import',
+    `data:text/javascript,${encodeURIComponent(REPORT_MEMORY)}`,
+    `${root}apps/cli/dist/bin.js`,
+    ...COMMAND,
+    '--json',
+  ];
+  const sample = () => {
+    const start = performance.now();
+    const run = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    const elapsed = (performance.now() - start) / 1000;
+    if (run.status !== 0) throw new Error(run.stderr);
+    mebibytes = Math.max(mebibytes, Number(/maxRSS (\d+)/.exec(run.stderr)?.[1]) / 1024);
+    return elapsed;
+  };
+  const name = `bitloom ${COMMAND.slice(0, 4).join(' ')}`;
+  return [
+    {
+      name,
+      unit: 's',
+      aim: 10,
+      open: async () => ({ ours: { [ONLY]: { work: 1, sample } } }),
+    },
+    {
+      name: `${name}, memory at most`,
+      unit: 'MiB',
+      aim: 2048,
+      weight: 0,
+      // The case before has run the command, as often as its time allowed.
+      open: async () => ({ ours: { [ONLY]: { work: 1, isWarm: true, sample: () => mebibytes } } }),
+    },
+  ];
+}
+
+export async function cases(context) {
+  const kernels = () => context.newKernels(context.backends[0], 1);
+  const stories = resolve(root, process.env.BITLOOM_DATA ?? '../shared/data', 'stories260K/stories260K.bin');
+  const model = llama7b();
+  const schemes = ['W8A8', 'W4A8'];
+  const small = { kernels, bundle: () => openModel(stories) };
+  const random = { kernels, bundle: async () => randomDecoder(STORIES_110M, { seed: 1 }) };
+  if (!existsSync(stories)) context.log('stories260K is not here (set BITLOOM_DATA): left out');
+  return [
+    ...CARDS.map((device) => timing(model, device)),
+    ...(existsSync(stories)
+      ? schemes.map((scheme) => functional('stories260K', scheme, 0.3, [1], 200, small))
+      : []),
+    ...schemes.map((scheme) => functional('random 110M', scheme, 0.8, [1, 2, 3, 4], 24, random)),
+    ...command(),
+  ];
+}

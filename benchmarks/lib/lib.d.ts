@@ -1,0 +1,83 @@
+/** Types of what `test/bench.test.ts` takes from this folder, whose files run as they stand, without a build. */
+
+/** A line of a benchmark. */
+interface BenchmarkRow {
+  readonly name: string;
+  readonly ours: number;
+  readonly unit: string;
+  readonly peer: number | null;
+  readonly peerName: string | null;
+  readonly ratio: number | null;
+  readonly limit: number | null;
+  readonly limitShare: number | null;
+  readonly load: number;
+}
+
+declare module '*/lib/data.mjs' {
+  export function requireClose(
+    what: string,
+    got: ArrayLike<number>,
+    expected: ArrayLike<number>,
+    tolerance?: number,
+  ): void;
+}
+
+declare module '*/lib/rows.mjs' {
+  interface Figure {
+    readonly best: number;
+    readonly median: number;
+    readonly samples?: number;
+    readonly name?: string;
+  }
+  export function row(
+    parts: { name: string; unit: string; ours: Figure; peer?: Figure; limit?: Figure },
+    load?: number,
+  ): BenchmarkRow;
+}
+
+declare module '*/lib/run.mjs' {
+  export const ONLY: string;
+  export function runBenchmark(
+    benchmark: {
+      readonly seconds: number;
+      cases(context: unknown): Promise<readonly object[]>;
+      summary?(rows: readonly BenchmarkRow[]): readonly BenchmarkRow[];
+    },
+    context: { log(text: string): void; seconds?: number },
+  ): Promise<BenchmarkRow[]>;
+}
+
+declare module '*/lib/sample.mjs' {
+  interface Contender {
+    readonly work: number;
+    readonly isWarm?: boolean;
+    sample(): number | number[] | Promise<number | number[]>;
+  }
+  type Clock = () => number;
+  export function median(values: readonly number[]): number;
+  export function figures(
+    seconds: readonly number[],
+    unit: { work: number; unit: string; scale?: number },
+  ): { best: number; median: number; samples: number };
+  export function callable(
+    run: () => number | Promise<number>,
+    work: number,
+    options?: { clock?: Clock; sampleMs?: number },
+  ): Contender & { checksum(): number };
+  export function interleave(
+    contenders: Record<string, Contender>,
+    options: { seconds: number; rounds?: number; pauseMs?: number; clock?: Clock },
+  ): Promise<Record<string, number[]>>;
+}
+
+declare module '*/lib/table.mjs' {
+  export function table(rows: readonly BenchmarkRow[]): string;
+}
+
+declare module '*/lib/vocabulary.mjs' {
+  export function randomVocabulary(size: number): {
+    readonly pieces: readonly string[];
+    readonly scores: readonly number[];
+    readonly types: readonly number[];
+  };
+}
