@@ -7,22 +7,24 @@ import {
   type CodeOperand,
   type FloatOperand,
   hostOperation,
-  type Passage,
   type Step,
   type StepSite,
 } from './operations.js';
 import type { EntryPlan, PlannedValue } from './plan.js';
 import type { Shard } from './shard.js';
 import type { StateLayout } from './states.js';
+import { transferStep } from './transfer.js';
 import { unsupportedNode } from './unsupported.js';
 
 /** What the entries of one model share. */
 export interface ModelMemory {
-  /** One per memory, in the order of the plan's shards. */
-  readonly shards: readonly Pick<Shard, 'kernels' | 'constants' | 'workspace'>[];
+  readonly shards: readonly ShardMemory[];
   readonly states: ReadonlyMap<string, StateLayout>;
   readonly frame: Frame;
 }
+
+/** What compiling needs of one memory of the model. */
+export type ShardMemory = Pick<Shard, 'kernels' | 'constants' | 'workspace'>;
 
 /** An entry ready to run: set the frame, write the ids, call the steps. */
 export interface CompiledEntry {
@@ -40,31 +42,71 @@ export interface CompiledEntry {
   readonly logitsOfAll: boolean;
 }
 
-/** @throws BitloomError `host-op-unsupported`, and what loading a constant throws. */
-export function compileEntry(plan: EntryPlan, memory: ModelMemory): CompiledEntry {
-  const steps: Step[] = [];
-  const stateSteps: Step[] = [];
-  plan.graph.nodes.forEach((node, index) => {
-    const step = compileNode(plan, index, memory);
-    steps.push(step);
-    if (node.feedsState) stateSteps.push(step);
+/**
+ * @param shards index of the memory that each node of the plan runs in
+ * @throws BitloomError `host-op-unsupported`, and what loading a constant throws.
+ */
+export function compileEntry(plan: EntryPlan, shards: readonly number[], memory: ModelMemory): CompiledEntry {
+  const { graph } = plan;
+  const idsShard = shards[graph.nodes.findIndex((node) => node.inputs.includes(graph.ids))] ?? 0;
+  const all = new StepList(plan, idsShard, memory);
+  const forStates = new StepList(plan, idsShard, memory);
+  graph.nodes.forEach((node, index) => {
+    const step = compileNode(plan, index, shards[index], memory);
+    all.add(node, shards[index], step);
+    if (node.feedsState) forStates.add(node, shards[index], step);
   });
-  const ids = requireValue(plan, plan.graph.ids);
-  const logits = requireValue(plan, plan.graph.logits);
+  const ids = requireValue(plan, graph.ids);
+  const logits = requireValue(plan, graph.logits);
+  const logitsShard = shards[graph.nodes.findIndex((node) => node.output === graph.logits)] ?? 0;
+  const arenaOf = (shard: number): Arena => memory.shards[shard].kernels.arena;
   return {
-    steps,
-    stateSteps,
-    ids: { arena: arenaOf(ids, memory), pointer: addressOf(ids, memory) },
+    steps: all.steps,
+    stateSteps: forStates.steps,
+    ids: { arena: arenaOf(idsShard), pointer: memory.shards[idsShard].workspace + ids.offset },
     tokens: ids.rows === 'tokens' ? 'tokens' : 1,
-    logits: { ...floatOperand(logits, memory), arena: arenaOf(logits, memory) },
+    logits: {
+      ...floatOperand(logits, memory.shards[logitsShard].workspace, memory.frame),
+      arena: arenaOf(logitsShard),
+    },
     logitsOfAll: logits.rows === ids.rows,
   };
 }
 
-/** The step of one node; its constants are loaded on the way. Throws as {@link compileEntry}. */
-export function compileNode(plan: EntryPlan, index: number, memory: ModelMemory): Step {
+/**
+ * The step of one node in one memory; its constants are loaded on the way. Throws as {@link compileEntry}.
+ */
+export function compileNode(plan: EntryPlan, index: number, shard: number, memory: ModelMemory): Step {
   const node = plan.graph.nodes[index];
-  return hostOperation(node).step(stepSite(node, plan.scratch[index], plan, memory));
+  return hostOperation(node).step(stepSite(node, plan.scratch[index], plan, shard, memory));
+}
+
+/** Steps in order, with the copies between memories that their operands need. */
+class StepList {
+  readonly steps: Step[] = [];
+  readonly #plan: EntryPlan;
+  readonly #memory: ModelMemory;
+  /** The memories that hold each value so far, the one that made it first. */
+  readonly #holders: Map<string, number[]>;
+
+  constructor(plan: EntryPlan, idsShard: number, memory: ModelMemory) {
+    this.#plan = plan;
+    this.#memory = memory;
+    this.#holders = new Map([[plan.graph.ids, [idsShard]]]);
+  }
+
+  add(node: HostNode, shard: number, step: Step): void {
+    for (const name of node.inputs) {
+      const holders = this.#holders.get(name);
+      const value = this.#plan.values.get(name);
+      if (holders === undefined || value === undefined || holders.includes(shard)) continue;
+      const { shards, frame } = this.#memory;
+      this.steps.push(transferStep(value, rowsOf(value, frame), shards[holders[0]], shards[shard]));
+      holders.push(shard);
+    }
+    this.#holders.set(node.output, [shard]);
+    this.steps.push(step);
+  }
 }
 
 function requireValue(plan: EntryPlan, name: string): PlannedValue {
@@ -73,53 +115,41 @@ function requireValue(plan: EntryPlan, name: string): PlannedValue {
   return value;
 }
 
-function arenaOf(value: PlannedValue, memory: ModelMemory): Arena {
-  return memory.shards[value.shard].kernels.arena;
-}
-
-function addressOf(value: PlannedValue, memory: ModelMemory): number {
-  return memory.shards[value.shard].workspace + value.offset;
-}
-
 function rowsOf(value: PlannedValue, { tokens, sequences }: Frame): RowCount {
   if (value.rows === 'tokens') return tokens;
   return value.rows === 'sequences' ? sequences : constantRows(value.rows);
 }
 
-function floatOperand(value: PlannedValue, memory: ModelMemory): FloatOperand {
-  const { rowBytes, cols } = value;
-  const rows = rowsOf(value, memory.frame);
+function floatOperand(value: PlannedValue, workspace: number, frame: Frame): FloatOperand {
+  const { rowBytes, cols, offset } = value;
   // One row that all sequences share serves every row of the other operand.
-  return { pointer: addressOf(value, memory), rowBytes: value.rows === 1 ? 0 : rowBytes, cols, rows };
-}
-
-function codeOperand(value: PlannedValue, memory: ModelMemory): CodeOperand {
-  const scales = memory.shards[value.shard].workspace + value.scalesOffset;
-  return { ...floatOperand(value, memory), rowBytes: value.rowBytes, scales };
-}
-
-function passage(value: PlannedValue, memory: ModelMemory): Passage {
-  const { rowBytes, rows, pointer, scales } = codeOperand(value, memory);
   return {
-    arena: arenaOf(value, memory),
-    rowBytes,
-    rows,
-    pointer,
-    scales: value.kind === 'int8' ? scales : 0,
+    pointer: workspace + offset,
+    rowBytes: value.rows === 1 ? 0 : rowBytes,
+    cols,
+    rows: rowsOf(value, frame),
   };
 }
 
-function stepSite(node: HostNode, scratch: number, plan: EntryPlan, memory: ModelMemory): StepSite {
+function codeOperand(value: PlannedValue, workspace: number, frame: Frame): CodeOperand {
+  const { rowBytes, scalesOffset } = value;
+  return { ...floatOperand(value, workspace, frame), rowBytes, scales: workspace + scalesOffset };
+}
+
+function stepSite(
+  node: HostNode,
+  scratch: number,
+  plan: EntryPlan,
+  shard: number,
+  memory: ModelMemory,
+): StepSite {
   const { graph, limits } = plan;
   const { states, frame } = memory;
-  const { kernels, constants, workspace } = memory.shards[node.shard];
+  const { kernels, constants, workspace } = memory.shards[shard];
   const identity = { name: node.name, op: node.op };
   const planned = (name: string, kind: PlannedValue['kind']): PlannedValue => {
     const value = plan.values.get(name);
-    if (value?.kind === kind) {
-      if (value.shard === node.shard) return value;
-      throw internalError(`node '${node.name}' runs in another memory than '${name}'`);
-    }
+    if (value?.kind === kind) return value;
     const type = graph.types.get(name);
     throw unsupportedNode(
       identity,
@@ -149,23 +179,23 @@ function stepSite(node: HostNode, scratch: number, plan: EntryPlan, memory: Mode
     operands: node.inputs.length,
     float(index) {
       const name = node.inputs[index];
-      return isConstant(name) ? constantFloat(name) : floatOperand(planned(name, 'f32'), memory);
+      return isConstant(name) ? constantFloat(name) : floatOperand(planned(name, 'f32'), workspace, frame);
     },
     tokenRows(index) {
       const name = node.inputs[index];
-      return floatOperand(perToken(planned(name, 'f32'), name), memory);
+      return floatOperand(perToken(planned(name, 'f32'), name), workspace, frame);
     },
-    codes: (index) => codeOperand(planned(node.inputs[index], 'int8'), memory),
+    codes: (index) => codeOperand(planned(node.inputs[index], 'int8'), workspace, frame),
     ids(index) {
       const value = planned(node.inputs[index], 'i32');
-      return { pointer: addressOf(value, memory), rows: rowsOf(value, frame) };
+      return { pointer: workspace + value.offset, rows: rowsOf(value, frame) };
     },
     state(index) {
       const name = node.inputs[index];
       const state = states.get(graph.stateOf.get(name) ?? name);
       if (state === undefined)
         throw unsupportedNode(identity, `'${name}' as a state of this call`, 'another value');
-      if (state.shard === node.shard) return state;
+      if (state.shard === shard) return state;
       throw internalError(`node '${node.name}' runs in another memory than state '${state.name}'`);
     },
     isQuantized: (index) => graph.types.get(node.inputs[index])?.kind === 'quantized',
@@ -173,13 +203,12 @@ function stepSite(node: HostNode, scratch: number, plan: EntryPlan, memory: Mode
     floatConstant: (index) => constants.float(requireConstant(node, index, isConstant), identity),
     blockConstant: (index) => constants.blocks(requireConstant(node, index, isConstant), identity),
     tableConstant: (index) => constants.table(requireConstant(node, index, isConstant), identity),
-    floatResult: () => floatOperand(planned(node.output, 'f32'), memory),
-    codeResult: () => codeOperand(planned(node.output, 'int8'), memory),
-    idResult: () => ({ pointer: addressOf(perToken(planned(node.output, 'i32'), node.output), memory) }),
-    passage: () => ({
-      from: passage(requireValue(plan, node.inputs[0]), memory),
-      to: passage(requireValue(plan, node.output), memory),
-    }),
+    floatResult: () => floatOperand(planned(node.output, 'f32'), workspace, frame),
+    codeResult: () => codeOperand(planned(node.output, 'int8'), workspace, frame),
+    idResult() {
+      const value = perToken(planned(node.output, 'i32'), node.output);
+      return { pointer: workspace + value.offset };
+    },
   };
 }
 

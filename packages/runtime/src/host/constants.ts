@@ -152,6 +152,14 @@ export class ConstantStore {
     });
   }
 
+  /** Drops every constant at or above an address, whose memory is about to be released. */
+  forget(mark: number): void {
+    for (const cache of [this.#floats, this.#blocks]) {
+      for (const [name, { pointer }] of cache) if (pointer >= mark) cache.delete(name);
+    }
+    for (const [name, { codes }] of this.#tables) if (codes >= mark) this.#tables.delete(name);
+  }
+
   #dequantized(name: string, type: QuantizedType): FloatConstant {
     const shape = numericShape(name, type.shape);
     const fixed = { ...type, shape };

@@ -26,8 +26,6 @@ export interface HostNode {
   readonly source: GraphNode;
   /** Whether a state update depends on it, so that every chunk of a prompt must run it. */
   readonly feedsState: boolean;
-  /** Index of the memory it runs in. */
-  readonly shard: number;
 }
 
 export interface HostGraph {
@@ -35,8 +33,6 @@ export interface HostGraph {
   readonly nodes: readonly HostNode[];
   /** Name of the value with the token ids. */
   readonly ids: string;
-  /** Index of the memory the ids are written to. */
-  readonly idsShard: number;
   /** Name of the value with the logits. */
   readonly logits: string;
   readonly types: ReadonlyMap<string, ValueType>;
@@ -80,7 +76,6 @@ export function prepareGraph(model: Model, fn: GraphFunction): HostGraph {
     function: fn,
     nodes: markNeeded(joined, fn, stateOf),
     ids: ids.name,
-    idsShard: 0,
     logits: fn.outputs[0],
     types,
     stateOf,
@@ -183,7 +178,6 @@ function joinSiluMul(
       inputs: node.inputs,
       output: node.outputs[0],
       source: node,
-      shard: 0,
     };
     if (node.op !== 'mul' || !sameShape(types.get(node.inputs[0]), types.get(node.inputs[1]))) return plain;
     for (const [index, name] of node.inputs.entries()) {

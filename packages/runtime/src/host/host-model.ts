@@ -11,15 +11,19 @@ import { contextLimit } from './context-limit.js';
 import { chooseEntries, type Interpreter, prepareEntries, type Use } from './entries.js';
 import { Frame } from './frame.js';
 import { HostEngine } from './host-engine.js';
-import { type EntryPlan, planEntry } from './plan.js';
+import { type Placement, placeInMany, placeInOne, type Reserve } from './placement.js';
+import { type EntryPlan, type PlanLimits, planEntry } from './plan.js';
 import { newSequence, type Sequence } from './sequence.js';
-import { Shard } from './shard.js';
-import { layOutState, type StateLayout } from './states.js';
+import type { Shard } from './shard.js';
 
 /** Options of {@link loadHostModel} and {@link createHostEngine}. */
 export interface HostOptions {
-  /** Arithmetic and memory. The model allocates in its arena and never closes it. */
-  readonly kernels: Kernels;
+  /**
+   * Arithmetic and memory. The model allocates in the arena and never closes the kernels. A memory holds at most
+   * 4 GiB; kernels over several memories, or a function that makes one after the other, hold larger models, layer by
+   * layer. As many are used as are needed, with the same bits.
+   */
+  readonly kernels: Kernels | readonly Kernels[] | (() => Kernels);
   /** Most tokens of a sequence; default: what the model allows, but not more than 4096. */
   readonly capacity?: number;
   /**
@@ -27,6 +31,11 @@ export interface HostOptions {
    * same bits. Default 64.
    */
   readonly chunk?: number;
+  /**
+   * Sequences to leave room for when the model is spread over several memories; default 1. More can be opened while
+   * their caches fit.
+   */
+  readonly sequences?: number;
 }
 
 /** Weights on the host, ready for sequences. */
@@ -85,10 +94,19 @@ function load(bundle: ModelBundle, options: HostOptions): LoadedModel {
   const { model } = bundle;
   if (isShapeOnly(model)) throw shapeOnly(model);
   const capacity = chooseCapacity(model, options.capacity);
-  const chunk = checkChunk(options.chunk ?? DEFAULT_CHUNK);
-  const shards = [new Shard(bundle, options.kernels)];
+  const chunk = checkCount('chunk', options.chunk ?? DEFAULT_CHUNK);
+  const sequences = checkCount('sequences', options.sequences ?? 1);
+  const graphs = prepareEntries(model);
+  const chosen = chooseEntries(model, graphs);
+  const plans = new Map<string, EntryPlan>();
+  for (const [name, graph] of graphs) {
+    plans.set(name, planEntry(graph, { capacity, chunk, sequences: name === chosen.batch ? chunk : 1 }));
+  }
+  const workspace = Math.max(...[...plans.values()].map((plan) => plan.bytes));
+  const shards: Shard[] = [];
   try {
-    const loaded = new LoadedModel(model, shards, capacity, chunk);
+    const placement = place(bundle, plans, options.kernels, { workspace, capacity, sequences }, shards);
+    const loaded = new LoadedModel(model, plans, chosen, placement, workspace, { capacity, chunk });
     // The caches of the first sequence: whether they fit is known now.
     loaded.open().close();
     return loaded;
@@ -96,6 +114,21 @@ function load(bundle: ModelBundle, options: HostOptions): LoadedModel {
     for (const shard of shards) shard.abandon();
     throw error;
   }
+}
+
+function place(
+  bundle: ModelBundle,
+  plans: ReadonlyMap<string, EntryPlan>,
+  kernels: HostOptions['kernels'],
+  reserve: Reserve,
+  shards: Shard[],
+): Placement {
+  if (typeof kernels !== 'function' && 'arena' in kernels) {
+    return placeInOne(bundle, plans, kernels, reserve.capacity, shards);
+  }
+  if (typeof kernels === 'function') return placeInMany(bundle, plans, kernels, reserve, shards);
+  const rest = [...kernels];
+  return placeInMany(bundle, plans, () => rest.shift(), reserve, shards);
 }
 
 class LoadedModel implements HostModel {
@@ -116,32 +149,24 @@ class LoadedModel implements HostModel {
   #openSequences = 0;
   #isOpen = true;
 
-  constructor(model: Model, shards: readonly Shard[], capacity: number, chunk: number) {
+  constructor(
+    model: Model,
+    plans: ReadonlyMap<string, EntryPlan>,
+    chosen: Readonly<Record<Use, string>>,
+    { shards, nodes, states, cacheBytes }: Placement,
+    workspace: number,
+    { capacity, chunk }: Pick<PlanLimits, 'capacity' | 'chunk'>,
+  ) {
     this.model = model;
     this.capacity = capacity;
     this.chunk = chunk;
     this.#shards = shards;
-    const graphs = prepareEntries(model);
-    const chosen = chooseEntries(model, graphs);
-    const plans = new Map<string, EntryPlan>();
-    for (const [name, graph] of graphs) {
-      const sequences = name === chosen.batch ? chunk : 1;
-      plans.set(name, planEntry(graph, { capacity, chunk, sequences }, shards.length));
-    }
-    const states = new Map<string, StateLayout>();
-    const cacheBytes = shards.map(() => 0);
-    for (const state of model.states) {
-      const { layout, end } = layOutState(state, capacity, 0, cacheBytes[0]);
-      states.set(state.name, layout);
-      cacheBytes[0] = end;
-    }
     this.#cacheBytes = cacheBytes;
-    shards.forEach((shard, index) => {
-      shard.allocateWorkspace(Math.max(0, ...[...plans.values()].map((plan) => plan.bytes[index])));
-    });
+    for (const shard of shards) shard.allocateWorkspace(workspace);
     const frame = new Frame();
+    const memory = { shards, states, frame };
     const compiled = new Map(
-      [...plans].map(([name, plan]) => [name, compileEntry(plan, { shards, states, frame })] as const),
+      [...plans].map(([name, plan]) => [name, compileEntry(plan, nodes.get(name) ?? [], memory)] as const),
     );
     for (const shard of shards) shard.seal();
     const entry = (use: Use): CompiledEntry => {
@@ -215,13 +240,14 @@ function chooseCapacity(model: Model, asked: number | undefined): number {
   });
 }
 
-function checkChunk(chunk: number): number {
-  if (Number.isInteger(chunk) && chunk >= 1) return chunk;
+function checkCount(name: 'chunk' | 'sequences', count: number): number {
+  if (Number.isInteger(count) && count >= 1) return count;
   throw new BitloomError({
-    code: 'chunk-unsupported',
-    message: 'the number of tokens per chunk is wrong',
+    code: name === 'chunk' ? 'chunk-unsupported' : 'batch-sequences',
+    message:
+      name === 'chunk' ? 'the number of tokens per chunk is wrong' : 'the number of sequences is wrong',
     expected: 'a positive integer',
-    got: String(chunk),
+    got: String(count),
   });
 }
 

@@ -4,7 +4,7 @@
  * running it costs little more than the kernel. A new inference op is one entry here.
  */
 import { floatAttribute, type GraphNode, integerAttribute, stringAttribute } from '@bitloom/ir';
-import { type Arena, FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '@bitloom/kernels';
+import { FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '@bitloom/kernels';
 import { attentionScratchBytes, attentionStep } from './attention.js';
 import type { BlockConstant, FloatConstant, TableConstant } from './constants.js';
 import type { Frame, RowCount } from './frame.js';
@@ -56,18 +56,6 @@ export interface StepSite {
   codeResult(): CodeOperand;
   /** Address of an int32 result with one number per token of the call. */
   idResult(): { readonly pointer: number };
-  /** The bytes of operand 0 and of the result, for {@link transfer}, the one op whose two sides differ in memory. */
-  passage(): { readonly from: Passage; readonly to: Passage };
-}
-
-/** One side of a value that goes from one memory to another. */
-export interface Passage {
-  readonly arena: Arena;
-  readonly pointer: number;
-  readonly rowBytes: number;
-  readonly rows: RowCount;
-  /** Address of the float32 row scales; 0 where there are none. */
-  readonly scales: number;
 }
 
 export interface HostOperation {
@@ -76,9 +64,6 @@ export interface HostOperation {
   readonly scratchBytes?: (node: GraphNode, limits: PlanLimits) => number;
   readonly step: (site: StepSite) => Step;
 }
-
-/** The op that {@link transfer} runs; no op of a model has this name. */
-export const TRANSFER = 'host.transfer';
 
 const NOWHERE: readonly number[] = [];
 const FIRST: readonly number[] = [0];
@@ -329,19 +314,6 @@ function takeLast(site: StepSite): Step {
   };
 }
 
-/** Copies a value into another memory of the model. Not an op of the contract: the interpreter puts it in. */
-function transfer(site: StepSite): Step {
-  const { from, to } = site.passage();
-  const { rows, rowBytes, pointer, scales } = from;
-  const codes = (): void =>
-    to.arena.u8.set(from.arena.u8.subarray(pointer, pointer + rows.rows * rowBytes), to.pointer);
-  if (scales === 0) return codes;
-  return () => {
-    codes();
-    to.arena.u8.set(from.arena.u8.subarray(scales, scales + rows.rows * 4), to.scales);
-  };
-}
-
 function unary(name: 'silu' | 'gelu' | 'relu'): HostOperation {
   return {
     inPlace: FIRST,
@@ -399,7 +371,6 @@ const OPERATIONS: Readonly<Record<string, HostOperation>> = {
   silu: unary('silu'),
   gelu: unary('gelu'),
   relu: unary('relu'),
-  [TRANSFER]: { inPlace: NOWHERE, step: transfer },
 };
 
 /** @throws BitloomError `host-op-unsupported` */
@@ -407,9 +378,7 @@ export function hostOperation(node: NodeIdentity): HostOperation {
   if (Object.hasOwn(OPERATIONS, node.op)) return OPERATIONS[node.op];
   throw unsupportedNode(
     node,
-    Object.keys(OPERATIONS)
-      .filter((op) => op !== TRANSFER)
-      .join(', '),
+    Object.keys(OPERATIONS).join(', '),
     node.op,
     'training ops run in @bitloom/training',
   );

@@ -1,7 +1,8 @@
 /**
- * The plan of an entry: what each value is, in which memory and where in its workspace it lies, and which values
- * share bytes because they never live at the same time or because an op may write over its operand. Offsets are
- * relative to the workspace of the memory, which all entries of a model share.
+ * The plan of an entry: what each value is, where in the workspace it lies, and which values share bytes because
+ * they never live at the same time or because an op may write over its operand. Offsets are relative to the
+ * workspace, which all entries of a model share. A model over several memories has a workspace in each, laid out the
+ * same, so a value that goes from one to the next finds its place free.
  */
 import { formatType, type ValueType } from '@bitloom/ir';
 import { type HostGraph, type HostNode, sameShape } from './host-graph.js';
@@ -24,8 +25,6 @@ export interface PlannedValue {
   readonly kind: 'f32' | 'i32' | 'int8';
   /** A row per token of the call, a row per sequence in it, or a fixed number for values of constants alone. */
   readonly rows: number | 'tokens' | 'sequences';
-  /** Index of the memory it lies in. */
-  readonly shard: number;
   readonly maxRows: number;
   readonly cols: number;
   /** Bytes from one row to the next. */
@@ -41,8 +40,8 @@ export interface EntryPlan {
   readonly values: ReadonlyMap<string, PlannedValue>;
   /** Offset of the scratch of each node, in node order; 0 where it needs none. */
   readonly scratch: readonly number[];
-  /** Size of the workspace this entry needs in each memory. */
-  readonly bytes: readonly number[];
+  /** Size of the workspace this entry needs. */
+  readonly bytes: number;
 }
 
 type UnplacedValue = Omit<PlannedValue, 'offset' | 'scalesOffset'>;
@@ -50,17 +49,14 @@ type UnplacedValue = Omit<PlannedValue, 'offset' | 'scalesOffset'>;
 /** int8 rows are padded to this, so that products may read whole steps past the last column. */
 const CODE_ROW_MULTIPLE = 16;
 
-/**
- * Plans an entry over `shards` memories.
- * @throws BitloomError `host-op-unsupported` for an op or a value the interpreter has no form for.
- */
-export function planEntry(graph: HostGraph, limits: PlanLimits, shards: number): EntryPlan {
+/** @throws BitloomError `host-op-unsupported` for an op or a value the interpreter has no form for. */
+export function planEntry(graph: HostGraph, limits: PlanLimits): EntryPlan {
   const shapes = new Map<string, UnplacedValue>();
-  const describe = (name: string, user: Pick<HostNode, 'name' | 'op' | 'shard'>): void => {
+  const describe = (name: string, user: Pick<HostNode, 'name' | 'op'>): void => {
     const type = graph.types.get(name);
     if (type !== undefined) shapes.set(name, describeValue(name, type, graph, limits, user));
   };
-  describe(graph.ids, { name: graph.function.name, op: 'input', shard: graph.idsShard });
+  describe(graph.ids, { name: graph.function.name, op: 'input' });
   for (const node of graph.nodes) {
     hostOperation(node);
     if (!graph.stateOf.has(node.output)) describe(node.output, node);
@@ -68,18 +64,17 @@ export function planEntry(graph: HostGraph, limits: PlanLimits, shards: number):
 
   const lastUse = findLastUses(graph);
   const bufferOf = new Map<string, number>();
-  const buffers: { bytes: number; first: number; last: number; shard: number }[] = [];
-  const open = (shard: number, bytes: number, first: number, last: number): number =>
-    buffers.push({ shard, bytes, first, last }) - 1;
+  const buffers: { bytes: number; first: number; last: number }[] = [];
+  const open = (bytes: number, first: number, last: number): number =>
+    buffers.push({ bytes, first, last }) - 1;
   const ids = shapes.get(graph.ids);
-  if (ids !== undefined)
-    bufferOf.set(graph.ids, open(ids.shard, bytesOf(ids), 0, lastUse.get(graph.ids) ?? 0));
+  if (ids !== undefined) bufferOf.set(graph.ids, open(bytesOf(ids), 0, lastUse.get(graph.ids) ?? 0));
 
   const scratchBuffers: (number | undefined)[] = [];
   graph.nodes.forEach((node, index) => {
     const operation = hostOperation(node);
     const scratchBytes = operation.scratchBytes?.(node.source, limits) ?? 0;
-    scratchBuffers.push(scratchBytes > 0 ? open(node.shard, scratchBytes, index, index) : undefined);
+    scratchBuffers.push(scratchBytes > 0 ? open(scratchBytes, index, index) : undefined);
     const shape = shapes.get(node.output);
     if (shape === undefined) return;
     const last = lastUse.get(node.output) ?? index;
@@ -88,31 +83,23 @@ export function planEntry(graph: HostGraph, limits: PlanLimits, shards: number):
       .find((name) => mayOverwrite(name, node.output, index, graph, lastUse, bufferOf));
     const buffer = reused === undefined ? undefined : bufferOf.get(reused);
     if (buffer === undefined) {
-      bufferOf.set(node.output, open(node.shard, bytesOf(shape), index, last));
+      bufferOf.set(node.output, open(bytesOf(shape), index, last));
     } else {
       buffers[buffer].last = last;
       bufferOf.set(node.output, buffer);
     }
   });
 
-  const offsets = new Array<number>(buffers.length).fill(0);
-  const bytes = Array.from({ length: shards }, (_, shard) => {
-    const own = buffers.flatMap((buffer, index) => (buffer.shard === shard ? [index] : []));
-    const placement = placeBuffers(own.map((index): BufferRequest => buffers[index]));
-    own.forEach((index, i) => {
-      offsets[index] = placement.offsets[i];
-    });
-    return placement.bytes;
-  });
+  const placement = placeBuffers(buffers satisfies BufferRequest[]);
   const values = new Map<string, PlannedValue>();
   for (const [name, buffer] of bufferOf) {
     const shape = shapes.get(name);
     if (shape === undefined) continue;
-    const offset = offsets[buffer];
+    const offset = placement.offsets[buffer];
     values.set(name, { ...shape, offset, scalesOffset: offset + codeBytes(shape) });
   }
-  const scratch = scratchBuffers.map((buffer) => (buffer === undefined ? 0 : offsets[buffer]));
-  return { graph, limits, values, scratch, bytes };
+  const scratch = scratchBuffers.map((buffer) => (buffer === undefined ? 0 : placement.offsets[buffer]));
+  return { graph, limits, values, scratch, bytes: placement.bytes };
 }
 
 function describeValue(
@@ -120,7 +107,7 @@ function describeValue(
   type: ValueType,
   graph: HostGraph,
   limits: PlanLimits,
-  user: Pick<HostNode, 'name' | 'op' | 'shard'>,
+  user: Pick<HostNode, 'name' | 'op'>,
 ): UnplacedValue {
   const count = graph.rowsOf(type);
   const isVarying = graph.varying.has(name);
@@ -129,7 +116,7 @@ function describeValue(
     throw unsupportedNode(user, 'one row per token, or a fixed number of rows', formatType(type));
   const rows: PlannedValue['rows'] = isVarying && count === 1 ? 'sequences' : count;
   const maxRows = rows === 'tokens' ? limits.chunk : rows === 'sequences' ? limits.sequences : rows;
-  const common = { rows, maxRows, shard: user.shard };
+  const common = { rows, maxRows };
   if (type.kind === 'dense' && type.dtype === 'i32' && type.shape.length === 1) {
     return { ...common, kind: 'i32', cols: 1, rowBytes: 4 };
   }
@@ -155,7 +142,7 @@ function bytesOf(value: UnplacedValue): number {
 }
 
 /** Last node index that reads each value; outputs live to the end. */
-function findLastUses(graph: HostGraph): Map<string, number> {
+export function findLastUses(graph: HostGraph): Map<string, number> {
   const last = new Map<string, number>();
   graph.nodes.forEach((node, index) => {
     for (const name of node.inputs) last.set(name, index);
