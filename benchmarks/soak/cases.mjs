@@ -303,6 +303,26 @@ export const CASES = {
     };
   },
 
+  maskScores(pools, random) {
+    const [batch, rows, cols, position] = [
+      random.integer(0, 3),
+      random.integer(0, 6),
+      random.size(90),
+      random.size(90),
+    ];
+    const [blockRows, blockCols] = [random.integer(1, 16), random.integer(1, 16)];
+    const blocks = Math.ceil(cols / blockCols);
+    const blockBytes = blocks * (Math.ceil((position + rows) / blockRows) + 1);
+    const mask = random.bits() % 2 === 0 ? 0 : pools.ids(random, batch * blockBytes);
+    return {
+      args: [
+        ...[batch, rows, cols, pools.out, rows * cols * 4, cols * 4, position, random.integer(0, 80)],
+        ...[mask, blockBytes, blocks, blockRows, blockCols],
+      ],
+      bytes: batch * rows * cols * 4,
+    };
+  },
+
   convolution(pools, random) {
     const w = window(random);
     const [groups, perGroup, filters] = [random.integer(1, 3), random.integer(1, 8), random.integer(1, 8)];

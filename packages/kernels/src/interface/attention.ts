@@ -145,6 +145,31 @@ export interface AttentionKernels {
     outB: number,
     outR: number,
   ): void;
+
+  /**
+   * Hides scores from the softmax that follows: sets them to −inf, of which the exponential is 0 exactly, so that a
+   * hidden token is as good as absent. Row r is the query at position position0 + r; column t is the token at position t.
+   *
+   * `window` > 0: only the last `window` tokens up to the query's own are seen (columns above position − window).
+   * `mask` 0: none; else bytes [ceil(positions / blockRows)][ceil(cols / blockCols)], rows of maskR bytes, of batch b at
+   * maskB·b; a zero hides the block of scores of the queries and tokens it covers. The causal limit is the softmax's
+   * own. A row that is hidden whole has no softmax: NaN in {@link AttentionKernels.softmaxF32}.
+   */
+  maskScores(
+    batch: number,
+    rows: number,
+    cols: number,
+    dst: number,
+    dstB: number,
+    dstR: number,
+    position0: number,
+    window: number,
+    mask: number,
+    maskB: number,
+    maskR: number,
+    blockRows: number,
+    blockCols: number,
+  ): void;
 }
 
 /** Names of {@link AttentionKernels}. */
@@ -155,4 +180,5 @@ export const ATTENTION_KERNELS = [
   'attentionScoresF32',
   'softmaxF32',
   'attentionMixF32',
+  'maskScores',
 ] as const satisfies readonly (keyof AttentionKernels)[];

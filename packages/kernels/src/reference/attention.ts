@@ -194,5 +194,35 @@ export function attentionKernels(arena: Arena): AttentionKernels {
         }
       }
     },
+
+    maskScores(
+      batch,
+      rows,
+      cols,
+      dst,
+      dstB,
+      dstR,
+      position0,
+      window,
+      mask,
+      maskB,
+      maskR,
+      blockRows,
+      blockCols,
+    ) {
+      const { f32, u8 } = arena;
+      for (let b = 0; b < batch; b += 1) {
+        for (let r = 0; r < rows; r += 1) {
+          const position = position0 + r;
+          for (let t = 0; t < cols; t += 1) {
+            const isOld = window > 0 && t <= position - window;
+            const block =
+              mask + b * maskB + Math.floor(position / blockRows) * maskR + Math.floor(t / blockCols);
+            const isHidden = isOld || (mask !== 0 && u8[block] === 0);
+            if (isHidden) f32[(dst + b * dstB + r * dstR) / 4 + t] = Number.NEGATIVE_INFINITY;
+          }
+        }
+      }
+    },
   };
 }

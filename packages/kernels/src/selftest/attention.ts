@@ -78,4 +78,5 @@ export const ATTENTION_CASES: SelfTestCases<AttentionKernels> = {
   softmaxF32: (k, p) => k.softmaxF32(2, 2, 27, p.floats, 240, 108, 26, 1, 0.5, p.out, 256, 112),
   attentionMixF32: (k, p) =>
     k.attentionMixF32(2, 2, 27, 5, p.floats, 64, 20, p.floats + 512, 0, 108, 2, p.out, 256, 112),
+  maskScores: (k, p) => k.maskScores(2, 3, 23, p.out, 400, 100, 5, 6, p.bytes, 7, 4, 2, 6),
 };
