@@ -27,3 +27,10 @@ export function requireClose(what, got, expected, tolerance = 0) {
     throw new Error(`${what}: element ${i} is ${got[i]} instead of ${expected[i]} (within ${tolerance})`);
   }
 }
+
+/** Copies an array into the memory of kernels. @returns its place */
+export function place(arena, array) {
+  const at = arena.alloc(array.byteLength);
+  arena.u8.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), at);
+  return at;
+}
