@@ -1,32 +1,43 @@
 /** The table of families. A new family is a line here, a new kernel a name in the interface of its family. */
 import { defineFamily, type KernelFamily } from './family.js';
 import { ATTENTION_KERNELS } from './interface/attention.js';
+import { CONVOLUTION_KERNELS } from './interface/convolutions.js';
 import { FLOAT_PRODUCT_KERNELS } from './interface/float-products.js';
 import { GROUP_PRODUCT_KERNELS } from './interface/group-products.js';
+import { INTEGER_PRODUCT_KERNELS } from './interface/integer-products.js';
 import { L1_NORM_KERNELS } from './interface/l1-norms.js';
 import { SAMPLING_KERNELS } from './interface/sampling.js';
 import { VECTOR_KERNELS } from './interface/vectors.js';
 import { WINDOW_KERNELS } from './interface/windows.js';
 import { ATTENTION_DIVISIONS } from './parallel/attention.js';
+import { CONVOLUTION_DIVISIONS, WINDOW_DIVISIONS } from './parallel/convolution-calls.js';
 import { FLOAT_PRODUCT_DIVISIONS } from './parallel/float-products.js';
 import { GROUP_PRODUCT_DIVISIONS } from './parallel/group-products.js';
+import { INTEGER_PRODUCT_DIVISIONS } from './parallel/integer-products.js';
 import { attentionKernels } from './reference/attention.js';
+import { convolutionKernels } from './reference/convolution.js';
 import { floatProductKernels, groupProductKernels } from './reference/gemm.js';
+import { integerProductKernels } from './reference/integer-products.js';
 import { l1NormKernels } from './reference/l1-norm.js';
 import { samplingKernels } from './reference/sampling.js';
 import { vectorKernels } from './reference/vector.js';
 import { windowKernels } from './reference/window.js';
 import { ATTENTION_CASES } from './selftest/attention.js';
+import { CONVOLUTION_CASES } from './selftest/convolutions.js';
 import { FLOAT_PRODUCT_CASES } from './selftest/float-products.js';
 import { GROUP_PRODUCT_CASES } from './selftest/group-products.js';
+import { INTEGER_PRODUCT_CASES } from './selftest/integer-products.js';
 import { L1_NORM_CASES } from './selftest/l1-norms.js';
 import { SAMPLING_CASES } from './selftest/sampling.js';
 import { VECTOR_CASES } from './selftest/vectors.js';
 import { WINDOW_CASES } from './selftest/windows.js';
 import { emitAttention } from './wasm/attention.js';
 import { bindGroupProducts, bindL1Norms, bindVectors } from './wasm/bind.js';
+import { bindConvolutions, bindWindows, emitConvolutions, emitWindows } from './wasm/convolutions.js';
 import { emitGemmF32 } from './wasm/gemm-f32.js';
 import { emitGemmGroups } from './wasm/gemm-groups.js';
+import { emitIntegerProducts } from './wasm/integer-products.js';
+import { bindIntegerProducts } from './wasm/integer-products-bind.js';
 import { emitL1Norms } from './wasm/l1-norm.js';
 import { emitSampling } from './wasm/sampling.js';
 import { emitVectors } from './wasm/vectors.js';
@@ -59,6 +70,15 @@ export const FAMILIES: readonly KernelFamily[] = [
     divisions: FLOAT_PRODUCT_DIVISIONS,
   }),
   defineFamily({
+    name: 'integer-products',
+    names: INTEGER_PRODUCT_KERNELS,
+    reference: integerProductKernels,
+    emit: emitIntegerProducts,
+    bind: bindIntegerProducts,
+    cases: INTEGER_PRODUCT_CASES,
+    divisions: INTEGER_PRODUCT_DIVISIONS,
+  }),
+  defineFamily({
     name: 'attention',
     names: ATTENTION_KERNELS,
     reference: attentionKernels,
@@ -70,7 +90,19 @@ export const FAMILIES: readonly KernelFamily[] = [
     name: 'windows',
     names: WINDOW_KERNELS,
     reference: windowKernels,
+    emit: emitWindows,
+    bind: bindWindows,
     cases: WINDOW_CASES,
+    divisions: WINDOW_DIVISIONS,
+  }),
+  defineFamily({
+    name: 'convolutions',
+    names: CONVOLUTION_KERNELS,
+    reference: convolutionKernels,
+    emit: emitConvolutions,
+    bind: bindConvolutions,
+    cases: CONVOLUTION_CASES,
+    divisions: CONVOLUTION_DIVISIONS,
   }),
   defineFamily({
     name: 'l1-norms',

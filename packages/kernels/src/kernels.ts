@@ -22,8 +22,10 @@
  */
 import type { Arena } from './arena.js';
 import { ATTENTION_KERNELS, type AttentionKernels } from './interface/attention.js';
+import { CONVOLUTION_KERNELS, type ConvolutionKernels } from './interface/convolutions.js';
 import { FLOAT_PRODUCT_KERNELS, type FloatProductKernels } from './interface/float-products.js';
 import { GROUP_PRODUCT_KERNELS, type GroupProductKernels } from './interface/group-products.js';
+import { INTEGER_PRODUCT_KERNELS, type IntegerProductKernels } from './interface/integer-products.js';
 import { L1_NORM_KERNELS, type L1NormKernels } from './interface/l1-norms.js';
 import { SAMPLING_KERNELS, type SamplingKernels } from './interface/sampling.js';
 import { VECTOR_KERNELS, type VectorKernels } from './interface/vectors.js';
@@ -34,8 +36,10 @@ export interface KernelTable
   extends VectorKernels,
     GroupProductKernels,
     FloatProductKernels,
+    IntegerProductKernels,
     AttentionKernels,
     WindowKernels,
+    ConvolutionKernels,
     L1NormKernels,
     SamplingKernels {}
 
@@ -67,8 +71,10 @@ export const KERNEL_NAMES = [
   ...VECTOR_KERNELS,
   ...GROUP_PRODUCT_KERNELS,
   ...FLOAT_PRODUCT_KERNELS,
+  ...INTEGER_PRODUCT_KERNELS,
   ...ATTENTION_KERNELS,
   ...WINDOW_KERNELS,
+  ...CONVOLUTION_KERNELS,
   ...L1_NORM_KERNELS,
   ...SAMPLING_KERNELS,
 ] as const;
