@@ -45,6 +45,15 @@ export {
   symmetricMaxCode,
 } from './layouts/group-shape.js';
 export * from './layouts/rows16.js';
+export {
+  ROWS16_CONTAINERS,
+  ROWS16_STEP_BYTES,
+  type Rows16Container,
+  type Rows16ContainerBits,
+  type Rows16ContainerName,
+  type Rows16Plane,
+  rows16Container,
+} from './layouts/rows16-container.js';
 export { entropy, klDivergence } from './metrics/divergence.js';
 export * from './metrics/error-metrics.js';
 export {

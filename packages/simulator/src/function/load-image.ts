@@ -2,7 +2,13 @@
  * Fills the memory image of a program from a model: each region's constant, in the region's layout.
  */
 
-import { type CanonicalMatrix, packRows16, rows16Bytes } from '@bitloom/formats';
+import {
+  type CanonicalMatrix,
+  packRows16,
+  parseRows16LayoutId,
+  type Rows16ContainerBits,
+  rows16Bytes,
+} from '@bitloom/formats';
 import { BitloomError, type ConstantDecl, type ModelBundle, type Program, type Region } from '@bitloom/ir';
 import type { CardMemory } from './card-memory.js';
 
@@ -58,8 +64,10 @@ function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<Arra
   }
   const { type } = constant;
   const [rows, cols] = [type.shape[0], type.shape[1]];
+  const tiling = /\.t([0-9]+)x([0-9]+)$/.exec(contents.layout);
+  const layout = parseRows16LayoutId(contents.layout.slice(0, tiling?.index));
   if (
-    !contents.layout.startsWith('rows16.') ||
+    layout === undefined ||
     type.kind !== 'quantized' ||
     typeof rows !== 'number' ||
     typeof cols !== 'number'
@@ -74,21 +82,23 @@ function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<Arra
   }
   const block = type.scales[0]?.block[1] ?? 0;
   const shape = { rows, cols, bits: type.element.bits, groupSize: block === 0 ? cols : block };
-  checkSize(region, rows16Bytes(shape));
+  const { containerBits } = layout;
+  // The codes of another model may fit the container of the region as well; their own container tells them apart.
+  checkSize(region, rows16Bytes({ ...shape, bits: shape.bits <= 4 ? 4 : 8 }));
   const matrix = {
     ...shape,
     codes: component(bundle, constant, 'codes'),
     scales: halfWords(component(bundle, constant, 'scales')),
   };
-  const tiling = /\.t([0-9]+)x([0-9]+)$/.exec(contents.layout);
   const tileRows = tiling === null ? rows : Number(tiling[1]);
   const tileGroups = tiling === null ? Math.ceil(cols / shape.groupSize) : Number(tiling[2]);
-  packTiles(matrix, tileRows, tileGroups, target);
+  packTiles(matrix, containerBits, tileRows, tileGroups, target);
 }
 
 /** Tiles of whole kernel blocks one behind the other: the inner parts of a row tile first, then the next rows. */
 function packTiles(
   matrix: CanonicalMatrix,
+  containerBits: Rows16ContainerBits,
   tileRows: number,
   tileGroups: number,
   target: Uint8Array<ArrayBufferLike>,
@@ -103,10 +113,11 @@ function packTiles(
       const bytes = rows16Bytes({
         rows: rowEnd - rowStart,
         cols,
-        bits: matrix.bits,
+        bits: containerBits,
         groupSize: matrix.groupSize,
       });
-      packRows16(matrix, { rowStart, rowEnd, groupStart, groupEnd }, target.subarray(at, at + bytes));
+      const part = { rowStart, rowEnd, groupStart, groupEnd, containerBits };
+      packRows16(matrix, part, target.subarray(at, at + bytes));
       at += bytes;
     }
   }
