@@ -6,6 +6,7 @@
 import { componentBytes, type FixedQuantizedType, isRowLocal, quantize } from '@bitloom/formats';
 import {
   BitloomError,
+  fillFromSection,
   missingSection,
   requireSectionRange,
   type SectionSource,
@@ -47,6 +48,16 @@ export function layeredSections(
       const wanted = length ?? own.byteLength - offset;
       requireSectionRange(section, offset, wanted, own.byteLength);
       return own.read(offset, wanted);
+    },
+    readInto(section, offset, target) {
+      const own = computed.get(section);
+      if (own === undefined) {
+        if (!base.has(section)) throw missingSection(section, [...computed.keys()]);
+        fillFromSection(base, section, offset, target);
+        return;
+      }
+      requireSectionRange(section, offset, target.length, own.byteLength);
+      target.set(own.read(offset, target.length));
     },
   };
 }

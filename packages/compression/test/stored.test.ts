@@ -1,6 +1,6 @@
 /** The scheme `stored`: codes of a checkpoint as they are, integer arithmetic around them. */
 import { readFileSync } from 'node:fs';
-import { type ModelBundle, verifyModel } from '@bitloom/ir';
+import { fillFromSection, type ModelBundle, verifyModel } from '@bitloom/ir';
 import { createKernels } from '@bitloom/kernels';
 import {
   bundleCheckpoint,
@@ -105,6 +105,15 @@ describe.each([
     const quantized = quantizeModel(open, 'stored');
     const { model, notes } = quantized;
     expect(logits(quantized, 'wasm')).toEqual(logits(quantized, 'reference'));
+    // Sections are filled as they are read, kept ones and rounded ones.
+    for (const { components } of model.constants) {
+      for (const section of Object.values(components)) {
+        const expected = new Uint8Array(quantized.sections.read(section));
+        const target = new Uint8Array(expected.length - 2);
+        fillFromSection(quantized.sections, section, 2, target);
+        expect(target).toEqual(expected.slice(2));
+      }
+    }
     const downs = LAYERS.map((layer) => `layers.${layer}.down.weight`);
     for (const name of downs) {
       expect(model.constants.find((one) => one.name === name)).toMatchObject({ scheme: { name: 'W8A8' } });

@@ -1,6 +1,6 @@
 /** Matrices of a GGUF file as the codes they are stored as: the same values as their floats, any range, read lazily. */
 import { dequantize } from '@bitloom/formats';
-import type { ConstantDecl } from '@bitloom/ir';
+import { type ConstantDecl, fillFromSection } from '@bitloom/ir';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bundleCheckpoint, type OpenModel } from '../src/bundle.js';
@@ -120,6 +120,9 @@ describe.each([
         fc.property(fc.nat(whole.length), fc.nat(whole.length), (a, b) => {
           const [from, to] = [Math.min(a, b), Math.max(a, b)];
           expect(open.sections.read(section, from, to - from)).toEqual(whole.slice(from, to));
+          const target = new Uint8Array(new SharedArrayBuffer(to - from));
+          fillFromSection(open.sections, section, from, target);
+          expect(new Uint8Array(target)).toEqual(whole.slice(from, to));
         }),
       );
     }
@@ -136,6 +139,11 @@ describe.each([
   it('refuses a range outside and a scale that is not finite', async () => {
     const { open } = await opened(type);
     await expectBitloomError(() => open.sections.read('embedding.weight.codes', 0, 1e6), 'section-range');
+    const room = new Uint8Array(1e6);
+    await expectBitloomError(
+      () => fillFromSection(open.sections, 'embedding.weight.codes', 0, room),
+      'section-range',
+    );
     const damaged = encodeGguf(exportGguf(randomDecoder(CONFIG, { seed: 5 }), { type }).content);
     const file = await readGguf(fromBytes(damaged));
     const tensor = file.tensors.get('blk.0.attn_k.weight');

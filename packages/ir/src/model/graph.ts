@@ -93,6 +93,11 @@ export interface SectionSource {
   byteLength(section: string): number;
   /** Bytes [offset, offset + length) of a section; a view that the caller must not write to. */
   read(section: string, offset?: number, length?: number): Uint8Array;
+  /**
+   * Fills `target` (which may lie in shared memory) from byte `offset` of a section, leaving no garbage behind. Absent
+   * where that is no better than {@link SectionSource.read}; `fillFromSection` takes either way.
+   */
+  readInto?(section: string, offset: number, target: Uint8Array): void;
 }
 
 /** A model with its bytes. `sections` of a shape-only model has none. */

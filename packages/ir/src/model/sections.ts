@@ -49,6 +49,21 @@ export function requireSectionRange(
 }
 
 /**
+ * Fills `target` from byte `offset` of a section, without a copy in between where the source can.
+ *
+ * @throws BitloomError `section-missing`, `section-range`
+ */
+export function fillFromSection(
+  sections: SectionSource,
+  section: string,
+  offset: number,
+  target: Uint8Array,
+): void {
+  if (sections.readInto === undefined) target.set(sections.read(section, offset, target.length));
+  else sections.readInto(section, offset, target);
+}
+
+/**
  * Sections from bytes in memory. Reads are views, not copies.
  *
  * @example memorySections({ 'w.codes': codes, 'w.scales': scales })

@@ -118,6 +118,12 @@ export function weightSections(weights: ReadonlyMap<string, Weights>): SectionSo
       requireSectionRange(section, offset, wanted, found.byteLength);
       return found.read(offset, wanted);
     },
+    readInto(section, offset, target) {
+      const found = find(section);
+      requireSectionRange(section, offset, target.length, found.byteLength);
+      if (found.readInto === undefined) target.set(found.read(offset, target.length));
+      else found.readInto(offset, target);
+    },
   };
 }
 

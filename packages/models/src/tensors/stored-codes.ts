@@ -10,7 +10,9 @@ import { elementCount, readBytes, type StoredTensor } from './tensor-file.js';
 export interface StoredComponent {
   readonly byteLength: number;
   /** Bytes [offset, offset + length), which lie inside of 0..byteLength. */
-  read(offset: number, length: number): Uint8Array<ArrayBuffer>;
+  read(offset: number, length: number): Uint8Array;
+  /** The same into `target`; absent where that is no better. */
+  readInto?(offset: number, target: Uint8Array): void;
 }
 
 /** A matrix as group integers. */
@@ -39,23 +41,35 @@ export function storedCodes(
   if (shape[1] % blockElements !== 0 || offset % blockElements !== 0) return undefined;
   const firstBlock = offset / blockElements;
   const blocks = elementCount(shape) / blockElements;
-  const component = ({ bytes, move }: BlockComponent): StoredComponent => ({
-    byteLength: blocks * bytes,
-    read(start, length) {
+  /** Fills `out` with whole blocks from `first` on. */
+  const move = ({ bytes, move: moveBlocks }: BlockComponent, first: number, out: Uint8Array): void => {
+    const end = first + out.length / bytes;
+    for (let block = first; block < end; block += STRIP_BLOCKS) {
+      const count = Math.min(STRIP_BLOCKS, end - block);
+      const strip = buffer.take(count * blockBytes);
+      readBytes(tensor, (firstBlock + block) * blockBytes, strip);
+      const at = (block - first) * bytes;
+      moveBlocks(strip, out.subarray(at, at + count * bytes));
+    }
+  };
+  const component = (kind: BlockComponent): StoredComponent => {
+    const { bytes } = kind;
+    const read = (start: number, length: number): Uint8Array => {
       const first = Math.floor(start / bytes);
-      const end = Math.ceil((start + length) / bytes);
-      const out = new Uint8Array((end - first) * bytes);
-      for (let block = first; block < end; block += STRIP_BLOCKS) {
-        const count = Math.min(STRIP_BLOCKS, end - block);
-        const strip = buffer.take(count * blockBytes);
-        readBytes(tensor, (firstBlock + block) * blockBytes, strip);
-        const at = (block - first) * bytes;
-        move(strip, out.subarray(at, at + count * bytes));
-      }
+      const out = new Uint8Array((Math.ceil((start + length) / bytes) - first) * bytes);
+      move(kind, first, out);
       const skip = start - first * bytes;
       return out.subarray(skip, skip + length);
-    },
-  });
+    };
+    return {
+      byteLength: blocks * bytes,
+      read,
+      readInto(start, target) {
+        if (start % bytes === 0 && target.length % bytes === 0) move(kind, start / bytes, target);
+        else target.set(read(start, target.length));
+      },
+    };
+  };
   return {
     scheme: codes.scheme,
     components: { codes: component(codes.codes), scales: component(codes.scales) },

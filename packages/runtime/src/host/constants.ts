@@ -21,6 +21,7 @@ import {
   BitloomError,
   type ConstantDecl,
   type DenseType,
+  fillFromSection,
   formatType,
   internalError,
   isGroupIntegers,
@@ -30,8 +31,8 @@ import {
 import type { Arena } from '@bitloom/kernels';
 import { type NodeIdentity, unsupportedNode } from './unsupported.js';
 
-/** Bytes read from a section at a time. */
-const PIECE_BYTES = 8 * 2 ** 20;
+/** Bytes read from a section at a time: several chunks of a container, each of which is checked as a whole. */
+const PIECE_BYTES = 2 * 2 ** 20;
 
 /** A float32 tensor, row-major. */
 export interface FloatConstant {
@@ -44,7 +45,7 @@ export interface BlockConstant {
   readonly pointer: number;
   readonly rows: number;
   readonly cols: number;
-  /** Width of the container: 4 or 8. */
+  /** Width of the container: 2, 3, 4, 5, 6 or 8. */
   readonly bits: number;
   /** Columns per scale. */
   readonly group: number;
@@ -208,7 +209,9 @@ export class ConstantStore {
     const codes = this.#section(name, 'codes', rows * codeBytes);
     const scales = this.#section(name, 'scales', rows * scaleBytes);
     const blocks = Math.max(1, Math.floor(PIECE_BYTES / Math.max(1, blockBytes)));
-    const step = blocks * ROWS16_BLOCK_ROWS;
+    const step = Math.min(rows, blocks * ROWS16_BLOCK_ROWS);
+    const codeRoom = new Uint8Array(step * codeBytes);
+    const scaleRoom = new Uint16Array((step * scaleBytes) / 2);
     for (let row = 0; row < rows; row += step) {
       const count = Math.min(step, rows - row);
       const piece = {
@@ -216,9 +219,11 @@ export class ConstantStore {
         cols,
         bits,
         groupSize,
-        codes: this.#bundle.sections.read(codes, row * codeBytes, count * codeBytes),
-        scales: asUint16(this.#bundle.sections.read(scales, row * scaleBytes, count * scaleBytes)),
+        codes: codeRoom.subarray(0, count * codeBytes),
+        scales: scaleRoom.subarray(0, (count * scaleBytes) / 2),
       };
+      fillFromSection(this.#bundle.sections, codes, row * codeBytes, piece.codes);
+      fillFromSection(this.#bundle.sections, scales, row * scaleBytes, asBytes(piece.scales));
       const at = pointer + (row / ROWS16_BLOCK_ROWS) * blockBytes;
       packRows16(piece, {}, this.#arena.u8.subarray(at, at + rows16Bytes(piece)));
     }
@@ -233,9 +238,12 @@ export class ConstantStore {
 
   #copyBytes(section: string, pointer: number, bytes: number): void {
     for (let at = 0; at < bytes; at += PIECE_BYTES) {
-      this.#arena.u8.set(
-        this.#bundle.sections.read(section, at, Math.min(PIECE_BYTES, bytes - at)),
-        pointer + at,
+      const end = Math.min(bytes, at + PIECE_BYTES);
+      fillFromSection(
+        this.#bundle.sections,
+        section,
+        at,
+        this.#arena.u8.subarray(pointer + at, pointer + end),
       );
     }
   }
@@ -297,6 +305,11 @@ function groupIntegers(name: string, type: QuantizedType, user: NodeIdentity): G
   }
   const [scale] = type.scales;
   return { rows, cols, bits: type.element.bits, groupSize: scale.block[1] === 0 ? cols : scale.block[1] };
+}
+
+/** The bytes of fp16 patterns, little-endian as on every machine that runs JavaScript today. */
+function asBytes(halves: Uint16Array): Uint8Array {
+  return new Uint8Array(halves.buffer, halves.byteOffset, halves.byteLength);
 }
 
 /** Bytes as little-endian uint16; copies only where they are misaligned. */
