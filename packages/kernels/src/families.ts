@@ -16,7 +16,8 @@ import { GROUP_PRODUCT_DIVISIONS } from './parallel/group-products.js';
 import { INTEGER_PRODUCT_DIVISIONS } from './parallel/integer-products.js';
 import { attentionKernels } from './reference/attention.js';
 import { convolutionKernels } from './reference/convolution.js';
-import { floatProductKernels, groupProductKernels } from './reference/gemm.js';
+import { floatProductKernels } from './reference/float-products.js';
+import { groupProductKernels } from './reference/gemm.js';
 import { integerProductKernels } from './reference/integer-products.js';
 import { l1NormKernels } from './reference/l1-norm.js';
 import { samplingKernels } from './reference/sampling.js';
@@ -35,6 +36,7 @@ import { emitAttention } from './wasm/attention.js';
 import { bindGroupProducts, bindL1Norms, bindVectors } from './wasm/bind.js';
 import { bindConvolutions, bindWindows, emitConvolutions, emitWindows } from './wasm/convolutions.js';
 import { emitGemmF32 } from './wasm/gemm-f32.js';
+import { bindFloatProducts } from './wasm/gemm-f32-bind.js';
 import { emitGemmGroups } from './wasm/gemm-groups.js';
 import { emitIntegerProducts } from './wasm/integer-products.js';
 import { bindIntegerProducts } from './wasm/integer-products-bind.js';
@@ -66,6 +68,7 @@ export const FAMILIES: readonly KernelFamily[] = [
     names: FLOAT_PRODUCT_KERNELS,
     reference: floatProductKernels,
     emit: emitGemmF32,
+    bind: bindFloatProducts,
     cases: FLOAT_PRODUCT_CASES,
     divisions: FLOAT_PRODUCT_DIVISIONS,
   }),

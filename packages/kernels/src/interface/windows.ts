@@ -14,7 +14,7 @@ export interface WindowKernels {
    * kernelHeight, kernelWidth, channels / groups]; filter f reads the channels of group floor(f · groups / filters).
    * `scale` float32 [filters]; `out` float32 [outHeight, outWidth, filters]. The window of output pixel (y, x) starts
    * at (y · strideHeight − padTop, x · strideWidth − padLeft) and steps by the dilation. The int32 sum must not wrap:
-   * kernelHeight · kernelWidth · channels / groups ≤ 131072. Every backend runs the reference in this version.
+   * kernelHeight · kernelWidth · channels / groups ≤ 131072. Paddings may be negative.
    */
   convolution(
     height: number,
@@ -41,8 +41,7 @@ export interface WindowKernels {
   /**
    * Pooling of int8 pixels [height, width, channels] to int8 [outHeight, outWidth, channels], windows placed as in
    * {@link Kernels.convolution}. mode {@link POOL_MAX}: the maximum; {@link POOL_MEAN}: the mean rounded to nearest
-   * even. Only pixels inside the image count; a window without any gives 0. Every backend runs the reference in this
-   * version.
+   * even. Only pixels inside the image count; a window without any gives 0.
    */
   pooling(
     height: number,
