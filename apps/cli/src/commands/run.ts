@@ -3,8 +3,9 @@
 import type { InstructionBytes, ReportTotals } from '@bitloom/ir';
 import { type GenerationStep, generateAsync, promptIds } from '@bitloom/runtime';
 import { EXIT } from '../exit-codes.js';
-import { type OpenEngine, openEngine } from '../input/engine.js';
+import { openEngine } from '../input/engine.js';
 import type { KernelsName } from '../input/kernel-names.js';
+import type { OpenEngine } from '../input/open-engine.js';
 import { bytes, quantity } from '../terminal/quantity.js';
 import type { Terminal } from '../terminal/terminal.js';
 

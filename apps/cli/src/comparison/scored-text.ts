@@ -1,6 +1,6 @@
 /** The text of `--text`, with what scoring it needs; nothing where there is none. */
 import type { OpenModel } from '@bitloom/models';
-import { requireTokenizer } from '../input/engine.js';
+import { requireTokenizer } from '../input/open-engine.js';
 import { readText } from '../input/read-text.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { announceWindows } from './announce-windows.js';
