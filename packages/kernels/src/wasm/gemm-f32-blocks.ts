@@ -14,8 +14,14 @@ export const BLOCK_OUTPUTS = 16;
 export const TILE_ROWS = 2;
 export const TILE_OUTPUTS = 4;
 
-/** Offsets of the two operands in the scratch memory; the gap keeps them from sharing sets of a cache. */
-export const FLOAT_PLACES = { right: 0, left: BLOCK_OUTPUTS * COLUMNS * 4 + 128 } as const;
+const SPARE_BYTES = TILE_ROWS * TILE_OUTPUTS * 16;
+
+/** Offsets of the parts of the scratch memory: room for the chains of a tile, and the two operands. */
+export const FLOAT_PLACES = {
+  spare: 0,
+  right: SPARE_BYTES,
+  left: SPARE_BYTES + BLOCK_OUTPUTS * COLUMNS * 4,
+} as const;
 
 /** Bytes of scratch memory that one thread needs. */
 export const FLOAT_PRODUCT_SCRATCH_BYTES = FLOAT_PLACES.left + BLOCK_ROWS * COLUMNS * 4;
