@@ -13,7 +13,18 @@ import { parseArgs } from 'node:util';
 import { table } from './lib/table.mjs';
 
 /** Benchmarks in the order of `all`, each a file of `cases/`. */
-const NAMES = ['decode', 'prefill', 'gemm', 'conv', 'shiftquant', 'norm', 'formats', 'simulate', 'compile'];
+const NAMES = [
+  'decode',
+  'prefill',
+  'gemm',
+  'conv',
+  'shiftquant',
+  'norm',
+  'formats',
+  'simulate',
+  'compile',
+  'kernels',
+];
 const BACKENDS = ['wasm', 'native'];
 const USAGE = `usage: npm run --silent bench -- NAME [--json] [--seconds S] [--threads 1,2] [--backend wasm|native]
 NAME is one of ${NAMES.join(', ')}, all`;

@@ -155,7 +155,7 @@ const KINDS = [
     kernel: 'convolutionInt8',
     view: 'i32',
     unit: 'GOPS',
-    limit: 'int',
+    limit: 'int8',
     operands: integerOperands,
     theirs: quantizedConv,
     check(got, expected, layer) {
@@ -167,7 +167,7 @@ const KINDS = [
     kernel: 'convolutionF32',
     view: 'f32',
     unit: 'GFLOPS',
-    limit: 'f32',
+    limit: 'float32',
     operands: floatOperands,
     theirs: floatConv,
     check(got, expected, layer) {

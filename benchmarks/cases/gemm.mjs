@@ -22,7 +22,7 @@ const KINDS = [
   {
     name: 'INT8',
     unit: 'GOPS',
-    limit: 'int',
+    limit: 'int8',
     operands: integerOperands,
     ours: ourIntegerProduct,
     theirs: onnxIntegerProduct,
@@ -31,7 +31,7 @@ const KINDS = [
   {
     name: 'float32',
     unit: 'GFLOPS',
-    limit: 'f32',
+    limit: 'float32',
     operands: floatOperands,
     ours: ourFloatProduct,
     theirs: onnxFloatProduct,

@@ -8,6 +8,8 @@ import { costOf, openSides, promptOf, remote, TYPES, writeModels } from '../lib/
 export const seconds = 120;
 
 const PROMPT = 512;
+/** Products of weights with this many bits. */
+const LIMITS = { q4_0: 'int4', q8_0: 'int8' };
 
 export async function cases(context) {
   await writeModels(context.log);
@@ -28,7 +30,7 @@ export async function cases(context) {
         });
         const call = ['prefill', promptOf(PROMPT)];
         const { operations } = await costOf(type);
-        const product = (await context.limits()).product('int', count);
+        const product = (await context.limits()).product(LIMITS[type], count);
         return {
           ours: Object.fromEntries(
             Object.entries(ours).map(([backend, child]) => [backend, remote(child, call, PROMPT)]),

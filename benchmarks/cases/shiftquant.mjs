@@ -95,7 +95,7 @@ function shiftCase(context, { bits, dims, threads, backend }) {
           make: (mine) => shiftProduct(mine, operands, bits, dims),
           peer: ownPeer('our float32 product', kernels, (mine) => ourFloatProduct(mine, floats, dims)),
           definition: expected,
-          limit: limits.product('int', threads),
+          limit: limits.product('int4', threads),
         },
       );
     },
@@ -119,7 +119,7 @@ function floatCase(context, { dims, threads }) {
         make: (kernels) => ourFloatProduct(kernels, operands, dims),
         peer: ort && onnxFloatProduct(ort, operands, dims, threads),
         check: (got, expected) => requireClose('gemm float32', got, expected, floatTolerance(K)),
-        limit: limits.product('f32', threads),
+        limit: limits.product('float32', threads),
       });
     },
   };
