@@ -26,6 +26,7 @@ const ROOMS = [
   'ir',
   'wasm',
   'formats',
+  'kernels-native',
   'kernels',
   'models',
   'compiler',

@@ -38,6 +38,7 @@ export const roomOrder: readonly string[] = [
   '@bitloom/ir',
   '@bitloom/wasm',
   '@bitloom/formats',
+  '@bitloom/kernels-native',
   '@bitloom/kernels',
   '@bitloom/models',
   '@bitloom/compiler',

@@ -1,0 +1,192 @@
+// gemmGroups: the product of int8 activations and group-scaled weights in rows16 blocks, see Kernels.gemmGroups of
+// @bitloom/kernels for what it computes. Lane = row of a block, so nothing is summed across lanes; sums of a group
+// are exact integers, and the float steps are one multiply and one add per group, in order: the bits do not depend
+// on the tile, which only decides how often weights are read and unpacked.
+//
+// Few tokens: weights are unpacked in registers and used at once, one pass over memory. Many tokens: see
+// gemm-panel.h. Both share the preparation here.
+#pragma once
+
+#include "containers.h"
+
+namespace {
+
+/// Tokens up to which the weights are unpacked anew for each tile.
+constexpr int64_t kFewTokens = 4;
+/// Bytes that are fetched ahead of the weights in use: further than the latency of memory, within a page or two.
+constexpr int64_t kPrefetchBytes = 2048;
+
+/// The operands of one call.
+struct GroupProduct {
+  int64_t group, M, N, K, groups, lastLength;
+  int64_t xStride, scaleStride, outStride, blockBytes, groupBytes, flags;
+  const int8_t* x;
+  const uint8_t* xScale;
+  const uint8_t* w;
+  uint8_t* out;
+
+  int64_t lengthOf(int64_t g) const { return g == groups - 1 ? lastLength : group; }
+  float* outRow(int64_t m) const { return reinterpret_cast<float*>(out + m * outStride); }
+  float tokenScale(int64_t m) const {
+    float value;
+    memcpy(&value, xScale + m * scaleStride, 4);
+    return value;
+  }
+};
+
+/// Where the accumulators of a row tile start: 0, or what is in `out`.
+template <class V>
+typename V::F startOf(const GroupProduct& p, int64_t m, int64_t n) {
+  if ((p.flags & kFlagContinue) == 0) return V::set(0.0f);
+  const int64_t left = p.N - n;
+  return left >= kBlockRows ? V::load(p.outRow(m) + n) : V::loadPart(p.outRow(m) + n, left);
+}
+
+template <class V>
+void finishTo(const GroupProduct& p, int64_t m, int64_t n, typename V::F acc) {
+  if ((p.flags & kFlagFinish) != 0) acc = V::mul(acc, V::set(p.tokenScale(m)));
+  const int64_t left = p.N - n;
+  if (left >= kBlockRows) V::store(p.outRow(m) + n, acc);
+  else V::storePart(p.outRow(m) + n, acc, left);
+}
+
+/// Activations and −bias·Σx per group, as the tiles read them.
+struct Prepared {
+  /// Four columns of one token; tokens are `stride` bytes apart.
+  const uint8_t* activations;
+  int64_t stride;
+  /// [M, groups]; null when the bias is 0.
+  const int32_t* starts;
+};
+
+/// −bias·Σ x over the padded length of each group of one token.
+template <class C>
+void groupStarts(const GroupProduct& p, int64_t m, int32_t* starts) {
+  const int8_t* x = p.x + m * p.xStride;
+  for (int64_t g = 0; g < p.groups; g++) {
+    const int64_t length = ceilDiv(p.lengthOf(g), C::stepColumns) * C::stepColumns;
+    int32_t sum = 0;
+    for (int64_t k = 0; k < length; k++) sum += x[g * p.group + k];
+    starts[g] = -C::bias * sum;
+  }
+}
+
+/// Sums of one group of one block for T tokens, and their addition to the float accumulators.
+template <class V, class C, int T>
+struct FewTokens {
+  using D = typename C::Dot;
+  static constexpr int vectors = C::stepColumns / 4;
+
+  /// One step of stepColumns columns: unpacked once, used for every token.
+  static void step(typename D::Sums* sums, const uint8_t* codes, int64_t s, const uint8_t* const* x) {
+    typename V::B unpacked[vectors];
+    C::unpack(codes, s, unpacked);
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; v++) {
+      const typename D::Weights w = D::weights(unpacked[v]);
+#pragma GCC unroll 8
+      for (int t = 0; t < T; t++) {
+        sums[t] = D::step(sums[t], w, x[t] + (s * vectors + v) * D::activationBytes);
+      }
+    }
+  }
+
+  static void group(typename V::I* totals, const uint8_t* codes, int64_t steps, const uint8_t* const* x) {
+    if constexpr (D::direct) {
+      for (int64_t s = 0; s < steps; s++) {
+        __builtin_prefetch(codes + s * kStepBytes + kPrefetchBytes);
+        step(totals, codes, s, x);
+      }
+    } else {
+      constexpr int64_t chunk = larger(1, D::stepsPerWiden / vectors);
+      int64_t s = 0;
+      // The usual chunk has a fixed length, so that it is unrolled.
+      for (; s + chunk <= steps; s += chunk) run<chunk>(totals, codes, s, chunk, x);
+      if (s < steps) run<0>(totals, codes, s, steps - s, x);
+    }
+  }
+
+  template <int64_t fixed>
+  static void run(typename V::I* totals, const uint8_t* codes, int64_t from, int64_t count, const uint8_t* const* x) {
+    typename D::Sums sums[T] = {};
+    const int64_t steps = fixed > 0 ? fixed : count;
+#pragma GCC unroll 8
+    for (int64_t s = 0; s < steps; s++) {
+      __builtin_prefetch(codes + (from + s) * kStepBytes + kPrefetchBytes);
+      step(sums, codes, from + s, x);
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < T; t++) totals[t] = D::widen(totals[t], sums[t]);
+  }
+
+  static void blocks(const GroupProduct& p, const Prepared& prepared, int64_t m) {
+    for (int64_t n = 0; n < p.N; n += kBlockRows) {
+      const uint8_t* codes = p.w + (n / kBlockRows) * p.blockBytes;
+      typename V::F acc[T];
+      for (int t = 0; t < T; t++) acc[t] = startOf<V>(p, m + t, n);
+      for (int64_t g = 0; g < p.groups; g++) {
+        const int64_t length = p.lengthOf(g);
+        const uint8_t* x[T];
+        typename V::I totals[T];
+        for (int t = 0; t < T; t++) {
+          x[t] = prepared.activations + (m + t) * prepared.stride + g * p.group / 4 * D::activationBytes;
+          totals[t] = V::setI(C::bias == 0 ? 0 : prepared.starts[(m + t) * p.groups + g]);
+        }
+        group(totals, codes, ceilDiv(length, C::stepColumns), x);
+        codes += C::codeBytes(length);
+        const typename V::F scale = V::halves(codes);
+        codes += kScaleBytes;
+        for (int t = 0; t < T; t++) acc[t] = V::add(acc[t], V::mul(V::toFloat(totals[t]), scale));
+      }
+      for (int t = 0; t < T; t++) finishTo<V>(p, m + t, n, acc[t]);
+    }
+  }
+};
+
+/// Activations for FewTokens: the int8 themselves, or laid out anew where the set wants int16.
+template <class C>
+bool prepareFew(const GroupProduct& p, Prepared& prepared) {
+  using D = typename C::Dot;
+  if (D::rawActivations) {
+    prepared.activations = reinterpret_cast<const uint8_t*>(p.x);
+    prepared.stride = p.xStride;
+  } else {
+    const int64_t fours = ceilDiv(p.K, 4);
+    prepared.stride = fours * D::activationBytes;
+    uint8_t* to = scratch<uint8_t>(kScratchActivations, p.M * prepared.stride);
+    if (to == nullptr) return false;
+    prepared.activations = to;
+    for (int64_t m = 0; m < p.M; m++) {
+      for (int64_t k = 0; k < fours; k++, to += D::activationBytes) D::prepare(to, p.x + m * p.xStride + 4 * k);
+    }
+  }
+  prepared.starts = nullptr;
+  if (C::bias == 0) return true;
+  int32_t* starts = scratch<int32_t>(kScratchSums, p.M * p.groups);
+  if (starts == nullptr) return false;
+  prepared.starts = starts;
+  for (int64_t m = 0; m < p.M; m++) groupStarts<C>(p, m, starts + m * p.groups);
+  return true;
+}
+
+template <class V, class C>
+Status productOfFew(const GroupProduct& p) {
+  Prepared prepared;
+  if (!prepareFew<C>(p, prepared)) return kNoMemory;
+  switch (p.M) {
+    case 1:
+      FewTokens<V, C, 1>::blocks(p, prepared, 0);
+      return kOk;
+    case 2:
+      FewTokens<V, C, 2>::blocks(p, prepared, 0);
+      return kOk;
+    case 3:
+      FewTokens<V, C, 3>::blocks(p, prepared, 0);
+      return kOk;
+    default:
+      FewTokens<V, C, 4>::blocks(p, prepared, 0);
+      return kOk;
+  }
+}
+
+}  // namespace

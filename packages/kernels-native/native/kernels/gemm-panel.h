@@ -1,0 +1,254 @@
+// gemmGroups for many tokens. A block of 16 rows is unpacked once for a run of whole groups that fits the first-level
+// cache, and used for all tokens, a register tile of V::panelTokens at a time. Activations are laid out per tile, so
+// that the inner loop follows two pointers. Accumulators of a block rest in scratch memory between runs.
+#pragma once
+
+#include "gemm-groups.h"
+
+namespace {
+
+/// Columns whose unpacked weights (16 rows) should fit half of a first-level cache of 32 KiB.
+constexpr int64_t kRunBytes = 16384;
+/// Bytes of activations that should stay in a second-level cache of 512 KiB, and the least tokens whatever they take.
+constexpr int64_t kTokenBytes = 262144;
+constexpr int64_t kLeastTokens = 96;
+
+template <class V, class C>
+struct Panel {
+  using D = typename C::Dot;
+  static constexpr int T = V::panelTokens;
+  static constexpr int vectors = C::stepColumns / 4;
+
+  const GroupProduct& p;
+  /// Groups unpacked together, and the most vectors (4 columns each) they make.
+  int64_t groupsPerRun, fours;
+  /// Per tile of T tokens: [four columns][token] of activationBytes.
+  uint8_t* activations;
+  int64_t foursPerToken;
+  /// [tile][group][T]
+  int32_t* starts;
+  uint8_t* weights;
+  /// [groups of a run][16]
+  float* scales;
+  /// [M][16]
+  float* sums;
+
+  static int64_t foursOf(int64_t length) { return ceilDiv(length, C::stepColumns) * vectors; }
+
+  explicit Panel(const GroupProduct& product) : p(product) {
+    const int64_t perGroup = foursOf(smaller(p.group, p.K));
+    groupsPerRun = larger(1, kRunBytes / (perGroup * D::weightBytes));
+    fours = groupsPerRun * perGroup;
+    foursPerToken = (p.groups - 1) * perGroup + foursOf(p.lastLength);
+  }
+
+  bool allocate() {
+    const int64_t tiles = ceilDiv(p.M, T);
+    activations = scratch<uint8_t>(kScratchActivations, tiles * T * foursPerToken * D::activationBytes);
+    const int64_t startCount = tiles * T * p.groups;
+    starts = scratch<int32_t>(kScratchSums, startCount);
+    weights = scratch<uint8_t>(kScratchWeights, fours * D::weightBytes);
+    const int64_t scaleCount = groupsPerRun * kBlockRows;
+    scales = scratch<float>(kScratchFloats, scaleCount + p.M * kBlockRows);
+    sums = scales + scaleCount;
+    return activations != nullptr && starts != nullptr && weights != nullptr && scales != nullptr;
+  }
+
+  int tokensOf(int64_t tile) const { return static_cast<int>(smaller(T, p.M - tile * T)); }
+
+  /// Activations and group starts of every tile.
+  void layOut() {
+    for (int64_t tile = 0; tile * T < p.M; tile++) {
+      const int tokens = tokensOf(tile);
+      uint8_t* to = activations + tile * T * foursPerToken * D::activationBytes;
+      for (int t = 0; t < tokens; t++) {
+        const int8_t* x = p.x + (tile * T + t) * p.xStride;
+        for (int64_t k = 0; k < foursPerToken; k++) {
+          uint8_t* at = to + (k * tokens + t) * D::activationBytes;
+          if (D::rawActivations) memcpy(at, x + 4 * k, 4);
+          else D::prepare(at, x + 4 * k);
+        }
+      }
+      if (C::bias == 0) continue;
+      int32_t* line = starts + tile * T * p.groups;
+      for (int t = 0; t < tokens; t++) {
+        const int8_t* x = p.x + (tile * T + t) * p.xStride;
+        for (int64_t g = 0; g < p.groups; g++) {
+          const int64_t length = foursOf(p.lengthOf(g)) * 4;
+          int32_t sum = 0;
+          for (int64_t k = 0; k < length; k++) sum += x[g * p.group + k];
+          line[g * tokens + t] = -C::bias * sum;
+        }
+      }
+    }
+  }
+
+  /// Weights and scales of groups [from, to) of a block whose group `from` starts at `codes`.
+  const uint8_t* unpackRun(const uint8_t* codes, int64_t from, int64_t to) {
+    uint8_t* out = weights;
+    for (int64_t g = from; g < to; g++) {
+      const int64_t length = p.lengthOf(g);
+      const int64_t steps = ceilDiv(length, C::stepColumns);
+      for (int64_t s = 0; s < steps; s++) {
+        typename V::B unpacked[vectors];
+        C::unpack(codes, s, unpacked);
+        for (int v = 0; v < vectors; v++, out += D::weightBytes) D::storeWeights(out, D::weights(unpacked[v]));
+      }
+      codes += C::codeBytes(length);
+      V::store(scales + (g - from) * kBlockRows, V::halves(codes));
+      codes += kScaleBytes;
+    }
+    return codes;
+  }
+
+  /// One register tile of `tokens` tokens over the groups [from, to) that are unpacked.
+  template <int tokens>
+  void tileOf(int64_t tile, int64_t from, int64_t to) {
+    const int64_t perGroup = foursOf(smaller(p.group, p.K));
+    const uint8_t* x =
+        activations + (tile * T * foursPerToken + from * perGroup * tokens) * D::activationBytes;
+    const uint8_t* w = weights;
+    const int32_t* start = starts + tile * T * p.groups + from * tokens;
+    float* acc = sums + tile * T * kBlockRows;
+    for (int64_t g = from; g < to; g++, start += tokens) {
+      const int64_t count = foursOf(p.lengthOf(g));
+      typename V::I totals[tokens];
+      for (int t = 0; t < tokens; t++) totals[t] = V::setI(C::bias == 0 ? 0 : start[t]);
+      groupOf<tokens>(totals, w, x, count);
+      w += count * D::weightBytes;
+      x += count * tokens * D::activationBytes;
+      const typename V::F scale = V::load(scales + (g - from) * kBlockRows);
+#pragma GCC unroll 16
+      for (int t = 0; t < tokens; t++) {
+        float* at = acc + t * kBlockRows;
+        V::store(at, V::add(V::load(at), V::mul(V::toFloat(totals[t]), scale)));
+      }
+    }
+  }
+
+  template <int tokens>
+  static void groupOf(typename V::I* totals, const uint8_t* w, const uint8_t* x, int64_t count) {
+    if constexpr (D::direct) {
+      for (int64_t k = 0; k < count; k++, w += D::weightBytes, x += tokens * D::activationBytes) {
+        const typename D::Weights line = D::loadWeights(w);
+#pragma GCC unroll 16
+        for (int t = 0; t < tokens; t++) totals[t] = D::step(totals[t], line, x + t * D::activationBytes);
+      }
+    } else {
+      while (count > 0) {
+        const int64_t chunk = smaller(count, D::stepsPerWiden);
+        typename D::Sums s[tokens];
+        const typename D::Weights opening = D::loadWeights(w);
+#pragma GCC unroll 16
+        for (int t = 0; t < tokens; t++) s[t] = D::first(opening, x + t * D::activationBytes);
+        w += D::weightBytes;
+        x += tokens * D::activationBytes;
+        for (int64_t k = 1; k < chunk; k++, w += D::weightBytes, x += tokens * D::activationBytes) {
+          const typename D::Weights line = D::loadWeights(w);
+#pragma GCC unroll 16
+          for (int t = 0; t < tokens; t++) s[t] = D::step(s[t], line, x + t * D::activationBytes);
+        }
+#pragma GCC unroll 16
+        for (int t = 0; t < tokens; t++) totals[t] = D::widen(totals[t], s[t]);
+        count -= chunk;
+      }
+    }
+  }
+
+  /// tileOf for a number of tokens that is known only now.
+  template <int tokens>
+  void dispatch(int count, int64_t tile, int64_t from, int64_t to) {
+    if constexpr (tokens > 1) {
+      if (count < tokens) return dispatch<tokens - 1>(count, tile, from, to);
+    }
+    tileOf<tokens>(tile, from, to);
+  }
+
+  Status run() {
+    if (!allocate()) return kNoMemory;
+    layOut();
+    for (int64_t n = 0; n < p.N; n += kBlockRows) {
+      const uint8_t* codes = p.w + (n / kBlockRows) * p.blockBytes;
+      for (int64_t m = 0; m < p.M; m++) V::store(sums + m * kBlockRows, startOf<V>(p, m, n));
+      for (int64_t from = 0; from < p.groups; from += groupsPerRun) {
+        const int64_t to = smaller(p.groups, from + groupsPerRun);
+        codes = unpackRun(codes, from, to);
+        for (int64_t tile = 0; tile * T < p.M; tile++) dispatch<T>(tokensOf(tile), tile, from, to);
+      }
+      for (int64_t m = 0; m < p.M; m++) finishTo<V>(p, m, n, V::load(sums + m * kBlockRows));
+    }
+    return kOk;
+  }
+};
+
+/// The product over no columns: nothing is added to the accumulators.
+template <class V>
+Status emptyProduct(const GroupProduct& p) {
+  for (int64_t m = 0; m < p.M; m++) {
+    for (int64_t n = 0; n < p.N; n += kBlockRows) finishTo<V>(p, m, n, startOf<V>(p, m, n));
+  }
+  return kOk;
+}
+
+template <class V, class C>
+Status productOf(GroupProduct& p, Arguments& a) {
+  const int64_t groupBytes = C::codeBytes(smaller(p.group, p.K)) + kScaleBytes;
+  p.blockBytes = p.groups == 0 ? 0 : (p.groups - 1) * groupBytes + C::codeBytes(p.lastLength) + kScaleBytes;
+  p.w = a.block(9, ceilDiv(p.N, kBlockRows) * p.blockBytes);
+  // Padding up to a whole step is read.
+  const int64_t readColumns = p.groups == 0 ? 0 : (p.groups - 1) * p.group + ceilDiv(p.lastLength, C::stepColumns) * C::stepColumns;
+  p.x = reinterpret_cast<const int8_t*>(a.place(a.whole(5), 1, 0, p.M, p.xStride, readColumns).base);
+  if (a.status() != kOk || p.M == 0 || p.N == 0) return a.status();
+  if (p.groups == 0) return emptyProduct<V>(p);
+  if (p.M <= kFewTokens) return productOfFew<V, C>(p);
+  // Tokens at a time: enough that unpacking weights costs little, few enough that their codes stay in the second-level
+  // cache while all the blocks pass.
+  constexpr int64_t tile = V::panelTokens;
+  const int64_t tokens = larger(kLeastTokens, kTokenBytes / (p.K * C::Dot::activationBytes / 4)) / tile * tile;
+  for (int64_t m = 0; m < p.M; m += tokens) {
+    GroupProduct part = p;
+    part.M = smaller(tokens, p.M - m);
+    part.x = p.x + m * p.xStride;
+    part.xScale = p.xScale + m * p.scaleStride;
+    part.out = p.out + m * p.outStride;
+    // A short rest goes the same way as the others: it is not the last tokens that decide the speed.
+    const Status status = Panel<V, C>(part).run();
+    if (status != kOk) return status;
+  }
+  return kOk;
+}
+
+/// Arguments: bits, group, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags.
+template <class V>
+Status gemmGroups(const Call& call) {
+  Arguments a(call);
+  GroupProduct p;
+  const int64_t bits = a.size(0);
+  p.M = a.size(2);
+  p.N = a.size(3);
+  p.K = a.size(4);
+  // A group of any number past K, infinity too, is one group.
+  const bool whole = a.number(1) >= static_cast<double>(p.K);
+  p.group = whole ? larger(1, p.K) : a.size(1);
+  if (p.group < 1 || (!whole && p.group % 8 != 0) || p.group > 65536) a.refuse(kBadArgument);
+  if (a.status() != kOk) return a.status();
+  p.groups = ceilDiv(p.K, p.group);
+  p.lastLength = p.K - (p.groups - 1) * p.group;
+  p.xStride = a.whole(6);
+  p.scaleStride = a.whole(8);
+  p.outStride = a.whole(11);
+  p.flags = a.size(12);
+  const bool finish = (p.flags & kFlagFinish) != 0 && p.N > 0;
+  p.xScale = a.place(a.whole(7), 1, 0, finish ? p.M : 0, p.scaleStride, 4).base;
+  p.out = a.place(a.whole(10), 1, 0, p.M, p.outStride, p.N * 4).base;
+  switch (bits) {
+    case 4:
+      return productOf<V, ContainerU4<V>>(p, a);
+    case 8:
+      return productOf<V, ContainerS8<V>>(p, a);
+    default:
+      return kBadArgument;
+  }
+}
+
+}  // namespace

@@ -1,0 +1,140 @@
+#include "pool.h"
+
+#include <signal.h>
+
+#include <chrono>
+#include <system_error>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr uint32_t kCountMask = 255;
+/// How long an idle worker looks for work before it sleeps: longer than the gap between two kernels.
+constexpr auto kWorkerSpin = std::chrono::microseconds(60);
+/// How long the caller looks for the end of shares that others have begun.
+constexpr auto kCallerSpin = std::chrono::microseconds(40);
+
+void relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
+
+/// Polls `ready` for about `limit`; true as soon as it holds. The second half of the time is offered to other threads
+/// of this core.
+template <class Ready>
+bool spin(Clock::duration limit, Ready ready) {
+  for (int i = 0; i < 32; i++) {
+    if (ready()) return true;
+    relax();
+  }
+  const Clock::time_point start = Clock::now();
+  for (;;) {
+    for (int i = 0; i < 16; i++) {
+      if (ready()) return true;
+      relax();
+    }
+    const Clock::duration spent = Clock::now() - start;
+    if (spent > limit) return false;
+    if (spent > limit / 2) std::this_thread::yield();
+  }
+}
+
+}  // namespace
+
+Pool::Pool(int workers) {
+  threads_.reserve(static_cast<size_t>(workers));
+  // Signals belong to the threads of Node: a new thread inherits a mask of all of them.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    for (int i = 0; i < workers; i++) threads_.emplace_back([this] { work(); });
+  } catch (const std::system_error&) {
+    // The work is done by fewer.
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Pool::close() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stop_.store(true);
+  }
+  work_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+int Pool::take() {
+  uint32_t tickets = tickets_.load(std::memory_order_acquire);
+  while ((tickets & kCountMask) != 0) {
+    if (tickets_.compare_exchange_weak(tickets, tickets - 1, std::memory_order_acq_rel)) {
+      return static_cast<int>(tickets & kCountMask) - 1;
+    }
+  }
+  return -1;
+}
+
+void Pool::runShare(int share) {
+  const Call call{first_.arguments + share * kArguments, first_.memory, first_.bytes};
+  const Status status = kernel_(call);
+  if (status != kOk) status_.store(status, std::memory_order_relaxed);
+}
+
+void Pool::work() {
+  const auto ready = [this] {
+    return (tickets_.load(std::memory_order_acquire) & kCountMask) != 0 || stop_.load(std::memory_order_relaxed);
+  };
+  while (!stop_.load()) {
+    for (int share = take(); share >= 0; share = take()) {
+      runShare(share);
+      finished_.fetch_add(1);
+      if (callerWaits_.load()) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        done_.notify_one();
+      }
+    }
+    if (spin(kWorkerSpin, ready)) continue;
+    std::unique_lock<std::mutex> lock(mutex_);
+    sleepers_.fetch_add(1);
+    work_.wait(lock, ready);
+    sleepers_.fetch_sub(1);
+  }
+}
+
+Status Pool::run(Kernel kernel, const Call& first, int shares) {
+  kernel_ = kernel;
+  first_ = first;
+  status_.store(kOk, std::memory_order_relaxed);
+  finished_.store(0, std::memory_order_relaxed);
+  generation_ = (generation_ + 1) & 0xffffff;
+  tickets_.store(generation_ << 8 | static_cast<uint32_t>(shares));
+  if (sleepers_.load() > 0) {
+    // Taken and left at once: a worker between its last look and its sleep holds it.
+    { const std::lock_guard<std::mutex> lock(mutex_); }
+    work_.notify_all();
+  }
+  for (int share = take(); share >= 0; share = take()) {
+    runShare(share);
+    finished_.fetch_add(1);
+  }
+  awaitAll(static_cast<uint32_t>(shares));
+  return static_cast<Status>(status_.load(std::memory_order_relaxed));
+}
+
+void Pool::awaitAll(uint32_t shares) {
+  const auto finished = [this, shares] { return finished_.load() == shares; };
+  if (spin(kCallerSpin, finished)) return;
+  std::unique_lock<std::mutex> lock(mutex_);
+  callerWaits_.store(true);
+  done_.wait(lock, finished);
+  callerWaits_.store(false);
+}

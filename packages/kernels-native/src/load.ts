@@ -1,0 +1,49 @@
+/**
+ * Finds and loads the addon, or says why there is none. No import of a Node module stands here, so that a bundle for
+ * browsers may hold this file: there it finds nothing. Node keeps a loaded addon, so loading again costs little.
+ */
+import { isNativeAddon, type NativeAddon } from './addon.js';
+
+/** From `src` and from `dist` alike. */
+const ADDON_PATH = '../build/bitloom-kernels.node';
+
+/** Whether native kernels can be used, and why not. */
+export type NativeStatus =
+  | { readonly available: true; readonly isas: readonly string[] }
+  | { readonly available: false; readonly reason: string };
+
+type Found = { readonly addon: NativeAddon } | { readonly reason: string };
+
+function find(): Found {
+  if (typeof process !== 'object' || typeof process.getBuiltinModule !== 'function') {
+    return { reason: 'this is not Node.js 20.16 or newer' };
+  }
+  if (process.env.BITLOOM_NATIVE === '0') return { reason: 'BITLOOM_NATIVE=0 turns it off' };
+  const { existsSync } = process.getBuiltinModule('node:fs');
+  const { createRequire } = process.getBuiltinModule('node:module');
+  const path = new URL(ADDON_PATH, import.meta.url);
+  if (path.protocol !== 'file:' || !existsSync(path)) {
+    return { reason: 'the addon was not built: a C++ compiler was missing or failed when it was installed' };
+  }
+  try {
+    const module: unknown = createRequire(import.meta.url)(ADDON_PATH);
+    return isNativeAddon(module) ? { addon: module } : { reason: 'the addon is of another version' };
+  } catch (error) {
+    // Built for another machine, or a library that it needs is missing.
+    return { reason: error instanceof Error ? error.message.split('\n')[0] : String(error) };
+  }
+}
+
+/** The addon, or undefined where it is absent or turned off with `BITLOOM_NATIVE=0`. Never throws or prints. */
+export function loadNative(): NativeAddon | undefined {
+  const found = find();
+  return 'addon' in found ? found.addon : undefined;
+}
+
+/** Whether {@link loadNative} finds the addon, and why not. */
+export function nativeStatus(): NativeStatus {
+  const found = find();
+  return 'addon' in found
+    ? { available: true, isas: found.addon.isas }
+    : { available: false, reason: found.reason };
+}

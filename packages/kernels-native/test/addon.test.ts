@@ -1,0 +1,254 @@
+/**
+ * The addon by itself: it loads, refuses what is wrong with a status in place of a crash, runs jobs on its threads,
+ * and is silent where it is absent. What the kernels compute is checked by the conformance suite of
+ * `@bitloom/kernels`, on every instruction set.
+ */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, test } from 'vitest';
+import {
+  checkNative,
+  loadNative,
+  NATIVE_ARGUMENTS,
+  NATIVE_BLOCK_WORDS,
+  NATIVE_BYTES_WORD,
+  NATIVE_MAX_SHARES,
+  type NativeAddon,
+  type NativeIsa,
+  nativeStatus,
+} from '../src/index.js';
+
+const BYTES = 1 << 20;
+/** Where operands lie: after the argument block. */
+const DATA = 1 << 16;
+
+/** A memory, its argument block and an open handle. */
+function open(addon: NativeAddon, threads: number, isa?: NativeIsa) {
+  const memory = new Uint8Array(new SharedArrayBuffer(BYTES));
+  const args = new Float64Array(memory.buffer, 64, NATIVE_BLOCK_WORDS);
+  args[NATIVE_BYTES_WORD] = BYTES;
+  const handle = addon.open({ memory, args, threads, isa });
+  const call = (name: string, values: readonly number[]): number => {
+    args.set(values);
+    return handle.call(addon.names.indexOf(name));
+  };
+  return { memory, args, handle, call, floats: new Float32Array(memory.buffer) };
+}
+
+const addon = loadNative();
+
+test('absent or present, it says so and nothing else', () => {
+  const status = nativeStatus();
+  expect(status.available).toBe(addon !== undefined);
+  if (!status.available) expect(status.reason).not.toBe('');
+});
+
+test('a build without a compiler ends well and says why in one line', () => {
+  const script = fileURLToPath(new URL('../build-addon.mjs', import.meta.url));
+  // In a checkout the install script leaves the build to the repository.
+  const installed = spawnSync(process.execPath, [script, '--install'], { encoding: 'utf8' });
+  expect([installed.status, installed.stdout, installed.stderr]).toEqual([0, '', '']);
+});
+
+describe.skipIf(addon === undefined)('the addon', () => {
+  const native = addon as NativeAddon;
+
+  test('names kernels and the sets this machine runs, the plain one last', () => {
+    expect(native.names).toContain('gemmGroups');
+    expect(new Set(native.names).size).toBe(native.names.length);
+    expect(native.isas.at(-1)).toBe('plain');
+  });
+
+  test('BITLOOM_NATIVE=0 turns it off', () => {
+    const before = process.env.BITLOOM_NATIVE;
+    process.env.BITLOOM_NATIVE = '0';
+    try {
+      expect(loadNative()).toBeUndefined();
+      expect(nativeStatus()).toEqual({ available: false, reason: 'BITLOOM_NATIVE=0 turns it off' });
+    } finally {
+      if (before === undefined) delete process.env.BITLOOM_NATIVE;
+      else process.env.BITLOOM_NATIVE = before;
+    }
+  });
+
+  test.each(native?.isas ?? [])('%s computes', (isa) => {
+    const { handle, call, floats } = open(native, 1, isa);
+    expect(handle.isa).toBe(isa);
+    for (let i = 0; i < 21; i += 1) floats[DATA / 4 + i] = i - 10;
+    expect(call('add', [1, 3, 7, DATA, 0, 28, DATA, 0, 28, DATA + 4096, 0, 28])).toBe(0);
+    expect([...floats.subarray(DATA / 4 + 1024, DATA / 4 + 1024 + 22)]).toEqual([
+      ...Array.from({ length: 21 }, (_, i) => 2 * (i - 10)),
+      0,
+    ]);
+    handle.close();
+  });
+
+  const NORM = [1, 4, 64, DATA, 0, 256, DATA + 4096, DATA + 8192, 0, 256, 1e-5];
+  test.each([
+    ['a pointer past the end', 3, BYTES - 16, 3],
+    ['a pointer before the start', 3, -4, 3],
+    ['a stride that leaves the memory', 5, BYTES, 3],
+    ['a stride that leaves the memory downwards', 5, -DATA, 3],
+    ['a size that leaves the memory', 1, 2 ** 31, 3],
+    ['a size past any memory', 2, 2 ** 45, 2],
+    ['a number that is not whole', 1, 1.5, 2],
+    ['a negative size', 1, -1, 2],
+    ['NaN', 3, Number.NaN, 2],
+    ['infinity', 5, Number.POSITIVE_INFINITY, 2],
+  ])('%s is a status, and nothing is written', (_what, at, value, expected) => {
+    for (const isa of native.isas) {
+      const { handle, call, memory } = open(native, 1, isa);
+      const values = [...NORM];
+      values[at] = value;
+      memory.fill(7, DATA);
+      expect(call('rmsNorm', values)).toBe(expected);
+      expect(memory.subarray(DATA).every((byte) => byte === 7)).toBe(true);
+      handle.close();
+    }
+  });
+
+  test('wrong arguments of every kernel are statuses', () => {
+    for (const isa of native.isas) {
+      const { handle, args, memory } = open(native, 1, isa);
+      for (const wrong of [-1, 0.5, Number.NaN, 2 ** 45, -(2 ** 45), BYTES - 3]) {
+        for (let kernel = 0; kernel < native.names.length; kernel += 1) {
+          for (let at = 0; at < 21; at += 1) {
+            args.fill(0, 0, NATIVE_BYTES_WORD);
+            args.fill(8, 0, 4);
+            args[at] = wrong;
+            const status = handle.call(kernel);
+            expect([0, 2, 3], `${native.names[kernel]} ${at} ${wrong}`).toContain(status);
+          }
+        }
+      }
+      expect(memory.length).toBe(BYTES);
+      handle.close();
+    }
+  });
+
+  test('ids of a look-up are checked', () => {
+    const { handle, call, memory } = open(native, 1);
+    new Int32Array(memory.buffer)[DATA / 4] = 1 << 30;
+    expect(call('embedF32', [1, 8, DATA, DATA + 64, 32, DATA + 4096, 32])).toBe(3);
+    handle.close();
+  });
+
+  test('unknown kernels and too many shares are statuses', () => {
+    const { handle } = open(native, 1);
+    expect(handle.call(native.names.length)).toBe(1);
+    expect(handle.call(-1)).toBe(1);
+    expect(handle.run(0, NATIVE_MAX_SHARES + 1)).toBe(2);
+    expect(handle.run(0, 0)).toBe(0);
+    handle.close();
+  });
+
+  test('wrong options throw', () => {
+    const memory = new Uint8Array(new SharedArrayBuffer(BYTES));
+    const args = new Float64Array(memory.buffer, 64, NATIVE_BLOCK_WORDS);
+    const wrong = [
+      { memory, args: new Float64Array(NATIVE_BLOCK_WORDS), threads: 1 },
+      { memory, args: args.subarray(1), threads: 1 },
+      { memory, args, threads: 0 },
+      { memory, args, threads: 65 },
+      { memory, args, threads: 1, isa: 'neon' as NativeIsa },
+    ];
+    for (const options of wrong) expect(() => native.open(options)).toThrow(TypeError);
+  });
+
+  test('closing twice is closing once, and later calls answer', () => {
+    const { handle, call } = open(native, 2);
+    handle.close();
+    handle.close();
+    expect(call('add', [0, 0, 0])).toBe(5);
+    expect(handle.run(0, 1)).toBe(5);
+  });
+
+  test.each([1, 2, 3])('10000 jobs on %i threads', (threads) => {
+    const { handle, args, floats } = open(native, threads);
+    expect(handle.threads).toBe(threads);
+    const add = native.names.indexOf('add');
+    const shares = 8;
+    for (let share = 0; share < shares; share += 1) {
+      // Each share adds 1 to its own 16 numbers.
+      const at = DATA + share * 64;
+      args.set([1, 1, 16, at, 0, 0, DATA + 4096, 0, 0, at, 0, 0], share * NATIVE_ARGUMENTS);
+    }
+    floats.fill(1, DATA / 4 + 1024, DATA / 4 + 1040);
+    for (let job = 0; job < 10_000; job += 1) {
+      if (handle.run(add, shares) !== 0) throw new Error('a job failed');
+    }
+    expect(floats.subarray(DATA / 4, DATA / 4 + shares * 16).every((value) => value === 10_000)).toBe(true);
+    handle.close();
+  });
+
+  test('a share that fails is the answer of the job, the others are done', () => {
+    const { handle, args, floats } = open(native, 2);
+    for (let share = 0; share < 8; share += 1) {
+      const at = share === 5 ? BYTES : DATA + share * 64;
+      args.set([1, 1, 16, DATA + 4096, 0, 0, DATA + 4096, 0, 0, at, 0, 0], share * NATIVE_ARGUMENTS);
+    }
+    floats.fill(1, DATA / 4 + 1024, DATA / 4 + 1040);
+    expect(handle.run(native.names.indexOf('add'), 8)).toBe(3);
+    for (const share of [0, 4, 6, 7]) expect(floats[DATA / 4 + share * 16]).toBe(2);
+    handle.close();
+  });
+
+  test('a worker may end with threads still open', async () => {
+    const source = `
+      const { workerData, parentPort } = require('node:worker_threads');
+      const addon = require(workerData.path);
+      const memory = new Uint8Array(new SharedArrayBuffer(1 << 20));
+      const args = new Float64Array(memory.buffer, 64, workerData.words);
+      const handle = addon.open({ memory, args, threads: 3 });
+      parentPort.postMessage(handle.threads);
+      if (workerData.hang) setInterval(() => handle, 1000);
+    `;
+    const path = fileURLToPath(new URL('../build/bitloom-kernels.node', import.meta.url));
+    for (const hang of [false, true]) {
+      const worker = new Worker(source, {
+        eval: true,
+        workerData: { path, words: NATIVE_BLOCK_WORDS, hang },
+      });
+      expect(await new Promise((resolve) => worker.once('message', resolve))).toBe(3);
+      if (hang) await worker.terminate();
+      else expect(await new Promise((resolve) => worker.once('exit', resolve))).toBe(0);
+    }
+  });
+
+  test('an open handle does not keep the process alive', () => {
+    const path = fileURLToPath(new URL('../build/bitloom-kernels.node', import.meta.url));
+    const source = `
+      const addon = require(${JSON.stringify(path)});
+      const memory = new Uint8Array(new SharedArrayBuffer(1 << 20));
+      const args = new Float64Array(memory.buffer, 64, ${NATIVE_BLOCK_WORDS});
+      globalThis.handle = addon.open({ memory, args, threads: 4 });
+      if (process.argv[1] === 'exit') process.exit(3);
+    `;
+    const run = (...rest: string[]) =>
+      spawnSync(process.execPath, ['-e', source, ...rest], { encoding: 'utf8', timeout: 20_000 });
+    expect(run().status).toBe(0);
+    expect(run('exit').status).toBe(3);
+  });
+
+  test('limits are positive, and refuse what they do not know', () => {
+    for (const kind of ['int4', 'int8', 'int16', 'float32'] as const) {
+      expect(native.limits.peak(kind, 1)).toBeGreaterThan(0);
+    }
+    for (const threads of [1, 2]) expect(native.limits.read(1 << 20, threads, 1)).toBeGreaterThan(0);
+    expect(() => native.limits.read(0, 1, 1)).toThrow(TypeError);
+  });
+});
+
+test('statuses are errors with codes', () => {
+  expect(() => checkNative(0, 'add')).not.toThrow();
+  for (const [status, code] of [
+    [1, 'internal'],
+    [2, 'native-argument'],
+    [3, 'native-outside'],
+    [4, 'native-memory'],
+    [5, 'native-closed'],
+  ] as const) {
+    expect(() => checkNative(status, 'add')).toThrow(expect.objectContaining({ code, where: 'add' }));
+  }
+});
