@@ -16,11 +16,14 @@ import {
 
 /** A canonical matrix with codes and scales that depend on their position. */
 function matrix(rows: number, cols: number, bits: number, groupSize: number, seed = 1): CanonicalMatrix {
-  const max = 2 ** (bits - 1) - 1;
-  const codes = Int8Array.from({ length: rows * cols }, (_, i) => ((i * 7919 + seed) % (2 * max + 1)) - max);
+  // Both ends of the range: checkpoints of others have the lowest code, and negative scales.
+  const codes = Int8Array.from(
+    { length: rows * cols },
+    (_, i) => ((i * 7919 + seed) % 2 ** bits) - 2 ** (bits - 1),
+  );
   const scales = Uint16Array.from(
     { length: rows * Math.ceil(cols / groupSize) },
-    (_, i) => 0x3000 + ((i * 31 + seed) % 999),
+    (_, i) => (i % 3 === 0 ? 0xb000 : 0x3000) + ((i * 31 + seed) % 999),
   );
   return packCanonical({ rows, cols, bits, groupSize, codes, scales });
 }
@@ -35,33 +38,64 @@ const layouts = fc
   })
   .filter(({ cols, groupSize }) => groupSize % 8 === 0 || groupSize >= cols);
 
+/** The stored code of (lane r, column k of the group) from the bytes of a group, bit by bit as the contract says. */
+function storedCode(container: number, bytes: Uint8Array, r: number, k: number): number {
+  const byteAt = (step: number): number => bytes[step * 64 + r * 4 + (k % 4)];
+  const quad = Math.floor(k / 4);
+  const unit = Math.floor(k / 32);
+  switch (container) {
+    case 2:
+      return ((byteAt(Math.floor(k / 16)) >> (2 * (quad % 4))) & 3) - 2;
+    case 3: {
+      const low = (byteAt(unit * 3 + Math.floor((k % 32) / 16)) >> (2 * (quad % 4))) & 3;
+      return (low | (((byteAt(unit * 3 + 2) >> (quad % 8)) & 1) << 2)) - 4;
+    }
+    case 4:
+      return ((byteAt(Math.floor(k / 8)) >> (4 * (quad % 2))) & 15) - 8;
+    case 5: {
+      const low = (byteAt(unit * 5 + Math.floor((k % 32) / 8)) >> (4 * (quad % 2))) & 15;
+      return (low | (((byteAt(unit * 5 + 4) >> (quad % 8)) & 1) << 4)) - 16;
+    }
+    case 6: {
+      const half = Math.floor(k / 16);
+      const low = (byteAt(half * 3 + Math.floor((k % 16) / 8)) >> (4 * (quad % 2))) & 15;
+      return (low | (((byteAt(half * 3 + 2) >> (2 * (quad % 4))) & 3) << 4)) - 32;
+    }
+    default:
+      return (byteAt(quad) << 24) >> 24;
+  }
+}
+
+const UNIT_COLUMNS: Readonly<Record<number, number>> = { 2: 16, 3: 32, 4: 8, 5: 32, 6: 16, 8: 4 };
+
 it('puts every code and scale where the layout says', () => {
   fc.assert(
-    fc.property(layouts, ({ rows, cols, bits, groupSize, seed }) => {
+    fc.property(layouts, fc.nat(6), ({ rows, cols, bits, groupSize, seed }, wider) => {
       const source = matrix(rows, cols, bits, groupSize, seed);
       const { codes, scales } = unpackCanonical(source);
-      const bytes = packRows16(source);
-      const container = rows16ContainerBits(bits);
-      expect(bytes.length).toBe(rows16Bytes(source));
+      const container = rows16ContainerBits(Math.min(8, bits + wider));
+      const bytes = packRows16(source, { containerBits: container });
+      expect(bytes.length).toBe(rows16Bytes({ rows, cols, bits: container, groupSize }));
       const groups = Math.ceil(cols / groupSize);
-      const step = container === 4 ? 8 : 4;
+      const unit = UNIT_COLUMNS[container];
       let at = 0;
       for (let block = 0; block < Math.ceil(rows / 16); block += 1) {
-        expect(at).toBe(block * rows16BlockBytes(bits, cols, groupSize));
+        expect(at).toBe(block * rows16BlockBytes(container, cols, groupSize));
         for (let group = 0; group < groups; group += 1) {
           const length = Math.min(groupSize, cols - group * groupSize);
-          for (let k0 = 0; k0 < length; k0 += step, at += 64) {
-            for (let r = 0; r < 16; r += 1) {
-              for (let j = 0; j < step; j += 1) {
-                const row = block * 16 + r;
-                const k = k0 + j;
-                const expected = row < rows && k < length ? codes[row * cols + group * groupSize + k] : 0;
-                const byte = bytes[at + r * 4 + (j % 4)];
-                const got = container === 8 ? (byte << 24) >> 24 : (j < 4 ? byte & 15 : byte >> 4) - 8;
-                expect(got).toBe(expected);
+          const padded = Math.ceil(length / unit) * unit;
+          const groupBytes = bytes.subarray(at, at + padded * container * 2);
+          for (let r = 0; r < 16; r += 1) {
+            const row = block * 16 + r;
+            for (let k = 0; k < padded; k += 1) {
+              const expected = row < rows && k < length ? codes[row * cols + group * groupSize + k] : 0;
+              // Compared without the expensive matcher: there are many codes.
+              if (storedCode(container, groupBytes, r, k) !== expected) {
+                expect.fail(`row ${row}, group ${group}, column ${k}: not ${expected}`);
               }
             }
           }
+          at += groupBytes.length;
           for (let r = 0; r < 16; r += 1, at += 2) {
             const row = block * 16 + r;
             expect(bytes[at] + bytes[at + 1] * 256).toBe(row < rows ? scales[row * groups + group] : 0);
@@ -78,8 +112,21 @@ it('is inverted by unpackRows16', () => {
     fc.property(layouts, ({ rows, cols, bits, groupSize, seed }) => {
       const source = matrix(rows, cols, bits, groupSize, seed);
       expect(unpackRows16(packRows16(source), source)).toEqual(source);
+      const wide = { containerBits: 8 } as const;
+      expect(unpackRows16(packRows16(source, wide), source, wide)).toEqual(source);
     }),
   );
+});
+
+it('takes sources and targets of any alignment', () => {
+  const source = matrix(20, 44, 5, 8);
+  const expected = packRows16(source);
+  const shifted = new Uint8Array(source.codes.length + 1).subarray(1);
+  shifted.set(source.codes);
+  const out = new Uint8Array(expected.length + 3).subarray(3);
+  expect(packRows16({ ...source, codes: shifted }, {}, out)).toBe(out);
+  expect(out).toEqual(expected);
+  expect(unpackRows16(out, source)).toEqual(source);
 });
 
 it('lays out a part as if it were the whole', () => {
@@ -98,7 +145,12 @@ it('lays out a part as if it were the whole', () => {
 
 it('names itself and reads its name', () => {
   expect(rows16LayoutId(8, 32)).toBe('rows16.s8.g32');
-  expect(rows16LayoutId(3, 128)).toBe('rows16.u4.g128');
+  expect([2, 3, 4, 5, 6, 7, 8].map((bits) => rows16LayoutId(bits, 128))).toEqual(
+    ['u2', 'u3', 'u4', 'u5', 'u6', 's8', 's8'].map((name) => `rows16.${name}.g128`),
+  );
+  expect(parseRows16LayoutId('rows16.u5.g64')).toEqual({ containerBits: 5, groupSize: 64 });
+  expect(parseRows16LayoutId('rows16.u8.g64')).toBeUndefined();
+  expect(parseRows16LayoutId('rows16.s4.g64')).toBeUndefined();
   expect(parseRows16LayoutId('rows16.u4.g128')).toEqual({ containerBits: 4, groupSize: 128 });
   expect(parseRows16LayoutId('rows16.u4.g0')).toBeUndefined();
   expect(parseRows16LayoutId('canonical')).toBeUndefined();
@@ -115,6 +167,9 @@ it('refuses what it cannot hold', () => {
   };
   expect(code(() => packRows16(matrix(16, 40, 4, 20)))).toBe('format-group-size');
   expect(code(() => packRows16(matrix(16, 40, 4, 40)))).toBe('nothing');
+  expect(code(() => packRows16(matrix(16, 40, 4, 8), { containerBits: 3 }))).toBe('format-shape');
+  for (const bits of [1, 2.5, 9, Number.NaN])
+    expect(code(() => rows16ContainerBits(bits))).toBe('format-shape');
   expect(code(() => packRows16(matrix(16, 40, 4, 8), { rowEnd: 17 }))).toBe('format-range');
   expect(code(() => packRows16(matrix(16, 40, 4, 8), {}, new Uint8Array(3)))).toBe('format-length');
   expect(code(() => unpackRows16(new Uint8Array(3), { rows: 1, cols: 1, bits: 4, groupSize: 8 }))).toBe(

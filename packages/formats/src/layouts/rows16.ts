@@ -2,19 +2,16 @@
  * The layout `rows16`: how group integers lie in memory for the kernels and for a device, which use the same bytes.
  *
  * A matrix [rows, cols] becomes blocks of 16 rows (rows past the end hold zero codes and zero scales). One block is
- * contiguous: for each group in order its codes, then 16 fp16 scales (32 bytes, one per row).
- * - `s8` container (5 to 8 bits): the group's columns are padded to a multiple of 4 with code 0; each step of 4
- *   columns is 64 bytes, byte r·4 + j = signed code of row r, column k + j.
- * - `u4` container (2 to 4 bits): padded to a multiple of 8; each step of 8 columns is 64 bytes, byte r·4 + j has
- *   code + 8 of (row r, column k + j) in its low nibble and of column k + 4 + j in its high nibble.
+ * contiguous: for each group in order its codes, then 16 fp16 scales (32 bytes, one per row; finite, of either sign).
+ * The codes of a group are whole units of a container (`rows16-container.ts` has their bytes); the group is padded to
+ * a whole unit with code 0.
  *
- * So 32-bit lane r of a step belongs to row r: a product needs no horizontal sums, and the same bytes serve vectors
- * of 128, 256 and 512 bits. The layout is a pure permutation with padding: {@link unpackRows16} loses nothing.
+ * 32-bit lane r of a step belongs to row r: a product needs no horizontal sums, and the same bytes serve vectors of 128,
+ * 256 and 512 bits. The layout is a pure permutation with padding: {@link unpackRows16} loses nothing.
  */
 import { BitloomError } from '@bitloom/ir';
 import { checkCanonical } from '../scaled/group-integers.js';
 import { packBitStream } from './bit-stream.js';
-import { unpackNarrow } from './codes.js';
 import {
   type CanonicalMatrix,
   canonicalRowBytes,
@@ -23,46 +20,50 @@ import {
   type GroupShape,
   groupsPerRow,
 } from './group-shape.js';
+import {
+  ROWS16_CONTAINERS,
+  type Rows16Container,
+  type Rows16ContainerBits,
+  rows16Container,
+} from './rows16-container.js';
+import { everyByte, packUnits, readQuads, unpackUnits } from './rows16-quads.js';
+import { packWordRows, type WordRows } from './rows16-words.js';
 
 /** Rows of one block. */
 export const ROWS16_BLOCK_ROWS = 16;
-const STEP_BYTES = 64;
 const SCALE_BYTES = 32;
+/** 32-bit words of one step, and 16-bit words of the scales of a group. */
+const LANES = 16;
 
-/** Width of a stored code and the columns of one 64-byte step. */
-interface Container {
-  readonly name: 'u4' | 's8';
-  readonly bits: 4 | 8;
-  readonly stepColumns: 8 | 4;
-}
-
-const U4: Container = { name: 'u4', bits: 4, stepColumns: 8 };
-const S8: Container = { name: 's8', bits: 8, stepColumns: 4 };
-
-/** The container of codes of `bits` bits: 4 for 2 to 4, 8 for 5 to 8. It is also `bits` of the kernel `gemmGroups`. */
-export function rows16ContainerBits(bits: number): 4 | 8 {
-  return containerOf(bits).bits;
-}
-
-function containerOf(bits: number): Container {
-  return bits <= 4 ? U4 : S8;
+/**
+ * The width of the container of codes of `bits` bits: the same, and 8 for 7. It is also `bits` of the kernel
+ * `gemmGroups`.
+ *
+ * @throws BitloomError `format-shape` unless bits is an integer from 2 to 8.
+ */
+export function rows16ContainerBits(bits: number): Rows16ContainerBits {
+  return rows16Container(bits).bits;
 }
 
 /** Layout id, e.g. `rows16.u4.g32`. The group size is part of it; the number of bits of the codes is not. */
 export function rows16LayoutId(bits: number, groupSize: number): string {
-  return `rows16.${containerOf(bits).name}.g${groupSize}`;
+  return `rows16.${rows16Container(bits).name}.g${groupSize}`;
 }
 
 /** Container and group size named by a layout id, or undefined when it is not of this family. */
-export function parseRows16LayoutId(id: string): { containerBits: 4 | 8; groupSize: number } | undefined {
-  const match = /^rows16\.(u4|s8)\.g([1-9][0-9]{0,14})$/.exec(id);
-  if (match === null) return undefined;
-  return { containerBits: match[1] === 'u4' ? 4 : 8, groupSize: Number(match[2]) };
+export function parseRows16LayoutId(
+  id: string,
+): { containerBits: Rows16ContainerBits; groupSize: number } | undefined {
+  const match = /^rows16\.([us][2-8])\.g([1-9][0-9]{0,14})$/.exec(id);
+  const found = match === null ? undefined : ROWS16_CONTAINERS.find(({ name }) => name === match[1]);
+  if (match === null || found === undefined) return undefined;
+  return { containerBits: found.bits, groupSize: Number(match[2]) };
 }
 
 /** Bytes of one group of `length` columns in a block of 16 rows, scales included. */
 export function rows16GroupBytes(bits: number, length: number): number {
-  return Math.ceil(length / containerOf(bits).stepColumns) * STEP_BYTES + SCALE_BYTES;
+  const { unitColumns, unitBytes } = rows16Container(bits);
+  return Math.ceil(length / unitColumns) * unitBytes + SCALE_BYTES;
 }
 
 /** Bytes of one block of 16 rows over `cols` columns. Block b of a matrix starts at b times this. */
@@ -73,7 +74,7 @@ export function rows16BlockBytes(bits: number, cols: number, groupSize: number):
   return (groups - 1) * rows16GroupBytes(bits, groupSize) + rows16GroupBytes(bits, last);
 }
 
-/** Bytes of a whole matrix in this layout. */
+/** Bytes of a whole matrix in this layout. `bits` may be those of a wider container to lay the codes out in. */
 export function rows16Bytes(shape: GroupShape): number {
   return (
     Math.ceil(shape.rows / ROWS16_BLOCK_ROWS) * rows16BlockBytes(shape.bits, shape.cols, shape.groupSize)
@@ -106,6 +107,30 @@ export interface Rows16Range {
   readonly groupEnd?: number;
 }
 
+/** What to lay out, and in which container. */
+export interface Rows16Options extends Rows16Range {
+  /** A container of at least the width of the codes; by default the one of {@link rows16ContainerBits}. */
+  readonly containerBits?: Rows16ContainerBits;
+}
+
+/**
+ * The container that options ask for.
+ *
+ * @throws BitloomError `format-shape` when it is narrower than the codes.
+ */
+function chosenContainer(bits: number, containerBits: number = bits): Rows16Container {
+  if (containerBits < bits) {
+    throw new BitloomError({
+      code: 'format-shape',
+      message: 'the container is narrower than the codes',
+      where: 'containerBits',
+      expected: `at least ${bits} bits`,
+      got: String(containerBits),
+    });
+  }
+  return rows16Container(containerBits);
+}
+
 /**
  * Transforms a canonical matrix, or a part of it, to `rows16`. A part is laid out as if it were the whole matrix,
  * so a tile is a run of whole kernel blocks wherever it is cut.
@@ -115,63 +140,126 @@ export interface Rows16Range {
  */
 export function packRows16(
   matrix: CanonicalMatrix,
-  range: Rows16Range = {},
+  options: Rows16Options = {},
   out?: Uint8Array<ArrayBufferLike>,
 ): Uint8Array<ArrayBufferLike> {
   checkCanonical(matrix);
   checkRows16(matrix);
   const { cols, bits, groupSize, codes, scales } = matrix;
+  const container = chosenContainer(bits, options.containerBits);
   const groups = groupsPerRow(matrix);
-  const part = resolveRange(range, matrix.rows, groups);
+  const part = resolveRange(options, matrix.rows, groups);
   const partCols = Math.min(cols, part.groupEnd * groupSize) - Math.min(cols, part.groupStart * groupSize);
-  const bytes = rows16Bytes({ rows: part.rowEnd - part.rowStart, cols: partCols, bits, groupSize });
-  const target = out ?? new Uint8Array(bytes);
-  checkLength('rows16 bytes', target.length, bytes);
+  const rows = part.rowEnd - part.rowStart;
+  const bytes = rows16Bytes({ rows, cols: partCols, bits: container.bits, groupSize });
+  const given = out ?? new Uint8Array(bytes);
+  checkLength('rows16 bytes', given.length, bytes);
+  if (bytes === 0) return given;
 
-  const container = containerOf(bits);
+  // Words need their alignment; a target that has not got it receives a copy.
+  const target = given.byteOffset % 4 === 0 ? given : new Uint8Array(bytes);
+  const words = new Int32Array(target.buffer, target.byteOffset, bytes / 4);
+  const halves = new Uint16Array(target.buffer, target.byteOffset, bytes / 2);
   const rowBytes = canonicalRowBytes(matrix);
-  // Codes of one row of one group, padded with zeros to whole steps.
-  const line = new Int8Array(Math.ceil(Math.min(groupSize, cols) / 8) * 8);
-  let at = 0;
-  for (let block = part.rowStart; block < part.rowEnd; block += ROWS16_BLOCK_ROWS) {
-    for (let group = part.groupStart; group < part.groupEnd; group += 1) {
-      const start = group * groupSize;
-      const length = Math.min(groupSize, cols - start);
-      const scaleAt = at + rows16GroupBytes(bits, length) - SCALE_BYTES;
-      for (let r = 0; r < ROWS16_BLOCK_ROWS; r += 1) {
-        const row = block + r;
-        if (row < part.rowEnd) {
-          unpackNarrow(codes, row * rowBytes, bits, start, length, line, 0);
-          line.fill(0, length);
-        } else {
-          line.fill(0);
-        }
-        if (container === U4) storeNibbles(line, length, target, at + r * 4);
-        else storeBytes(line, length, target, at + r * 4);
-        const scale = row < part.rowEnd ? scales[row * groups + group] : 0;
-        target[scaleAt + r * 2] = scale & 255;
-        target[scaleAt + r * 2 + 1] = scale >> 8;
+  const wordRows = container.bits === bits ? inWords(matrix, part) : undefined;
+  if (wordRows !== undefined) {
+    packWordRows(wordRows, words, halves);
+    if (target !== given) given.set(target);
+    return given;
+  }
+  const blockBytes = rows16BlockBytes(container.bits, partCols, groupSize);
+  const groupBytes = rows16GroupBytes(container.bits, Math.min(groupSize, partCols));
+  const line = new Line(container, bits, Math.min(groupSize, partCols));
+  const partGroups = part.groupEnd - part.groupStart;
+  for (let block = 0, at = 0; block < rows; block += ROWS16_BLOCK_ROWS, at += blockBytes) {
+    for (let r = 0; r < ROWS16_BLOCK_ROWS; r += 1) {
+      const row = part.rowStart + block + r;
+      const isReal = row < part.rowEnd;
+      for (let i = 0; i < partGroups; i += 1) {
+        const group = part.groupStart + i;
+        const start = group * groupSize;
+        const length = Math.min(groupSize, cols - start);
+        const units = isReal ? line.read(codes, row * rowBytes, start, length) : line.clear(length);
+        const word = (at + i * groupBytes) / 4;
+        packUnits(container, line.quads, 0, units, words, word + r);
+        const scaleAt = 2 * word + (units * container.unitBytes) / 2;
+        halves[scaleAt + r] = isReal ? scales[row * groups + group] : 0;
       }
-      at = scaleAt + SCALE_BYTES;
     }
   }
-  return target;
+  if (target !== given) given.set(target);
+  return given;
 }
 
-function storeNibbles(
-  line: Int8Array,
-  length: number,
-  target: Uint8Array<ArrayBufferLike>,
-  at: number,
-): void {
-  for (let k = 0, to = at; k < length; k += 8, to += STEP_BYTES) {
-    for (let j = 0; j < 4; j += 1) target[to + j] = (line[k + j] + 8) | ((line[k + 4 + j] + 8) << 4);
+/** The part in words, where its rows and groups are whole ones. */
+function inWords(matrix: CanonicalMatrix, part: Required<Rows16Range>): WordRows | undefined {
+  const { cols, bits, groupSize, codes, scales } = matrix;
+  if ((bits !== 4 && bits !== 8) || codes.byteOffset % 4 !== 0) return undefined;
+  const wordColumns = 32 / bits;
+  const lastColumns = cols - (groupsPerRow(matrix) - 1) * groupSize;
+  if (cols % wordColumns !== 0 || (groupSize % wordColumns !== 0 && groupSize < cols)) return undefined;
+  return {
+    ...part,
+    bits,
+    codes: new Int32Array(codes.buffer, codes.byteOffset, codes.length / 4),
+    rowWords: cols / wordColumns,
+    scales,
+    rowGroups: groupsPerRow(matrix),
+    groupWords: Math.min(groupSize, cols) / wordColumns,
+    lastWords: lastColumns / wordColumns,
+  };
+}
+
+/** The stored quads of one group of one row. */
+class Line {
+  readonly quads: Int32Array;
+  readonly #bits: number;
+  readonly #unitColumns: number;
+  /** stored = ((raw bits ^ flip) + lift) ^ sign, in every byte; no byte carries into the next. */
+  readonly #flip: number;
+  readonly #lift: number;
+  readonly #sign: number;
+  readonly #isPlain: boolean;
+
+  constructor(container: Rows16Container, bits: number, length: number) {
+    const unitQuads = container.unitColumns / 4;
+    this.quads = new Int32Array(Math.ceil(length / container.unitColumns) * unitQuads);
+    this.#bits = bits;
+    this.#unitColumns = container.unitColumns;
+    const half = 2 ** (bits - 1);
+    this.#flip = everyByte(half);
+    this.#lift = everyByte(2 ** (container.bits - 1) - half);
+    this.#sign = container.offset === 0 ? everyByte(128) : 0;
+    this.#isPlain = this.#lift === 0 && this.#flip === this.#sign;
   }
-}
 
-function storeBytes(line: Int8Array, length: number, target: Uint8Array<ArrayBufferLike>, at: number): void {
-  for (let k = 0, to = at; k < length; k += 4, to += STEP_BYTES) {
-    for (let j = 0; j < 4; j += 1) target[to + j] = line[k + j];
+  /** Fills `quads` with a group and its padding; returns the number of units. */
+  read(codes: Uint8Array, rowStart: number, start: number, length: number): number {
+    const { quads } = this;
+    const units = Math.ceil(length / this.#unitColumns);
+    const count = (units * this.#unitColumns) / 4;
+    quads.fill(0, length >> 2, count);
+    readQuads(codes, rowStart, this.#bits, start, length, quads, 0);
+    this.#store(count);
+    return units;
+  }
+
+  /** Fills `quads` with code 0. */
+  clear(length: number): number {
+    const units = Math.ceil(length / this.#unitColumns);
+    const count = (units * this.#unitColumns) / 4;
+    this.quads.fill(0, 0, count);
+    this.#store(count);
+    return units;
+  }
+
+  #store(count: number): void {
+    if (this.#isPlain) return;
+    const { quads } = this;
+    const flip = this.#flip;
+    const lift = this.#lift;
+    const sign = this.#sign;
+    for (let i = 0; i < count; i += 1) quads[i] = ((quads[i] ^ flip) + lift) ^ sign;
   }
 }
 
@@ -181,32 +269,39 @@ function storeBytes(line: Int8Array, length: number, target: Uint8Array<ArrayBuf
  *
  * @throws BitloomError `format-shape`, `format-length`, `format-group-size`.
  */
-export function unpackRows16(bytes: Uint8Array<ArrayBufferLike>, shape: GroupShape): CanonicalMatrix {
+export function unpackRows16(
+  bytes: Uint8Array<ArrayBufferLike>,
+  shape: GroupShape,
+  options: Pick<Rows16Options, 'containerBits'> = {},
+): CanonicalMatrix {
   checkRows16(shape);
   const { rows, cols, bits, groupSize } = shape;
-  checkLength('rows16 bytes', bytes.length, rows16Bytes(shape));
-  const container = containerOf(bits);
+  const container = chosenContainer(bits, options.containerBits);
+  checkLength('rows16 bytes', bytes.length, rows16Bytes({ ...shape, bits: container.bits }));
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const words = new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
+  const halves = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.length / 2);
   const groups = groupsPerRow(shape);
   const codes = new Int8Array(rows * cols);
   const scales = new Uint16Array(rows * groups);
+  const quads = new Int32Array(
+    (Math.ceil(Math.min(groupSize, cols) / container.unitColumns) * container.unitColumns) / 4,
+  );
+  const stored = new Uint8Array(quads.buffer);
   let at = 0;
   for (let block = 0; block < rows; block += ROWS16_BLOCK_ROWS) {
     for (let group = 0; group < groups; group += 1) {
       const start = group * groupSize;
       const length = Math.min(groupSize, cols - start);
-      const scaleAt = at + rows16GroupBytes(bits, length) - SCALE_BYTES;
+      const units = Math.ceil(length / container.unitColumns);
+      const scaleAt = at * 2 + (units * container.unitBytes) / 2;
       for (let row = block; row < Math.min(rows, block + ROWS16_BLOCK_ROWS); row += 1) {
-        const lane = at + (row - block) * 4;
-        for (let k = 0; k < length; k += 1) {
-          const step = Math.floor(k / container.stepColumns) * STEP_BYTES;
-          const byte = bytes[lane + step + (k % 4)];
-          codes[row * cols + start + k] =
-            container === S8 ? (byte << 24) >> 24 : (k % 8 < 4 ? byte & 15 : byte >> 4) - 8;
-        }
-        const scale = scaleAt + (row - block) * 2;
-        scales[row * groups + group] = bytes[scale] | (bytes[scale + 1] << 8);
+        unpackUnits(container, words, at + row - block, units, quads, 0);
+        const to = row * cols + start;
+        for (let k = 0; k < length; k += 1) codes[to + k] = stored[k] - container.offset;
+        scales[row * groups + group] = halves[scaleAt + row - block];
       }
-      at = scaleAt + SCALE_BYTES;
+      at = scaleAt / 2 + LANES / 2;
     }
   }
   return { rows, cols, bits, groupSize, codes: packBitStream(codes, shape), scales };
