@@ -4,8 +4,8 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { quantizeModel } from '@bitloom/compression';
-import type { ModelBundle } from '@bitloom/ir';
-import { createKernels, type KernelOptions, type Kernels } from '@bitloom/kernels';
+import { BitloomError, type ModelBundle } from '@bitloom/ir';
+import { Arena, createKernels, type KernelOptions, type Kernels } from '@bitloom/kernels';
 import { type DecoderConfig, randomDecoder } from '@bitloom/models';
 import { openModel } from '@bitloom/models/node';
 import { createHostEngine, loadHostModel } from '@bitloom/runtime';
@@ -87,6 +87,9 @@ const SETTINGS: readonly Setting[] = [
   { backend: 'reference', threads: 1, chunks: [13] },
 ];
 
+/** One memory, or as many as it takes. */
+type Memory = Kernels | (() => Kernels);
+
 const opened: Kernels[] = [];
 afterAll(() => {
   for (const kernels of opened) kernels.close();
@@ -111,7 +114,7 @@ function scripts(vocabulary: number): readonly (readonly number[])[] {
 }
 
 /** Bits of the watched sequence after its prompt and after each step, alone. */
-function runAlone(bundle: ModelBundle, kernels: Kernels, chunk: number): Int32Array[] {
+function runAlone(bundle: ModelBundle, kernels: Memory, chunk: number): Int32Array[] {
   const engine = createHostEngine(bundle, { kernels, chunk, capacity: 64 });
   const script = scripts(engine.vocabularySize)[WATCHED];
   const prompt = script.slice(0, LENGTHS[WATCHED]);
@@ -122,8 +125,8 @@ function runAlone(bundle: ModelBundle, kernels: Kernels, chunk: number): Int32Ar
 }
 
 /** The same in a batch of eight; some sequences join later, so that prompts run beside single tokens. */
-function runTogether(bundle: ModelBundle, kernels: Kernels, chunk: number): Int32Array[] {
-  const host = loadHostModel(bundle, { kernels, chunk, capacity: 64 });
+function runTogether(bundle: ModelBundle, kernels: Memory, chunk: number): Int32Array[] {
+  const host = loadHostModel(bundle, { kernels, chunk, capacity: 64, sequences: LENGTHS.length });
   const engines = LENGTHS.map(() => host.open());
   const all = scripts(host.vocabularySize);
   const out: Int32Array[] = [];
@@ -160,6 +163,33 @@ describe.each(MODELS)('%s', (name, open) => {
       for (const chunk of setting.chunks) {
         expect(runAlone(bundle, kernels, chunk), `${what}, alone in ${chunk}`).toEqual(expected);
         expect(runTogether(bundle, kernels, chunk), `${what}, together in ${chunk}`).toEqual(expected);
+      }
+    }
+  });
+
+  test.each(SCHEMES)('%s gives it over several memories too', async (scheme) => {
+    const raw = await open();
+    const bundle = scheme === 'f32' ? raw : quantizeModel(raw, scheme);
+    const kernels = createKernels({ threads: 2 });
+    opened.push(kernels);
+    const own = kernels.arena.used;
+    const expected = runAlone(bundle, kernels, 16);
+    // The smallest memories that hold the largest part of the model make it go through most of them.
+    for (let bytes = 2 ** 17; ; bytes *= 1.25) {
+      const made: Kernels[] = [];
+      const small = (): Kernels => {
+        const next = createKernels({ threads: 2, arena: new Arena({ maxBytes: own + bytes }) });
+        made.push(next);
+        return next;
+      };
+      try {
+        expect(runTogether(bundle, small, 16)).toEqual(expected);
+        expect(made.length).toBeGreaterThan(1);
+        break;
+      } catch (error) {
+        if (!(error instanceof BitloomError && error.code === 'host-layer-too-large')) throw error;
+      } finally {
+        for (const next of made) next.close();
       }
     }
   });

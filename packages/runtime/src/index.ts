@@ -25,7 +25,14 @@ export { promptIds, type TextTokenizer } from './generation/prompt.js';
 export { createStopFilter, type StopFilter } from './generation/stop-strings.js';
 export type { BatchEntry } from './host/batch.js';
 export { type ContextLimit, contextLimit } from './host/context-limit.js';
-export { createHostEngine, type HostModel, type HostOptions, loadHostModel } from './host/host-model.js';
+export {
+  createHostEngine,
+  type HostModel,
+  type HostOptions,
+  loadHostModel,
+  type MemoryReport,
+  type MemoryUse,
+} from './host/host-model.js';
 export { philox, uniform } from './sampling/random.js';
 export {
   createSampler,

@@ -38,6 +38,26 @@ export interface HostOptions {
   readonly sequences?: number;
 }
 
+/** Bytes that a loaded model takes of one memory. */
+export interface MemoryUse {
+  /** Constants, with the padding between them. */
+  readonly weights: number;
+  /** What a pass computes in. Pages that no call has touched are not resident. */
+  readonly workspace: number;
+  /** Keys and values of the sequences, for their whole capacity; the same holds for their pages. */
+  readonly caches: number;
+  readonly total: number;
+}
+
+/** Bytes that a loaded model takes, over all its memories. */
+export interface MemoryReport extends MemoryUse {
+  readonly cachesPerSequence: number;
+  /** Sequences that have caches: those that are open, and closed ones whose caches wait for the next. */
+  readonly sequences: number;
+  /** Each memory, in the order of the layers; `free` is what anybody may still allocate in it. */
+  readonly memories: readonly (MemoryUse & { readonly free: number })[];
+}
+
 /** Weights on the host, ready for sequences. */
 export interface HostModel {
   readonly model: Model;
@@ -61,6 +81,8 @@ export interface HostModel {
    *   is then as before the call.
    */
   step(batch: readonly BatchEntry[]): Float32Array[];
+  /** What the model takes at present. */
+  memory(): MemoryReport;
   /** Releases the weights, once the last sequence is closed. */
   close(): void;
 }
@@ -190,8 +212,7 @@ class LoadedModel implements HostModel {
 
   open(): Engine {
     if (!this.#isOpen) throw modelClosed(this.model);
-    const caches =
-      this.#spare.pop() ?? this.#shards.map((shard, i) => shard.allocateCaches(this.#cacheBytes[i]));
+    const caches = this.#spare.pop() ?? this.#allocateCaches();
     const sequence = newSequence(caches);
     const engine = new HostEngine(this.#interpreter, sequence, () => {
       this.#spare.push(caches);
@@ -213,10 +234,43 @@ class LoadedModel implements HostModel {
     return batch.map((_, i) => logits.subarray(i * vocabularySize, (i + 1) * vocabularySize));
   }
 
+  memory(): MemoryReport {
+    const perSequence = this.#cacheBytes.reduce((a, b) => a + b, 0);
+    const sequences = this.#openSequences + this.#spare.length;
+    const memories = this.#shards.map(({ weightBytes, workspaceBytes, kernels }, i) => {
+      const caches = sequences * this.#cacheBytes[i];
+      const total = weightBytes + workspaceBytes + caches;
+      const free = Math.max(0, kernels.arena.maxBytes - kernels.arena.used);
+      return { weights: weightBytes, workspace: workspaceBytes, caches, total, free };
+    });
+    const sum = (part: 'weights' | 'workspace' | 'caches' | 'total'): number =>
+      memories.reduce((bytes, memory) => bytes + memory[part], 0);
+    return {
+      weights: sum('weights'),
+      workspace: sum('workspace'),
+      caches: sum('caches'),
+      total: sum('total'),
+      cachesPerSequence: perSequence,
+      sequences,
+      memories,
+    };
+  }
+
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#releaseWhenUnused();
+  }
+
+  /** In all memories or in none. @throws BitloomError `arena-full` */
+  #allocateCaches(): readonly number[] {
+    const rollbacks = this.#shards.map((shard) => shard.checkpoint());
+    try {
+      return this.#shards.map((shard, i) => shard.allocateCaches(this.#cacheBytes[i]));
+    } catch (error) {
+      for (const rollback of rollbacks) rollback();
+      throw error;
+    }
   }
 
   #releaseWhenUnused(): void {

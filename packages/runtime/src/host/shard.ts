@@ -49,6 +49,16 @@ export class Shard {
     return pointer;
   }
 
+  /** Remembers what is allocated; calling the result gives back what was allocated since. */
+  checkpoint(): () => void {
+    const { arena } = this.kernels;
+    const [mark, end] = [arena.mark(), this.#end];
+    return () => {
+      arena.release(mark);
+      this.#end = end;
+    };
+  }
+
   /** Gives everything back. Memory of somebody else may lie above; then it stays until they release below it. */
   release(): void {
     const { arena } = this.kernels;
