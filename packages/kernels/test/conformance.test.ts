@@ -1,8 +1,8 @@
 /** One suite over the backends: every kernel, ragged sizes, strides, broadcasts and special values, bit for bit. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FLAG_CONTINUE, FLAG_FINISH, ROPE_HALF, ROPE_INTERLEAVED } from '../src/index.js';
-import { type Case, conforms, expectSame, makeBench, type Operands } from './harness.js';
+import { ROPE_HALF, ROPE_INTERLEAVED } from '../src/index.js';
+import { conforms, expectSame, makeBench, type Operands } from './harness.js';
 
 const bench = makeBench();
 
@@ -170,157 +170,7 @@ describe('vector kernels', () => {
   });
 });
 
-describe('weight products', () => {
-  interface GemmShape {
-    bits: 4 | 8;
-    group: number;
-    M: number;
-    N: number;
-    K: number;
-    flags: number;
-    gap: number;
-  }
-  const prepare: Case<GemmShape> = (o, { bits, group, M, N, K, flags, gap }) => {
-    const xR = Math.ceil(K / 8) * 8 + gap;
-    const x = o.codes(M * xR + 8, gap);
-    const xScale = o.scales(M * 2 + 1);
-    const w = o.weights(bits, N, K, group);
-    const outR = (N + gap) * 4;
-    const out = o.floats(M * (N + gap) + 1, gap % 3);
-    return (k) => k.gemmGroups(bits, group, M, N, K, x, xR, xScale, gap === 3 ? 0 : 8, w, out, outR, flags);
-  };
-
-  it('gemmGroups', () => {
-    const bits = fc.constantFrom(4 as const, 8 as const);
-    const shapes = fc
-      .record({
-        bits,
-        group: fc.constantFrom(8, 16, 32, 64, 128, 999),
-        M: fc.integer({ min: 0, max: 9 }),
-        N: fc.integer({ min: 0, max: 50 }),
-        K: columns,
-        flags: fc.integer({ min: 0, max: 3 }),
-        gap: fc.integer({ min: 0, max: 4 }),
-      })
-      .filter(({ group, K }) => group !== 999 || K < 999);
-    const listed: GemmShape[] = [];
-    for (const width of [4, 8] as const) {
-      for (const M of [1, 2, 3, 4, 5]) {
-        for (const K of [1, 2, 3, 17, 172, 260]) {
-          listed.push({ bits: width, group: 32, M, N: 33, K, flags: FLAG_FINISH, gap: 0 });
-        }
-      }
-      listed.push({ bits: width, group: 64, M: 3, N: 16, K: 64, flags: 0, gap: 1 });
-      listed.push({ bits: width, group: 172, M: 3, N: 20, K: 172, flags: 3, gap: 0 });
-    }
-    conforms(bench, prepare, listed, shapes, { runs: 80 });
-  });
-
-  it('gemmGroups over groups longer than one piece, and over K longer than one chunk', () => {
-    for (const bits of [4, 8] as const) {
-      const listed: GemmShape[] = [
-        { bits, group: 100000, M: 5, N: 3, K: 9001, flags: FLAG_FINISH, gap: 0 },
-        { bits, group: 520, M: 3, N: 17, K: 1300, flags: FLAG_FINISH | FLAG_CONTINUE, gap: 0 },
-        { bits, group: 64, M: 6, N: 2, K: 16384 * 2 + 100, flags: FLAG_FINISH, gap: 0 },
-        { bits, group: 24, M: 1, N: 2, K: 20000, flags: FLAG_CONTINUE, gap: 0 },
-      ];
-      conforms(bench, prepare, listed, fc.constantFrom(...listed.slice(1, 2)), {
-        runs: 1,
-        flavours: ['plain'],
-      });
-    }
-  });
-
-  it('gemmGroups at the extremes of the codes: no sum overflows on the way', () => {
-    for (const bits of [4, 8] as const) {
-      for (const [group, K] of [
-        [256, 512],
-        [4096, 4096],
-        [65536, 65536],
-      ]) {
-        expectSame(bench, 7, 'plain', (o) => {
-          const x = o.block(K);
-          o.arena.i8.fill(127, x, x + K);
-          const w = o.weights(bits, 16, K, group);
-          // All codes at their extremes: +max in even rows, −max in odd ones; the scales stay as they are.
-          const groups = K / group;
-          const groupBytes = (group / (bits === 4 ? 8 : 4)) * 64;
-          for (let g = 0; g < groups; g += 1) {
-            for (let i = 0; i < groupBytes; i += 1) {
-              const odd = ((i >> 2) & 1) === 1;
-              const byte = bits === 4 ? (odd ? 0x11 : 0xff) : odd ? 0x81 : 0x7f;
-              o.arena.u8[w + g * (groupBytes + 32) + i] = byte;
-            }
-          }
-          const out = o.floats(16);
-          const scale = o.scales(1);
-          return (k) => k.gemmGroups(bits, group, 1, 16, K, x, K, scale, 0, w, out, 64, FLAG_FINISH);
-        });
-      }
-    }
-  });
-
-  it('gemmGroups split over whole groups gives the bits of the whole', () => {
-    const { arena, reference } = bench;
-    fc.assert(
-      fc.property(
-        fc.constantFrom(4 as const, 8 as const),
-        fc.integer({ min: 1, max: 6 }),
-        fc.integer({ min: 1, max: 5 }),
-        fc.integer({ min: 1, max: 250 }),
-        (bits, M, cut, K) => {
-          const group = 16;
-          const first = cut * group;
-          if (first >= K) return;
-          const mark = arena.mark();
-          expectSame(bench, K, 'plain', (o) => {
-            const N = 16;
-            const xR = Math.ceil(K / 8) * 8;
-            const x = o.codes(M * xR);
-            const xScale = o.scales(M);
-            const w = o.weights(bits, N, K, group);
-            const out = o.block(M * N * 4);
-            const firstBytes = cut * ((group / (bits === 4 ? 8 : 4)) * 64 + 32);
-            return (k) => {
-              if (k !== reference) {
-                k.gemmGroups(bits, group, M, N, first, x, xR, xScale, 4, w, out, 64, 0);
-                k.gemmGroups(
-                  bits,
-                  group,
-                  M,
-                  N,
-                  K - first,
-                  x + first,
-                  xR,
-                  xScale,
-                  4,
-                  w + firstBytes,
-                  out,
-                  64,
-                  3,
-                );
-              } else {
-                k.gemmGroups(bits, group, M, N, K, x, xR, xScale, 4, w, out, 64, FLAG_FINISH);
-              }
-            };
-          });
-          arena.release(mark);
-        },
-      ),
-    );
-  });
-
-  it('gemmGroups refuses widths and groups it cannot do, on every backend', () => {
-    for (const k of [bench.reference, ...bench.candidates.map(({ kernels }) => kernels)]) {
-      const call = (bits: number, group: number, K: number) => () =>
-        k.gemmGroups(bits, group, 1, 1, K, 64, 64, 64, 0, 64, 64, 4, 0);
-      expect(call(5, 32, 64)).toThrow(/kernel|container/);
-      expect(call(4, 20, 64)).toThrow(/groups of this length/);
-      expect(call(4, 0, 64)).toThrow(/groups of this length/);
-      expect(call(8, 70000, 70000)).toThrow(/groups of this length/);
-    }
-  });
-
+describe('float products', () => {
   it('gemmF32 within its tolerance', () => {
     const shapes = fc.record({
       M: fc.integer({ min: 0, max: 5 }),

@@ -13,15 +13,16 @@ export interface GroupProductKernels {
   /**
    * out[m, n] = Σ over groups of int32 dot(x[m], w[n]) · weight scale, then · xScale[m].
    *
-   * `x` int8 [M, K] with row stride xR ≥ K rounded up to 8; the bytes between K and that multiple must be
-   * readable, their values do not matter (the weights there are 0). `w` rows16 blocks (`rows16.s8` for bits = 8,
-   * `rows16.u4` for bits = 4, see `@bitloom/formats`), scales finite, of either sign. `xScale` float32, one each
-   * xScaleR bytes (0: the same for all). `out` float32 [M, N], row stride outR; only N columns are written.
+   * `x` int8 [M, K] with row stride xR. The bytes between K and K rounded up to 32 must be readable after every row;
+   * their values do not matter (the weights there are 0). `w` rows16 blocks in the container of `bits` (2, 3, 4, 5, 6 or
+   * 8, see `rows16ContainerBits` of `@bitloom/formats`), codes of the whole range of the container, scales finite, of
+   * either sign. `xScale` float32, one each xScaleR bytes (0: the same for all). `out` float32 [M, N], row stride outR;
+   * only N columns are written.
    * acc starts at 0, or at out when flags has {@link FLAG_CONTINUE}; per group in order
    * acc = acc + f32(int32 sum)·scale; out = acc, or acc·xScale[m] when flags has {@link FLAG_FINISH}. Splitting K
    * over whole groups therefore gives the same bits.
    *
-   * @throws BitloomError `kernel-bits` unless bits is 4 or 8; `kernel-group` unless group is a multiple of 8, or
+   * @throws BitloomError `kernel-bits` unless bits is the width of a container; `kernel-group` unless group is a multiple of 8, or
    *   at least K, and min(group, K) ≤ {@link MAX_GROUP_LENGTH}.
    */
   gemmGroups(

@@ -2,22 +2,26 @@
  * Reference of the two weight products: `gemmGroups` over int8 activations and rows16 weight blocks, and
  * `gemmF32`. The rows16 layout itself is defined in `@bitloom/formats`; here it is read code by code.
  */
-import { decodeFp16 } from '@bitloom/formats';
+import {
+  decodeFp16,
+  ROWS16_BLOCK_ROWS,
+  ROWS16_CONTAINERS,
+  ROWS16_STEP_BYTES,
+  type Rows16Container,
+  rows16BlockBytes,
+  rows16Container,
+  rows16GroupBytes,
+} from '@bitloom/formats';
 import { BitloomError } from '@bitloom/ir';
 import type { Arena } from '../arena.js';
-import type { FloatProductKernels } from '../interface/float-products.js';
 import {
   FLAG_CONTINUE,
   FLAG_FINISH,
   type GroupProductKernels,
   MAX_GROUP_LENGTH,
 } from '../interface/group-products.js';
-import { sum16 } from './float.js';
 
 const f = Math.fround;
-const BLOCK_ROWS = 16;
-/** One step of the layout: 4 bytes for each of the 16 rows. */
-const STEP_BYTES = 64;
 const SCALE_BYTES = 32;
 
 /**
@@ -26,13 +30,13 @@ const SCALE_BYTES = 32;
  * @throws BitloomError `kernel-bits`, `kernel-group`.
  */
 export function checkGroups(bits: number, group: number, K: number): void {
-  if (bits !== 4 && bits !== 8) {
+  if (!ROWS16_CONTAINERS.some((container) => container.bits === bits)) {
     throw new BitloomError({
       code: 'kernel-bits',
       message: 'gemmGroups has no container of this width',
-      expected: '4 or 8 bits',
+      expected: `${ROWS16_CONTAINERS.map((container) => container.bits).join(', ')} bits`,
       got: String(bits),
-      hint: 'pack 2 and 3 bits into the 4-bit container, 5 to 7 bits into the 8-bit container',
+      hint: 'codes of 7 bits lie in the container of 8 bits: see rows16ContainerBits',
     });
   }
   if (!(group >= 1) || (group % 8 !== 0 && group < K) || Math.min(group, K) > MAX_GROUP_LENGTH) {
@@ -46,59 +50,52 @@ export function checkGroups(bits: number, group: number, K: number): void {
   }
 }
 
-/** Bytes of the codes of one group of `length` columns in a block of 16 rows. */
-export function groupCodeBytes(bits: number, length: number): number {
-  return Math.ceil(length / (bits === 4 ? 8 : 4)) * STEP_BYTES;
-}
-
 export function groupProductKernels(arena: Arena): GroupProductKernels {
-  /** The signed code of row r (of 16), column k of the group whose codes start at `codes`. */
-  function codeAt(bits: number, codes: number, r: number, k: number): number {
-    if (bits === 8) return arena.i8[codes + Math.floor(k / 4) * STEP_BYTES + r * 4 + (k % 4)];
-    const byte = arena.u8[codes + Math.floor(k / 8) * STEP_BYTES + r * 4 + (k % 4)];
-    return (k % 8 < 4 ? byte & 15 : byte >> 4) - 8;
+  /** The signed code of lane r (of 16), column k of the group whose codes start at `codes`. */
+  function codeAt(container: Rows16Container, codes: number, r: number, k: number): number {
+    const { planes, offset, unitColumns, unitBytes } = container;
+    const quad = Math.floor((k % unitColumns) / 4);
+    let stored = 0;
+    let plane = codes + Math.floor(k / unitColumns) * unitBytes;
+    for (const { bits, shift } of planes) {
+      const bit = quad * bits;
+      const byte = arena.u8[plane + Math.floor(bit / 8) * ROWS16_STEP_BYTES + r * 4 + (k % 4)];
+      stored |= ((byte >> (bit % 8)) & (2 ** bits - 1)) << shift;
+      plane += ((unitColumns * bits) / 32) * ROWS16_STEP_BYTES;
+    }
+    return offset === 0 ? (stored << 24) >> 24 : stored - offset;
   }
 
   return {
     gemmGroups(bits, group, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags) {
       checkGroups(bits, group, K);
       const { f32, i8, u16 } = arena;
+      const container = rows16Container(bits);
       const groups = Math.ceil(K / group);
-      const lastLength = K - (groups - 1) * group;
-      const groupBytes = groupCodeBytes(bits, Math.min(group, K)) + SCALE_BYTES;
-      const blockBytes =
-        groups === 0 ? 0 : (groups - 1) * groupBytes + groupCodeBytes(bits, lastLength) + SCALE_BYTES;
-      for (let m = 0; m < M; m += 1) {
-        for (let n = 0; n < N; n += 1) {
-          const block = w + Math.floor(n / BLOCK_ROWS) * blockBytes;
-          const r = n % BLOCK_ROWS;
+      const groupBytes = rows16GroupBytes(bits, Math.min(group, K));
+      const blockBytes = rows16BlockBytes(bits, K, group);
+      const weights = new Int8Array(K);
+      const scales = new Float64Array(groups);
+      for (let n = 0; n < N; n += 1) {
+        const block = w + Math.floor(n / ROWS16_BLOCK_ROWS) * blockBytes;
+        const r = n % ROWS16_BLOCK_ROWS;
+        for (let g = 0; g < groups; g += 1) {
+          const codes = block + g * groupBytes;
+          const length = Math.min(group, K - g * group);
+          for (let k = 0; k < length; k += 1) weights[g * group + k] = codeAt(container, codes, r, k);
+          const scaleAt = codes + rows16GroupBytes(bits, length) - SCALE_BYTES;
+          scales[g] = decodeFp16(u16[scaleAt / 2 + r]);
+        }
+        for (let m = 0; m < M; m += 1) {
           const at = (out + m * outR) / 4 + n;
           let acc = flags & FLAG_CONTINUE ? f32[at] : 0;
           for (let g = 0; g < groups; g += 1) {
-            const codes = block + g * groupBytes;
-            const length = g === groups - 1 ? lastLength : group;
+            const end = Math.min(K, (g + 1) * group);
             let sum = 0;
-            for (let k = 0; k < length; k += 1)
-              sum += i8[x + m * xR + g * group + k] * codeAt(bits, codes, r, k);
-            const scale = decodeFp16(u16[(codes + groupCodeBytes(bits, length)) / 2 + r]);
-            acc = f(acc + f(f(sum) * scale));
+            for (let k = g * group; k < end; k += 1) sum += i8[x + m * xR + k] * weights[k];
+            acc = f(acc + f(f(sum) * scales[g]));
           }
           f32[at] = flags & FLAG_FINISH ? f(acc * f32[(xScale + m * xScaleR) / 4]) : acc;
-        }
-      }
-    },
-  };
-}
-
-export function floatProductKernels(arena: Arena): FloatProductKernels {
-  return {
-    gemmF32(M, N, K, x, xR, w, wR, out, outR) {
-      const { f32 } = arena;
-      for (let m = 0; m < M; m += 1) {
-        for (let n = 0; n < N; n += 1) {
-          const a = (x + m * xR) / 4;
-          const b = (w + n * wR) / 4;
-          f32[(out + m * outR) / 4 + n] = sum16(K, (k) => f(f32[a + k] * f32[b + k]));
         }
       }
     },

@@ -8,10 +8,10 @@ const { M, N, K, group } = GEMM;
 
 export const GROUP_PRODUCT_CASES: SelfTestCases<GroupProductKernels> = {
   gemmGroups(k, p) {
-    for (const bits of [4, 8] as const) {
-      const out = p.out + (bits - 4) * 128;
-      k.gemmGroups(bits, group, M, N, K, p.bytes, 48, p.floats, 4, p.weights[bits], out, 76, FLAG_FINISH);
-      k.gemmGroups(bits, group, 1, N, K, p.bytes, 48, p.floats, 4, p.weights[bits], out, 76, BOTH);
+    for (const [bits, weights] of p.weights) {
+      const out = p.out + bits * 384;
+      k.gemmGroups(bits, group, M, N, K, p.bytes, 64, p.floats, 4, weights, out, 76, FLAG_FINISH);
+      k.gemmGroups(bits, group, 1, N, K, p.bytes, 64, p.floats, 4, weights, out, 76, BOTH);
     }
   },
 };

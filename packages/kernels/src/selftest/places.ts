@@ -2,7 +2,14 @@
  * The operands of the self-test: seeded bytes, small floats, ids, weights, and a region for results. Cases of a family
  * are functions of these places; strides are chosen so that every result stays within `out`.
  */
-import { packCanonical, packRows16, quantizeGroups } from '@bitloom/formats';
+import {
+  canonicalRowBytes,
+  packCanonical,
+  packRows16,
+  packSparse16,
+  ROWS16_CONTAINERS,
+  type Rows16ContainerBits,
+} from '@bitloom/formats';
 import type { Arena } from '../arena.js';
 
 /** Where the operands of a case lie. `out` is zero before each run and compared after it. */
@@ -10,7 +17,10 @@ export interface Places {
   readonly floats: number;
   readonly bytes: number;
   readonly ids: number;
-  readonly weights: { readonly 4: number; readonly 8: number };
+  /** rows16 blocks of {@link GEMM}, by container; codes of the whole range, scales of either sign. */
+  readonly weights: ReadonlyMap<Rows16ContainerBits, number>;
+  /** Matrices of the same shape whose tiles keep 0 to 16 of 16 values, in the layout `sparse16`. */
+  readonly sparse: { readonly 4: number; readonly 8: number };
   /** fp16 numbers of either sign with magnitudes between 0.25 and 1. */
   readonly halves: number;
   /** A copy of `floats`, made anew before each run, for kernels that overwrite an operand. */
@@ -45,15 +55,33 @@ export function layOutPlaces(arena: Arena): Places {
   const ids = arena.alloc(REGION);
   const halves = arena.alloc(64);
   const { N, K, group } = GEMM;
-  const values = Float32Array.from({ length: N * K }, () => random() - 0.5);
-  const pack = (bits: 4 | 8): number => {
-    const quantized = packCanonical(quantizeGroups(values, { rows: N, cols: K, bits, groupSize: group }));
-    const packed = packRows16(quantized);
+  const pack = (bits: Rows16ContainerBits): number => {
+    const shape = { rows: N, cols: K, bits, groupSize: group };
+    const codes = Uint8Array.from({ length: N * canonicalRowBytes(shape) }, () => random() * 256);
+    const scales = Uint16Array.from({ length: N * Math.ceil(K / group) }, (_, i) => {
+      return 0x3000 + Math.floor(random() * 0x400) + (i % 3 === 0 ? 0x8000 : 0);
+    });
+    const packed = packRows16({ ...shape, codes, scales });
     const at = arena.alloc(packed.length);
     arena.u8.set(packed, at);
     return at;
   };
-  const weights = { 4: pack(4), 8: pack(8) };
+  // Tile t of a block of rows keeps 2^(t + 1) values of 16; those of the second block none, 16 and 2.
+  const packPruned = (bits: 4 | 8): number => {
+    const shape = { rows: N, cols: K, bits, groupSize: group };
+    const codes = Int8Array.from({ length: N * K }, (_, i) => {
+      const [row, col] = [Math.floor(i / K), i % K];
+      const keep = row < 16 ? 2 << (col >> 4) : [0, 16, 2][col >> 4];
+      return (col * 5 + row) % 16 < keep ? Math.floor(random() * 2 ** bits) - 2 ** (bits - 1) : 0;
+    });
+    const scales = Uint16Array.from({ length: N * Math.ceil(K / group) }, (_, i) => 0x3000 + i);
+    const packed = packSparse16(packCanonical({ ...shape, codes, scales }));
+    const at = arena.alloc(packed.length);
+    arena.u8.set(packed, at);
+    return at;
+  };
+  const sparse = { 4: packPruned(4), 8: packPruned(8) };
+  const weights = new Map(ROWS16_CONTAINERS.map(({ bits }) => [bits, pack(bits)]));
   const scratch = arena.alloc(REGION);
   const out = arena.alloc(OUT_BYTES);
   for (let i = 0; i < REGION / 4; i += 1) arena.f32[floats / 4 + i] = (random() - 0.5) * 8;
@@ -63,5 +91,5 @@ export function layOutPlaces(arena: Arena): Places {
   // Ids for the look-ups and small whole float32 for gemmF32 share a region: the first three words are ids.
   for (let i = 0; i < REGION / 4; i += 1) arena.f32[ids / 4 + i] = Math.floor(random() * 17) - 8;
   arena.i32.set([2, 0, 1], ids / 4);
-  return { floats, bytes, ids, weights, halves, scratch, out };
+  return { floats, bytes, ids, weights, sparse, halves, scratch, out };
 }
