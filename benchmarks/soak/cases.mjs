@@ -164,6 +164,19 @@ export const CASES = {
     };
   },
 
+  gemmSparse(pools, random) {
+    const { bits, rows, cols, groupSize, at } = random.pick(pools.sparseMatrices);
+    const [M, N] = [random.size(5), random.integer(0, rows)];
+    const x = pools.codes(random, M * (cols + 32));
+    return {
+      args: [
+        ...[bits, groupSize, M, N, cols, x, cols + random.integer(0, 3), pools.positives(random, M + 1), 4],
+        ...[at, pools.out, N * 4, flags(random)],
+      ],
+      bytes: M * N * 4,
+    };
+  },
+
   gemmF32(pools, random) {
     const [M, N, K] = isLarge(random)
       ? [random.integer(40, 64), random.integer(100, 200), random.integer(100, 150)]

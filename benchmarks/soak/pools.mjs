@@ -2,7 +2,7 @@
  * Operands of the soak: regions of the arena filled once with seeded data of one kind, of which a call takes any part,
  * so that a call costs no time for its data. Results have a region of their own.
  */
-import { packCanonical, packRows16, quantizeGroups } from '@bitloom/formats';
+import { packCanonical, packRows16, packSparse16, quantizeGroups } from '@bitloom/formats';
 
 const BYTES = 2 ** 19;
 /** Room for the results of one call. */
@@ -47,6 +47,9 @@ export class Pools {
         for (let i = 0; i < 2; i += 1) this.matrices.push(this.#matrix(random, bits, group));
       }
     }
+    this.sparseMatrices = [4, 8].flatMap((bits) =>
+      [16, 32, 1000].map((group) => this.#sparse(random, bits, group)),
+    );
   }
 
   #bytes;
@@ -60,6 +63,21 @@ export class Pools {
     const values = Float32Array.from({ length: rows * cols }, () => random.bits() / 2 ** 31 - 1);
     const shape = { rows, cols, bits, groupSize };
     const packed = packRows16(packCanonical(quantizeGroups(values, shape)));
+    const at = this.arena.alloc(packed.length + 64);
+    this.arena.u8.set(packed, at);
+    return { ...shape, at };
+  }
+
+  #sparse(random, bits, groupSize) {
+    const [rows, cols] = [random.integer(17, 100), random.integer(1, 300)];
+    const values = Float32Array.from({ length: rows * cols }, (_, i) => {
+      // Tiles of 16 x 16 keep 0, 2, 4, 8 or 16 of each 16 values.
+      const tile = Math.floor(i / cols / 16) * 31 + Math.floor((i % cols) / 16);
+      const kept = ((i % cols) * 5 + Math.floor(i / cols)) % 16 < [0, 2, 4, 8, 16][tile % 5];
+      return kept ? random.bits() / 2 ** 31 - 1 : 0;
+    });
+    const shape = { rows, cols, bits, groupSize };
+    const packed = packSparse16(packCanonical(quantizeGroups(values, shape)));
     const at = this.arena.alloc(packed.length + 64);
     this.arena.u8.set(packed, at);
     return { ...shape, at };

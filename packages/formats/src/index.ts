@@ -45,6 +45,7 @@ export {
   symmetricMaxCode,
 } from './layouts/group-shape.js';
 export * from './layouts/rows16.js';
+export * from './layouts/sparse16.js';
 export {
   ROWS16_CONTAINERS,
   ROWS16_STEP_BYTES,

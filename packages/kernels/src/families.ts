@@ -7,6 +7,7 @@ import { GROUP_PRODUCT_KERNELS } from './interface/group-products.js';
 import { INTEGER_PRODUCT_KERNELS } from './interface/integer-products.js';
 import { L1_NORM_KERNELS } from './interface/l1-norms.js';
 import { SAMPLING_KERNELS } from './interface/sampling.js';
+import { SPARSE_PRODUCT_KERNELS } from './interface/sparse-products.js';
 import { VECTOR_KERNELS } from './interface/vectors.js';
 import { WINDOW_KERNELS } from './interface/windows.js';
 import { ATTENTION_DIVISIONS } from './parallel/attention.js';
@@ -14,6 +15,7 @@ import { CONVOLUTION_DIVISIONS, WINDOW_DIVISIONS } from './parallel/convolution-
 import { FLOAT_PRODUCT_DIVISIONS } from './parallel/float-products.js';
 import { GROUP_PRODUCT_DIVISIONS } from './parallel/group-products.js';
 import { INTEGER_PRODUCT_DIVISIONS } from './parallel/integer-products.js';
+import { SPARSE_PRODUCT_DIVISIONS } from './parallel/sparse-products.js';
 import { attentionKernels } from './reference/attention.js';
 import { convolutionKernels } from './reference/convolution.js';
 import { floatProductKernels } from './reference/float-products.js';
@@ -21,6 +23,7 @@ import { groupProductKernels } from './reference/gemm.js';
 import { integerProductKernels } from './reference/integer-products.js';
 import { l1NormKernels } from './reference/l1-norm.js';
 import { samplingKernels } from './reference/sampling.js';
+import { sparseProductKernels } from './reference/sparse-products.js';
 import { vectorKernels } from './reference/vector.js';
 import { windowKernels } from './reference/window.js';
 import { ATTENTION_CASES } from './selftest/attention.js';
@@ -30,10 +33,11 @@ import { GROUP_PRODUCT_CASES } from './selftest/group-products.js';
 import { INTEGER_PRODUCT_CASES } from './selftest/integer-products.js';
 import { L1_NORM_CASES } from './selftest/l1-norms.js';
 import { SAMPLING_CASES } from './selftest/sampling.js';
+import { SPARSE_PRODUCT_CASES } from './selftest/sparse-products.js';
 import { VECTOR_CASES } from './selftest/vectors.js';
 import { WINDOW_CASES } from './selftest/windows.js';
 import { emitAttention } from './wasm/attention.js';
-import { bindGroupProducts, bindL1Norms, bindVectors } from './wasm/bind.js';
+import { bindGroupProducts, bindL1Norms, bindSparseProducts, bindVectors } from './wasm/bind.js';
 import { bindConvolutions, bindWindows, emitConvolutions, emitWindows } from './wasm/convolutions.js';
 import { emitGemmF32 } from './wasm/gemm-f32.js';
 import { bindFloatProducts } from './wasm/gemm-f32-bind.js';
@@ -42,6 +46,7 @@ import { emitIntegerProducts } from './wasm/integer-products.js';
 import { bindIntegerProducts } from './wasm/integer-products-bind.js';
 import { emitL1Norms } from './wasm/l1-norm.js';
 import { emitSampling } from './wasm/sampling.js';
+import { emitSparseProducts } from './wasm/sparse-products.js';
 import { emitVectors } from './wasm/vectors.js';
 
 /** Every family; the index of one is its number in a pool of workers. */
@@ -121,5 +126,14 @@ export const FAMILIES: readonly KernelFamily[] = [
     reference: samplingKernels,
     emit: emitSampling,
     cases: SAMPLING_CASES,
+  }),
+  defineFamily({
+    name: 'sparse-products',
+    names: SPARSE_PRODUCT_KERNELS,
+    reference: sparseProductKernels,
+    emit: emitSparseProducts,
+    bind: bindSparseProducts,
+    cases: SPARSE_PRODUCT_CASES,
+    divisions: SPARSE_PRODUCT_DIVISIONS,
   }),
 ];

@@ -12,6 +12,7 @@ export * from './interface/group-products.js';
 export * from './interface/integer-products.js';
 export * from './interface/l1-norms.js';
 export type { SamplingKernels } from './interface/sampling.js';
+export type { SparseProductKernels } from './interface/sparse-products.js';
 export * from './interface/vectors.js';
 export * from './interface/windows.js';
 export * from './kernels.js';

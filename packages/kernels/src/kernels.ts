@@ -28,6 +28,7 @@ import { GROUP_PRODUCT_KERNELS, type GroupProductKernels } from './interface/gro
 import { INTEGER_PRODUCT_KERNELS, type IntegerProductKernels } from './interface/integer-products.js';
 import { L1_NORM_KERNELS, type L1NormKernels } from './interface/l1-norms.js';
 import { SAMPLING_KERNELS, type SamplingKernels } from './interface/sampling.js';
+import { SPARSE_PRODUCT_KERNELS, type SparseProductKernels } from './interface/sparse-products.js';
 import { VECTOR_KERNELS, type VectorKernels } from './interface/vectors.js';
 import { WINDOW_KERNELS, type WindowKernels } from './interface/windows.js';
 
@@ -41,7 +42,8 @@ export interface KernelTable
     WindowKernels,
     ConvolutionKernels,
     L1NormKernels,
-    SamplingKernels {}
+    SamplingKernels,
+    SparseProductKernels {}
 
 /** What computes: the definition, WebAssembly SIMD, or C++ with WebAssembly for what it lacks. */
 export type Backend = 'reference' | 'wasm' | 'native';
@@ -77,6 +79,7 @@ export const KERNEL_NAMES = [
   ...CONVOLUTION_KERNELS,
   ...L1_NORM_KERNELS,
   ...SAMPLING_KERNELS,
+  ...SPARSE_PRODUCT_KERNELS,
 ] as const;
 
 /** Name of one compute method of {@link Kernels}. */

@@ -2,9 +2,11 @@
 import type { WasmFunction } from '@bitloom/wasm';
 import type { GroupProductKernels } from '../interface/group-products.js';
 import type { L1NormKernels } from '../interface/l1-norms.js';
+import type { SparseProductKernels } from '../interface/sparse-products.js';
 import type { VectorKernels } from '../interface/vectors.js';
 import { checkGroups } from '../reference/gemm.js';
 import { checkL1Columns } from '../reference/l1-norm.js';
+import { checkSparse } from '../reference/sparse-products.js';
 import { checkEmbedGroups } from '../reference/vector.js';
 
 type Exports = Readonly<Record<string, WasmFunction>>;
@@ -40,6 +42,15 @@ export function bindL1Norms({ l1NormInt8 }: Exports): Pick<L1NormKernels, 'l1Nor
     l1NormInt8(rows, cols, src, srcR, weight, bias, gain, dst, dstR) {
       checkL1Columns(cols);
       l1NormInt8(rows, cols, src, srcR, weight, bias, gain, dst, dstR);
+    },
+  };
+}
+
+export function bindSparseProducts({ gemmSparse }: Exports): SparseProductKernels {
+  return {
+    gemmSparse(bits, group, M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags) {
+      checkSparse(bits, group, K);
+      gemmSparse(bits, effectiveGroup(group, K), M, N, K, x, xR, xScale, xScaleR, w, out, outR, flags);
     },
   };
 }
