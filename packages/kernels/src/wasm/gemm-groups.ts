@@ -1,11 +1,12 @@
 /**
  * Emits `gemmGroups` over the row and panel products: which one runs, in what pieces of K and M, and where its
- * scratch memory lies. One or two tokens go through the row product, more through the panel product. K is cut over
- * whole groups, which does not change the bits (the accumulator continues in `out`).
+ * scratch memory lies. Few tokens go through the row product, more through the panel product. K is cut over whole
+ * groups, which does not change the bits (the accumulator continues in `out`).
  *
  * It is one function from wide arguments to finish, so that a worker thread needs nothing but the module.
  */
 import type { Rows16Container } from '@bitloom/formats';
+import { internalError } from '@bitloom/ir';
 import { type FunctionBuilder, i32, type Local, type ModuleBuilder, op, select } from '@bitloom/wasm';
 import type { Features } from '../features.js';
 import { FLAG_CONTINUE, FLAG_FINISH, MAX_GROUP_LENGTH } from '../interface/group-products.js';
@@ -21,10 +22,11 @@ import { relaxedSums } from './gemm-row-relaxed.js';
 import { widenedSums } from './gemm-row-widened.js';
 import { CONTAINERS, fitsSevenBits, pairSums, unitQuads } from './rows16.js';
 
-/** Fewest tokens for which expanding a block pays; two tokens are faster one after the other. */
-const PANEL_MIN_TOKENS = 3;
-/** Columns prepared at once for one token, unless one group is longer. */
+/** Columns prepared at once for one token, unless one group is longer; and for each of several. */
 const ROW_COLUMNS = 16384;
+const ROW_COLUMNS_EACH = 4096;
+/** Tokens whose row products take turns at each block of weights, which then comes from memory once. */
+const ROW_TOKENS = 4;
 /** Columns of a panel, unless one group is longer: half a panel, at most 16 KiB, shares the first-level cache with x. */
 const PANEL_COLUMNS = 1024;
 /** Longest group that a panel holds; longer ones go token by token. */
@@ -34,6 +36,9 @@ const PANEL_GROUPS = PANEL_COLUMNS / 8;
 const PANEL_PADDED = Math.max(PANEL_GROUPS * 32, PANEL_GROUP + 32);
 /** Bytes of prepared activations of a panel product; bounds its tokens when groups are long or padded. */
 const PANEL_X_BYTES = PANEL_TOKENS * PANEL_COLUMNS * 2;
+
+/** Bytes of the prepared activations of one of several tokens. */
+const ROW_SLOT_BYTES = preparedRowBytes(ROW_COLUMNS_EACH, ROW_COLUMNS_EACH / 8);
 
 /** Where each part of the scratch memory starts. The row and the panel product never run at the same time. */
 const ROW = { ragged: 0, prepared: ROW_RAGGED_BYTES } as const;
@@ -48,7 +53,11 @@ const PANEL = {
 /** Bytes of scratch memory that one thread needs. */
 export const SCRATCH_BYTES = Math.max(
   ROW.prepared +
-    Math.max(preparedRowBytes(ROW_COLUMNS, ROW_COLUMNS / 8), preparedRowBytes(MAX_GROUP_LENGTH, 1)),
+    Math.max(
+      preparedRowBytes(ROW_COLUMNS, ROW_COLUMNS / 8),
+      preparedRowBytes(MAX_GROUP_LENGTH, 1),
+      ROW_TOKENS * ROW_SLOT_BYTES,
+    ),
   PANEL.panel + PANEL_PADDED * 32 + 256,
 );
 
@@ -77,6 +86,8 @@ interface Path {
   readonly container: Rows16Container;
   readonly rowForm: RowForm;
   readonly panelForm: PanelForm;
+  /** Fewest tokens for which expanding a block pays. */
+  readonly panelTokens: number;
   /** Factor of Σx where the sums of a row product start. */
   readonly rowStart: number;
   readonly row: Procedure;
@@ -93,13 +104,15 @@ function emitPath(module: ModuleBuilder, container: Rows16Container, { relaxedSi
       container,
       rowForm: 'bytes',
       panelForm: 'bytes',
+      panelTokens: 4,
       rowStart: -offset,
       row: emitRowProduct(module, short),
       ...(long && { long: { columns, row: emitRowProduct(module, long), rowStart: -offset } }),
       expand: emitExpand(module, container, 'bytes'),
     };
   }
-  const pairs = { container, panelForm: 'pairs', expand: emitExpand(module, container, 'pairs') } as const;
+  const expand = emitExpand(module, container, 'pairs');
+  const pairs = { container, panelForm: 'pairs', panelTokens: 5, expand } as const;
   if (bits !== 4 && bits !== 8) {
     const row = emitRowProduct(module, widenedSums(container));
     return { ...pairs, rowForm: 'pairs', rowStart: -offset, row };
@@ -182,9 +195,22 @@ function emitBody(
   const blockStride = int('blockStride', add(op('i32.mul', before, groupBytes), lastBytes));
   const usePanel = int(
     'usePanel',
-    op('i32.and', op('i32.ge_s', p.M, i32(PANEL_MIN_TOKENS)), op('i32.le_s', length, i32(PANEL_GROUP))),
+    op(
+      'i32.and',
+      op(
+        'i32.ge_s',
+        p.M,
+        pick(p.bits, paths, ({ panelTokens }) => panelTokens),
+      ),
+      op('i32.le_s', length, i32(PANEL_GROUP)),
+    ),
   );
-  const chunkColumns = select(i32(PANEL_COLUMNS), i32(ROW_COLUMNS), usePanel);
+  const rowTokens = int(
+    'rowTokens',
+    select(i32(ROW_TOKENS), i32(1), op('i32.le_s', length, i32(ROW_COLUMNS_EACH))),
+  );
+  const rowColumns = select(i32(ROW_COLUMNS), i32(ROW_COLUMNS_EACH), op('i32.eq', p.M, i32(1)));
+  const chunkColumns = select(i32(PANEL_COLUMNS), rowColumns, usePanel);
   const chunkGroups = int('chunkGroups', larger(op('i32.div_u', chunkColumns, p.group), i32(1)));
 
   const g = f.local('i32', 'g', i32(0));
@@ -205,31 +231,86 @@ function emitBody(
   const outAt = (): I32 => add(p.out, op('i32.mul', m, p.outR));
   const scaleAt = (): I32 => add(p.xScale, op('i32.mul', m, p.xScaleR));
   const scratch = (offset: number): I32 => add(p.scratch, offset);
-  const shape = (): I32[] => [weights, blockStride, count, groupUnits, units];
 
-  const runRow = (path: Path): void => {
-    const run = (row: Procedure, rowStart: number): void => {
-      const prepare = rowForms.get(path.rowForm);
-      if (prepare === undefined) return;
-      f.call(prepare, xAt(), columns, p.group, unitColumns, scratch(ROW.prepared), i32(rowStart));
-      const rest = [scratch(ROW.prepared), p.N, outAt(), scaleAt(), flags, scratch(ROW.ragged)];
-      f.call(row, ...shape(), ...rest);
+  const slot = f.local('i32', 'slot');
+  const token = f.local('i32', 'token');
+  const n = f.local('i32', 'n');
+  const rows = f.local('i32', 'rows');
+  const block = f.local('i32', 'block');
+  const outputs = f.local('i32', 'outputs');
+  const scale = f.local('i32', 'scale');
+
+  const isLong = int(
+    'isLong',
+    op(
+      'i32.gt_s',
+      length,
+      pick(p.bits, paths, ({ long }) => long?.columns ?? MAX_GROUP_LENGTH),
+    ),
+  );
+  const rowStart = select(
+    pick(p.bits, paths, (path) => path.long?.rowStart ?? path.rowStart),
+    pick(p.bits, paths, (path) => path.rowStart),
+    isLong,
+  );
+
+  const callPrepare = (...args: I32[]): void =>
+    dispatch(f, p.bits, paths, ({ rowForm }) => {
+      const prepare = rowForms.get(rowForm);
+      if (prepare === undefined) throw internalError(`no preparation of ${rowForm}`);
+      f.call(prepare, ...args);
+    });
+  const callRow = (...args: I32[]): void =>
+    dispatch(f, p.bits, paths, ({ row, long }) => {
+      if (long === undefined) {
+        f.call(row, ...args);
+        return;
+      }
+      f.if(
+        isLong,
+        () => f.call(long.row, ...args),
+        () => f.call(row, ...args),
+      );
+    });
+
+  const runRow = (): void => {
+    const forTokens = (body: () => void): void => {
+      f.set(token, i32(0));
+      f.set(slot, scratch(ROW.prepared));
+      f.while(op('i32.lt_s', token, tokens), () => {
+        body();
+        advance(f, slot, ROW_SLOT_BYTES);
+        advance(f, token, 1);
+      });
     };
-    const { long } = path;
-    if (long === undefined) {
-      run(path.row, path.rowStart);
-      return;
-    }
-    f.if(
-      op('i32.gt_s', length, i32(long.columns)),
-      () => run(long.row, long.rowStart),
-      () => run(path.row, path.rowStart),
-    );
+    f.while(op('i32.lt_s', m, p.M), () => {
+      f.set(tokens, smaller(rowTokens, sub(p.M, m)));
+      forTokens(() => {
+        const from = add(xAt(), op('i32.mul', token, p.xR));
+        callPrepare(from, columns, p.group, unitColumns, slot, rowStart);
+      });
+      // One token takes all blocks in one call; several take turns at each.
+      f.set(rows, select(p.N, i32(16), op('i32.eq', tokens, i32(1))));
+      f.set(n, i32(0));
+      f.set(block, weights);
+      f.while(op('i32.lt_s', n, p.N), () => {
+        f.set(rows, smaller(rows, sub(p.N, n)));
+        forTokens(() => {
+          f.set(outputs, add(add(outAt(), op('i32.mul', token, p.outR)), mul(n, 4)));
+          f.set(scale, add(scaleAt(), op('i32.mul', token, p.xScaleR)));
+          const shape = [block, blockStride, count, groupUnits, units, slot, rows];
+          callRow(...shape, outputs, scale, flags, scratch(ROW.ragged));
+        });
+        advance(f, block, blockStride);
+        f.set(n, add(n, rows));
+      });
+      f.set(m, add(m, tokens));
+    });
   };
 
   const runPanel = (form: PanelForm, own: readonly Path[]): void => {
     const panel = panels.get(form);
-    if (panel === undefined) return;
+    if (panel === undefined) throw internalError(`no panels of ${form}`);
     const stepsPerUnit = (path: Path): number => (unitQuads(path.container) * quadBytes(form)) / 4;
     const perUnit = pick(p.bits, own, stepsPerUnit);
     const startFactor = pick(p.bits, own, ({ container }) => -container.offset);
@@ -245,6 +326,7 @@ function emitBody(
       const starts = [scratch(PANEL.starts), startBytes];
       const source = [xAt(), p.xR, tokens, columns, p.group, unitColumns];
       f.call(panel.prepare, ...source, ...tiles, startFactor, ...starts);
+      const shape = [weights, blockStride, count, groupUnits, units];
       const steps = [op('i32.mul', groupUnits, perUnit), op('i32.mul', units, perUnit), pieceQuads];
       const output = [p.N, outAt(), p.outR, scaleAt(), p.xScaleR, flags];
       const memory = [
@@ -253,7 +335,7 @@ function emitBody(
         scratch(PANEL.scales),
         scratch(PANEL.ragged),
       ];
-      f.call(panel.product, p.bits, ...shape(), ...steps, ...tiles, ...starts, tokens, ...output, ...memory);
+      f.call(panel.product, p.bits, ...shape, ...steps, ...tiles, ...starts, tokens, ...output, ...memory);
       f.set(m, add(m, tokens));
     });
   };
@@ -288,13 +370,7 @@ function emitBody(
           );
         }
       },
-      () =>
-        dispatch(f, p.bits, paths, (path) =>
-          f.while(op('i32.lt_s', m, p.M), () => {
-            runRow(path);
-            advance(f, m, 1);
-          }),
-        ),
+      runRow,
     );
     f.set(g, add(g, chunkGroups));
     f.branchIf(nextChunk, op('i32.lt_s', g, groups));
