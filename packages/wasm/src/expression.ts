@@ -70,7 +70,10 @@ export function checkOperands(
       got: String(operands.length),
     });
   }
-  for (const [i, type] of types.entries()) checkType(`operand ${i} of ${name}`, type, operands[i]);
+  // The message is made where it is needed only: this runs for every instruction.
+  for (let i = 0; i < types.length; i += 1) {
+    if (operands[i].type !== types[i]) checkType(`operand ${i} of ${name}`, types[i], operands[i]);
+  }
 }
 
 function checkLane(name: string, lane: number, lanes: number): void {
@@ -164,7 +167,7 @@ export function load<N extends LoadName>(
   address: Expression<'i32'>,
   offset = 0,
 ): Expression<(typeof LOADS)[N]['type']> {
-  checkType(`address of ${name}`, 'i32', address);
+  if (address.type !== 'i32') checkType(`address of ${name}`, 'i32', address);
   checkOffset(name, offset);
   const { opcode, type } = LOADS[name];
   return {

@@ -58,7 +58,9 @@ export class FunctionBuilder {
 
   /** local = value. */
   set<T extends ValueType>(local: Local<T>, value: Expression<T>): void {
-    checkType(`value of local ${this.#locals[local.index].name}`, local.type, value);
+    if (value.type !== local.type) {
+      checkType(`value of local ${this.#locals[local.index].name}`, local.type, value);
+    }
     value.write(this.#code);
     this.#code.byte(CONTROL['local.set']);
     this.#code.unsigned(local.index);
@@ -66,7 +68,9 @@ export class FunctionBuilder {
 
   /** local = value, and the value itself. The assignment happens where the expression is used. */
   tee<T extends ValueType>(local: Local<T>, value: Expression<T>): Expression<T> {
-    checkType(`value of local ${this.#locals[local.index].name}`, local.type, value);
+    if (value.type !== local.type) {
+      checkType(`value of local ${this.#locals[local.index].name}`, local.type, value);
+    }
     return {
       type: local.type,
       write(out) {
@@ -85,8 +89,8 @@ export class FunctionBuilder {
     offset = 0,
   ): void {
     const { opcode, type } = STORES[name];
-    checkType(`address of ${name}`, 'i32', address);
-    checkType(`value of ${name}`, type, value);
+    if (address.type !== 'i32') checkType(`address of ${name}`, 'i32', address);
+    if (value.type !== type) checkType(`value of ${name}`, type, value);
     checkOffset(name, offset);
     address.write(this.#code);
     value.write(this.#code);
