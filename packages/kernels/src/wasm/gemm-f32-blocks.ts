@@ -7,12 +7,18 @@
 export const COLUMNS = 512;
 /** Rows of the left operand that are laid out at once: 256 KiB, half of a second-level cache. */
 export const BLOCK_ROWS = 128;
-/** Rows of the right operand (columns of the output) that are laid out at once, a line of 64 bytes where K is the slower axis. */
-export const BLOCK_OUTPUTS = 16;
+/**
+ * Rows of the right operand (columns of the output) that are laid out at once. Where K is its slower axis these are the
+ * 256 bytes that are read from one place before the next, pages apart.
+ */
+export const BLOCK_OUTPUTS = 64;
 
 /** Rows of the left operand and columns of the output in one tile. */
 export const TILE_ROWS = 2;
 export const TILE_OUTPUTS = 4;
+
+/** Outputs whose chains are lines of sums: four of 4 KiB for a row. */
+export const LINE_OUTPUTS = 1024;
 
 const SPARE_BYTES = TILE_ROWS * TILE_OUTPUTS * 16;
 

@@ -3,8 +3,8 @@
  * bytes of each row, so that a tile reads it with one pointer. Rows end with zeros up to a whole step. A panel takes
  * `steps · 16 · width` bytes, panels follow one another; rows that the last panel lacks are left as they were.
  *
- * Of the two strides of an operand one is usually 4. Where columns lie side by side, rows are copied; where rows do,
- * blocks of 4 x 4 are transposed, 16 rows (a line of 64 bytes) at a time. Anything else goes float by float.
+ * Of the two strides of an operand one is usually 4. Where columns lie side by side, rows are copied, four at a time to
+ * keep several reads under way; where rows do, blocks of 4 x 4 are transposed. Anything else goes float by float.
  */
 import {
   type FunctionBuilder,
@@ -20,14 +20,41 @@ import {
   type ValueType,
 } from '@bitloom/wasm';
 import { add, advance, atLeast, type I32, lanes32, loadTail, mul, sub } from './emit.js';
+import { BLOCK_OUTPUTS } from './gemm-f32-blocks.js';
 
 type Procedure = FunctionReference<readonly ValueType[], undefined>;
 
-/** Rows whose neighbouring floats share a line of a cache. */
-const LINE_ROWS = 16;
+/** Rows that are transposed together, so that neighbouring floats are read together. */
+const LINE_ROWS = BLOCK_OUTPUTS;
 const INTERNAL = { export: false } as const;
 
 const smaller = (a: I32, b: I32): I32 => select(a, b, op('i32.lt_s', a, b));
+
+/** `steps` whole steps of four rows of neighbouring columns; rows 2 and 3 go to `second`. */
+function emitCopyQuad(module: ModuleBuilder): Procedure {
+  return module.procedure(
+    'floatCopyQuad',
+    { steps: 'i32', from: 'i32', rowBytes: 'i32', to: 'i32', second: 'i32', step: 'i32' },
+    (f, { steps, from, rowBytes, to, second, step }) => {
+      const rows = [from, ...[1, 2, 3].map((i) => f.local('i32', `row${i}`))];
+      const values = rows.map((_, i) => f.local('v128', `value${i}`));
+      for (const i of [1, 2, 3]) f.set(rows[i], add(rows[i - 1], rowBytes));
+      f.while(op('i32.gt_s', steps, i32(0)), () => {
+        values.forEach((value, i) => {
+          f.set(value, load('v128.load', rows[i]));
+        });
+        values.forEach((value, i) => {
+          f.store('v128.store', i < 2 ? to : second, value, (i & 1) * 16);
+        });
+        for (const row of rows) advance(f, row, 16);
+        advance(f, to, step);
+        advance(f, second, step);
+        advance(f, steps, -1);
+      });
+    },
+    INTERNAL,
+  );
+}
 
 /** A row of neighbouring columns, `step` bytes from one group of four to the next. */
 function emitCopyRow(module: ModuleBuilder): Procedure {
@@ -149,6 +176,7 @@ export type Packing = { readonly [W in 2 | 4]: Procedure };
 
 /** Adds the procedures that lay out panels of two and of four rows. */
 export function emitPacking(module: ModuleBuilder): Packing {
+  const copyQuad = emitCopyQuad(module);
   const copyRow = emitCopyRow(module);
   const gatherRow = emitGatherRow(module);
   const transposeLines = emitTransposeLines(module);
@@ -163,30 +191,42 @@ export function emitPacking(module: ModuleBuilder): Packing {
         const row = f.local('i32', 'row');
         const count = f.local('i32', 'count');
         const target = f.local('i32', 'target');
-        /** Rows that are transposed, and columns of them that are: whole quads of whole steps. */
-        const wholeRows = f.local('i32', 'wholeRows');
-        const wholeColumns = f.local('i32', 'wholeColumns', op('i32.and', columns, i32(-4)));
+        /** Rows and columns that are laid out together: whole quads of whole steps. */
+        const wholeRows = f.local('i32', 'wholeRows', op('i32.and', rows, i32(-4)));
+        const wholeColumns = op('i32.and', columns, i32(-4));
+        const wholeSteps = op('i32.shr_u', columns, i32(2));
         const panel = (): I32 => mul(op('i32.shr_u', row, i32(Math.log2(width))), panelBytes);
-
-        f.if(op('i32.eq', rowBytes, i32(4)), () => {
-          f.if(op('i32.ne', columnBytes, i32(4)), () => f.set(wholeRows, op('i32.and', rows, i32(-4))));
-        });
-        f.while(op('i32.lt_s', row, wholeRows), () => {
-          f.set(count, smaller(sub(wholeRows, row), i32(LINE_ROWS)));
-          f.set(target, add(to, panel()));
-          f.call(
-            transposeLines,
-            op('i32.shr_u', count, i32(2)),
-            op('i32.shr_u', columns, i32(2)),
-            add(from, mul(row, 4)),
-            columnBytes,
-            target,
-            add(target, width === 4 ? i32(32) : panelBytes),
-            step,
-            mul(panelBytes, 4 / width),
-          );
-          advance(f, row, count);
-        });
+        const second = add(target, width === 4 ? i32(32) : panelBytes);
+        const overRows = (atOnce: number, body: () => void): void => {
+          f.while(op('i32.lt_s', row, wholeRows), () => {
+            f.set(count, smaller(sub(wholeRows, row), i32(atOnce)));
+            f.set(target, add(to, panel()));
+            body();
+            advance(f, row, count);
+          });
+        };
+        f.if(
+          op('i32.eq', columnBytes, i32(4)),
+          () =>
+            overRows(4, () => {
+              f.call(copyQuad, wholeSteps, add(from, mul(rowBytes, row)), rowBytes, target, second, step);
+            }),
+          () =>
+            f.if(
+              op('i32.eq', rowBytes, i32(4)),
+              () =>
+                overRows(LINE_ROWS, () => {
+                  const quads = op('i32.shr_u', count, i32(2));
+                  const source = add(from, mul(row, 4));
+                  const quadBytes = mul(panelBytes, 4 / width);
+                  f.call(
+                    transposeLines,
+                    ...[quads, wholeSteps, source, columnBytes, target, second, step, quadBytes],
+                  );
+                }),
+              () => f.set(wholeRows, i32(0)),
+            ),
+        );
         // The columns that are left of those rows, and all columns of the other rows.
         const skipped = f.local('i32', 'skipped');
         const left = f.local('i32', 'left');

@@ -16,6 +16,7 @@ import {
   TILE_OUTPUTS,
   TILE_ROWS,
 } from './gemm-f32-blocks.js';
+import { emitLineProduct } from './gemm-f32-lines.js';
 import { emitPacking } from './gemm-f32-pack.js';
 import { emitDirectTile, emitPackedTile } from './gemm-f32-tile.js';
 
@@ -32,6 +33,8 @@ export function emitGemmF32(module: ModuleBuilder, features: Features): void {
   const pack = emitPacking(module);
   const tiles = { one: emitPackedTile(module, features, 1), two: emitPackedTile(module, features, 2) };
   const direct = { one: emitDirectTile(module, features, 1), two: emitDirectTile(module, features, 2) };
+
+  const lines = emitLineProduct(module, features);
 
   /** Calls `two` for pairs of `rows` rows and `one` for the last of an odd number, moving `pointers` along. */
   const inPairs = (
@@ -91,7 +94,8 @@ export function emitGemmF32(module: ModuleBuilder, features: Features): void {
       const both = (left: I32, right: I32): I32 => op('i32.and', left, right);
       const sideBySide = both(op('i32.eq', p.aK, i32(4)), op('i32.eq', p.bK, i32(4)));
       const a = f.local('i32', 'a');
-      f.if(both(sideBySide, op('i32.le_s', p.M, i32(DIRECT_ROWS))), () => {
+      const few = op('i32.le_s', p.M, i32(DIRECT_ROWS));
+      f.if(both(sideBySide, few), () => {
         f.while(op('i32.gt_s', p.N, i32(0)), () => {
           f.set(rows, p.M);
           f.set(a, p.a);
@@ -111,6 +115,11 @@ export function emitGemmF32(module: ModuleBuilder, features: Features): void {
           advance(f, p.out, TILE_OUTPUTS * 4);
           advance(f, p.N, -TILE_OUTPUTS);
         });
+        f.return();
+      });
+      f.if(both(op('i32.eq', p.bN, i32(4)), few), () => {
+        const sums = add(p.scratch, FLOAT_PLACES.left);
+        f.call(lines, p.M, p.N, p.K, p.a, p.aM, p.aK, p.b, p.bK, p.out, p.outR, first, sums);
         f.return();
       });
 
