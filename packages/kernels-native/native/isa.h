@@ -11,6 +11,7 @@
   X(softmaxQuantize)       \
   X(attentionMix)          \
   X(gemmF32)               \
+  X(matmulF32)             \
   X(attentionScoresF32)    \
   X(softmaxF32)            \
   X(attentionMixF32)       \
@@ -25,7 +26,17 @@
   X(relu)                  \
   X(copy)                  \
   X(embedGroups)           \
-  X(embedF32)
+  X(embedF32) \
+  X(convolution) \
+  X(pooling) \
+  X(convolutionInt8) \
+  X(convolutionInputGradientInt8) \
+  X(convolutionWeightGradientInt8) \
+  X(convolutionF32) \
+  X(convolutionInputGradientF32) \
+  X(convolutionWeightGradientF32) \
+  X(poolingF32) \
+  X(poolingGradientF32)
 
 #define BITLOOM_COUNT(name) +1
 constexpr int kKernelCount = 0 BITLOOM_KERNELS(BITLOOM_COUNT);

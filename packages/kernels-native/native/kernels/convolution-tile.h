@@ -96,13 +96,17 @@ void multiplyTile(const TileRow* table, const uint8_t* panel, int64_t steps, int
   typename Operands::Sum acc[rows][vectors];
   int64_t parts[vectors];
   for (int v = 0; v < vectors; v++) parts[v] = larger(0, smaller(16, lanes - 16 * v));
+  // Every loop over rows is unrolled, or the sums would live in memory.
+#pragma GCC unroll 16
   for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
       if (first) acc[r][v] = Operands::zero();
       else acc[r][v] = Operands::loadPart(table[r].to + column + 64 * v, parts[v]);
     }
   }
   const uint8_t* from[rows];
+#pragma GCC unroll 16
   for (int r = 0; r < rows; r++) from[r] = strided ? table[0].from + 4 * r : table[r].from;
   for (int64_t k = 0; k < steps; k++, panel += Tile<V>::panelStep) {
     typename Operands::Line line[vectors];
@@ -112,11 +116,17 @@ void multiplyTile(const TileRow* table, const uint8_t* panel, int64_t steps, int
     for (int r = 0; r < rows; r++) {
       const typename Operands::Line value = Operands::value(strided ? from[0] + 4 * r : from[r] + 4 * k);
 #pragma GCC unroll 4
-      for (int v = 0; v < vectors; v++) acc[r][v] = Operands::step(acc[r][v], line[v], value);
+      for (int v = 0; v < vectors; v++) {
+        acc[r][v] = Operands::step(acc[r][v], line[v], value);
+        // Row after row: taken together, the products of all rows would not fit the registers.
+        if (Operands::perStep == 2) V::keep(acc[r][v]);
+      }
     }
     if (strided) from[0] += stride;
   }
+#pragma GCC unroll 16
   for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) Operands::storePart(table[r].to + column + 64 * v, acc[r][v], parts[v]);
   }
 }
