@@ -38,8 +38,8 @@ export const TINY: DecoderConfig = {
   maxPositions: 64,
 };
 
-/** Writes the tiny model to `path`. */
-export function writeTinyModel(path: string): void {
+/** Writes the tiny model, or another one with its vocabulary, to `path`. */
+export function writeTinyModel(path: string, config: DecoderConfig = TINY): void {
   const text = { tokenizer: { ...RECORD }, bosId: 1, eosIds: [2] };
-  writeModel(path, randomDecoder(TINY, { seed: 7, name: 'tiny', text }));
+  writeModel(path, randomDecoder(config, { seed: 7, name: 'tiny', text }));
 }

@@ -1,0 +1,118 @@
+/** Checkpoints in Q4_0 and Q8_0: they run from their codes unless a scheme is asked for, on the host and on a card. */
+
+import { zooModel } from '@bitloom/models';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { usefulThreads } from '../src/input/command-kernels.js';
+import { useScratch } from './support/cli.js';
+import { expectRefused, type Run, runInProcess } from './support/in-process.js';
+import { TINY, writeTinyModel } from './support/tiny-model.js';
+
+const scratch = useScratch();
+const tiny = (): string => scratch.path('tiny.bitloom');
+const prompt = ['--prompt', 'the cat', '--max-tokens', '12'];
+
+async function run(...args: readonly string[]): Promise<Run> {
+  const result = await runInProcess(args);
+  expect(result, result.error).toMatchObject({ code: undefined, exitCode: 0 });
+  return result;
+}
+
+async function document(...args: readonly string[]): Promise<Record<string, unknown>> {
+  return JSON.parse((await run(...args, '--json')).stdout);
+}
+
+describe.each([
+  ['q4_0', 'Q4_0'],
+  ['q8_0', 'Q8_0'],
+])('%s', (type, format) => {
+  const file = (): string => scratch.path(`${type}.gguf`);
+  const note = `weights as stored (${format}), activations INT8; --scheme chooses another`;
+
+  beforeAll(async () => {
+    // Rows of 64 and 96, which are whole blocks.
+    writeTinyModel(tiny(), { ...TINY, width: 64, hiddenWidth: 96, heads: 4, kvHeads: 2, headDim: 16 });
+    await run('export', tiny(), '--format', 'gguf', '--type', type, '-o', file());
+  });
+
+  test('runs from its codes and says so once, beside the text', async () => {
+    const said = await run('run', file(), ...prompt);
+    expect(said.log).toEqual([note]);
+    const document_ = await document('run', file(), ...prompt);
+    expect(document_).toMatchObject({ scheme: 'stored', device: 'host', text: said.stdout, tokens: 12 });
+    expect(await document('run', file(), ...prompt, '--kernels', 'reference')).toMatchObject({
+      tokenIds: document_.tokenIds,
+      host: { kernels: 'reference', threads: 1 },
+    });
+  });
+
+  test('says on a card what it says on the host, from the file and from a program', async () => {
+    const host = await document('run', file(), ...prompt);
+    const card = await document('run', file(), ...prompt, '--device', 'u280');
+    expect(card).toMatchObject({ scheme: 'stored', device: 'u280', tokenIds: host.tokenIds });
+    const program = scratch.path(`${type}.program`);
+    await run('compile', file(), '-o', program, '--no-weights');
+    const compiled = await document('run', program, '--model', file(), ...prompt);
+    expect(compiled).toMatchObject({ scheme: 'stored', device: 'u280', tokenIds: host.tokenIds });
+  });
+
+  test('a scheme that is asked for wins', async () => {
+    for (const scheme of ['f32', 'W8A8', 'W4A8', 'MXFP4']) {
+      const { log } = await run('run', file(), ...prompt, '--scheme', scheme);
+      expect(log).toEqual([]);
+      expect(await document('run', file(), ...prompt, '--scheme', scheme)).toMatchObject({ scheme });
+    }
+  });
+
+  test('is written as an artefact that says the same', async () => {
+    const path = scratch.path(`${type}.bitloom`);
+    await run('quantize', file(), '--scheme', 'stored', '-o', path);
+    const [host, written] = [
+      await document('run', file(), ...prompt),
+      await document('run', path, ...prompt),
+    ];
+    expect(written).toMatchObject({ scheme: 'stored', tokenIds: host.tokenIds });
+    expect((await run('inspect', path, '--verify')).stdout).toContain('sound');
+  });
+
+  test('is simulated from its codes', async () => {
+    const { log } = await run('simulate', file(), '--prefill', '8', '--decode', '2');
+    expect(log).toEqual([note]);
+    expect(await document('simulate', file(), '--prefill', '8', '--scheme', 'stored')).toMatchObject({
+      totals: { prefillSeconds: expect.any(Number) },
+    });
+  });
+});
+
+describe('other checkpoints', () => {
+  test('run in float32 as before, and are refused as stored', async () => {
+    writeTinyModel(scratch.path('float.bitloom'));
+    for (const type of ['f16', 'q4_1']) {
+      const path = scratch.path(`${type}.gguf`);
+      await run('export', scratch.path('float.bitloom'), '-f', 'gguf', '-t', type, '-o', path);
+      expect(await document('run', path, ...prompt)).toMatchObject({ scheme: 'f32' });
+      await expectRefused(['run', path, ...prompt, '--scheme', 'stored'], 'scheme-not-stored');
+    }
+    await expectRefused(['simulate', 'llama2-7b', '--scheme', 'stored'], 'scheme-not-stored');
+  });
+});
+
+describe('kernels and threads', () => {
+  test('are chosen by name, and a wrong name is usage', async () => {
+    writeTinyModel(scratch.path('float.bitloom'));
+    const path = scratch.path('float.bitloom');
+    const said = await run('run', path, ...prompt, '--kernels', 'wasm', '--stats');
+    expect(said.log.join()).toMatch(
+      /load .+\nprefill {2}9 tokens in .+\ndecode {3}11 tokens in .+\nkernels {2}wasm, 1 thread; peak memory/,
+    );
+    expect((await run('run', path, ...prompt)).stdout).toBe(said.stdout);
+    await expectRefused(['run', path, ...prompt, '--kernels', 'fast'], 'usage');
+    await expectRefused(['run', path, ...prompt, '--threads', '0'], 'usage');
+  });
+
+  test('threads by default: one for what is small, else one per core up to 16', () => {
+    expect(usefulThreads(zooModel('tinyllama-1.1b'), 2)).toBe(2);
+    expect(usefulThreads(zooModel('tinyllama-1.1b'), 64)).toBe(16);
+    const { constants, ...rest } = zooModel('gpt2');
+    expect(usefulThreads({ ...rest, constants: constants.slice(2, 8) }, 8)).toBe(1);
+  });
+});
