@@ -21,6 +21,8 @@ const sources = join(home, 'native');
 const output = join(home, 'build');
 const addon = join(output, 'bitloom-kernels.node');
 const stampFile = join(output, 'stamp');
+// Of this process alone: two builds may run at once.
+const objects = join(output, `objects-${process.pid}`);
 
 /** Contraction would fuse a multiplication and an addition, and so change bits. */
 const FLAGS = [
@@ -58,6 +60,7 @@ const LINK_FLAGS =
 
 /** Ends this process with a line that says why there is no addon. */
 function without(reason) {
+  rmSync(objects, { recursive: true, force: true });
   process.stdout.write(`kernels-native: not built (${reason}); WebAssembly is used instead\n`);
   rmSync(addon, { force: true });
   rmSync(stampFile, { force: true });
@@ -125,7 +128,6 @@ for (const file of files) hash.update(`${file}\n`).update(readFileSync(join(sour
 const stamp = hash.digest('hex');
 if (existsSync(addon) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) process.exit(0);
 
-const objects = join(output, 'objects');
 mkdirSync(objects, { recursive: true });
 const units = files
   .filter((file) => file.endsWith('.cc'))

@@ -1,10 +1,12 @@
 /** How a set of kernels is made: choose the backend, the arena and the number of threads. */
 import { BitloomError } from '@bitloom/ir';
+import type { NativeIsa } from '@bitloom/kernels-native';
 import { Arena } from './arena.js';
 import { type Features, probeFeatures } from './features.js';
 import type { Backend, Kernels } from './kernels.js';
 import { lazyTable } from './lazy-table.js';
 import { FamilyLoader } from './loader.js';
+import { NativeBackend } from './native/native-backend.js';
 import { WorkerPool } from './threads/worker-pool.js';
 import { SCRATCH_BYTES } from './wasm/scratch.js';
 
@@ -13,7 +15,10 @@ export const MAX_THREADS = 16;
 
 /** Options of {@link createKernels}. */
 export interface KernelOptions {
-  /** `wasm` (the default) runs at machine speed; `reference` is the slow definition of every result. */
+  /**
+   * `wasm` (the default) runs everywhere; `native` takes the kernels of `@bitloom/kernels-native` where it has them and
+   * WebAssembly for the others; `reference` is the slow definition of every result.
+   */
   readonly backend?: Backend;
   /** Memory to work on; a new one by default. Kernels take their scratch memory from it at once and for good. */
   readonly arena?: Arena;
@@ -23,6 +28,8 @@ export interface KernelOptions {
    * is not cross-origin isolated cannot share memory: one thread does the work there.
    */
   readonly threads?: number;
+  /** The instruction set of the native backend: the fastest that the machine runs by default. */
+  readonly isa?: NativeIsa;
   /** Features not to use although the engine has them, to compare or to avoid a fault of the engine. */
   readonly features?: Partial<Features>;
 }
@@ -33,7 +40,8 @@ export interface KernelOptions {
  *
  * Create kernels before taking marks of the arena: scratch memory under a released mark would be handed out again.
  *
- * @throws BitloomError `kernel-threads` when `threads` is not an integer from 1 to {@link MAX_THREADS}, `arena-full`.
+ * @throws BitloomError `kernel-threads` when `threads` is not an integer from 1 to {@link MAX_THREADS}, `arena-full`,
+ *   `kernel-native-absent` when the native backend is asked for and there is none.
  */
 export function createKernels(options: KernelOptions = {}): Kernels {
   const threads = options.threads ?? 1;
@@ -52,18 +60,25 @@ export function createKernels(options: KernelOptions = {}): Kernels {
   const count = backend === 'reference' ? 0 : arena.isShared ? threads : 1;
   const [scratch = 0, ...workerScratch] = Array.from({ length: count }, () => arena.alloc(SCRATCH_BYTES));
   const pool = workerScratch.length === 0 ? undefined : new WorkerPool(arena, scratch, workerScratch);
-  const loader = new FamilyLoader({ arena, backend, features, scratch, pool, threads: count });
+  const native =
+    backend === 'native' ? new NativeBackend(arena, { threads: count, isa: options.isa }) : undefined;
+  // Beside native threads, workers start when a family needs them.
+  if (native === undefined) pool?.start();
+  const loader = new FamilyLoader({ arena, backend, features, scratch, pool, native, threads: count });
   const state = {
     backend,
     arena,
     get threads() {
-      return 1 + (pool?.ready ?? 0);
+      return 1 + ((native ?? pool)?.ready ?? 0);
     },
     get fallbacks() {
       return loader.fallbacks;
     },
     load: () => loader.loadAll(),
-    close: () => pool?.close(),
+    close() {
+      native?.close();
+      pool?.close();
+    },
   };
   return lazyTable(state, (name) => loader.kernel(name));
 }

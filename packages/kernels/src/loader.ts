@@ -1,6 +1,6 @@
 /**
  * Loads families: emits, compiles, checks against the reference on a memory of its own, divides over threads. What fails
- * the check runs on the reference.
+ * the check runs on the next slower backend: native, WebAssembly, reference.
  */
 import { internalError } from '@bitloom/ir';
 import { compileModule } from '@bitloom/wasm';
@@ -9,6 +9,7 @@ import { FAMILIES } from './families.js';
 import type { FamilyTable, KernelFamily } from './family.js';
 import type { Features } from './features.js';
 import type { Backend, KernelName, NumericKernel } from './kernels.js';
+import { NativeBackend } from './native/native-backend.js';
 import { parallelKernels } from './parallel/parallel-kernels.js';
 import { failingKernels } from './selftest/failing-kernels.js';
 import type { WorkerPool } from './threads/worker-pool.js';
@@ -23,6 +24,8 @@ export interface LoaderOptions {
   /** Scratch memory of this thread. */
   readonly scratch: number;
   readonly pool: WorkerPool | undefined;
+  /** The addon over the same arena, where it is used. */
+  readonly native: NativeBackend | undefined;
   /** Threads at most, this one included. */
   readonly threads: number;
 }
@@ -64,9 +67,31 @@ export class FamilyLoader {
   }
 
   #make(family: KernelFamily): FamilyTable {
-    const { arena, backend, features, scratch, pool, threads } = this.#options;
+    const { backend, native } = this.#options;
+    if (backend === 'reference') return family.reference(this.#options.arena);
+    const fast = native === undefined ? {} : this.#makeNative(family, native);
+    // Nothing is emitted where the addon has every kernel.
+    if (family.names.every((name) => fast[name] !== undefined)) return fast;
+    return { ...this.#makeWasm(family), ...fast };
+  }
+
+  /** The kernels of a family that the addon has, those that fail the check left out. */
+  #makeNative(family: KernelFamily, native: NativeBackend): FamilyTable {
+    const testArena = new Arena({ initialBytes: TEST_BYTES, maxBytes: 4 * TEST_BYTES });
+    const tested = new NativeBackend(testArena, { threads: 1, isa: native.isa });
+    const candidate = { ...family.reference(testArena), ...tested.table(family) };
+    const failing = failingKernels(testArena, family, candidate);
+    this.#fallbacks.push(...failing);
+    const good = Object.entries(native.table(family)).filter(
+      ([name]) => !failing.some((bad) => bad === name),
+    );
+    return parallelKernels(Object.fromEntries(good), family, native, this.#options.threads);
+  }
+
+  #makeWasm(family: KernelFamily): FamilyTable {
+    const { arena, features, scratch, pool, threads } = this.#options;
     const reference = family.reference(arena);
-    if (backend === 'reference' || family.emit === undefined) return reference;
+    if (family.emit === undefined) return reference;
     const bytes = familyModuleBytes(family, features, arena.isShared);
     const module = compileModule(bytes);
     const testArena = new Arena({
@@ -82,6 +107,7 @@ export class FamilyLoader {
     const serial = family.bind(exports, scratch);
     let table = serial;
     if (pool !== undefined) {
+      pool.start();
       pool.add(FAMILIES.indexOf(family), bytes, exports);
       table = parallelKernels(serial, family, pool, threads);
     }

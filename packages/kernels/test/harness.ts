@@ -4,6 +4,7 @@
  * so that stray writes count as differences. NaNs are equal to each other whatever their bits.
  */
 import { canonicalRowBytes, groupsPerRow, packRows16 } from '@bitloom/formats';
+import { loadNative } from '@bitloom/kernels-native';
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { Arena, createKernels, type KernelOptions, type Kernels } from '../src/index.js';
@@ -110,6 +111,9 @@ export interface Bench {
 const CANDIDATES: Readonly<Record<string, KernelOptions>> = {
   wasm: { backend: 'wasm' },
   'wasm without relaxed SIMD': { backend: 'wasm', features: { relaxedSimd: false } },
+  ...Object.fromEntries(
+    (loadNative()?.isas ?? []).map((isa) => [`native ${isa}`, { backend: 'native', isa } as const]),
+  ),
 };
 
 export function makeBench(): Bench {

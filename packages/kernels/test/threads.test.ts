@@ -302,6 +302,7 @@ it('replaces a worker that ends, and works on meanwhile', async () => {
   const arena = new Arena();
   const scratch = Array.from({ length: 3 }, () => arena.alloc(SCRATCH_BYTES));
   const pool = new WorkerPool(arena, scratch[0], scratch.slice(1));
+  pool.start();
   const ready = async (count: number): Promise<void> => {
     for (let i = 0; pool.ready !== count; i += 1) {
       if (i > 1000) throw new Error(`${pool.ready} workers instead of ${count}`);

@@ -64,7 +64,7 @@ template <class C>
 void groupStarts(const GroupProduct& p, int64_t m, int32_t* starts) {
   const int8_t* x = p.x + m * p.xStride;
   for (int64_t g = 0; g < p.groups; g++) {
-    const int64_t length = ceilDiv(p.lengthOf(g), C::stepColumns) * C::stepColumns;
+    const int64_t length = ceilDiv(p.lengthOf(g), C::unitColumns) * C::unitColumns;
     int32_t sum = 0;
     for (int64_t k = 0; k < length; k++) sum += x[g * p.group + k];
     starts[g] = -C::bias * sum;
@@ -75,48 +75,61 @@ void groupStarts(const GroupProduct& p, int64_t m, int32_t* starts) {
 template <class V, class C, int T>
 struct FewTokens {
   using D = typename C::Dot;
-  static constexpr int vectors = C::stepColumns / 4;
+  static constexpr int quads = C::unitColumns / 4;
 
-  /// One step of stepColumns columns: unpacked once, used for every token.
-  static void step(typename D::Sums* sums, const uint8_t* codes, int64_t s, const uint8_t* const* x) {
-    typename V::B unpacked[vectors];
-    C::unpack(codes, s, unpacked);
-#pragma GCC unroll 8
-    for (int v = 0; v < vectors; v++) {
-      const typename D::Weights w = D::weights(unpacked[v]);
+  /// One unit: each quad unpacked once, used for every token.
+  static void unit(typename D::Sums* sums, const uint8_t* codes, int64_t u, const uint8_t* const* x) {
+    const uint8_t* from = codes + u * C::unitBytes;
+    for (int64_t at = 0; at < C::unitBytes; at += kStepBytes) __builtin_prefetch(from + at + kPrefetchBytes);
+    unrolled<quads>([&](auto i) {
+      const typename D::Weights w = D::weights(C::template quad<i.value>(from));
 #pragma GCC unroll 8
       for (int t = 0; t < T; t++) {
-        sums[t] = D::step(sums[t], w, x[t] + (s * vectors + v) * D::activationBytes);
+        sums[t] = D::step(sums[t], w, x[t] + (u * quads + i.value) * D::activationBytes);
       }
-    }
+    });
   }
 
-  static void group(typename V::I* totals, const uint8_t* codes, int64_t steps, const uint8_t* const* x) {
+  static void group(typename V::I* totals, const uint8_t* codes, int64_t units, const uint8_t* const* x) {
     if constexpr (D::direct) {
-      for (int64_t s = 0; s < steps; s++) {
-        __builtin_prefetch(codes + s * kStepBytes + kPrefetchBytes);
-        step(totals, codes, s, x);
-      }
+      for (int64_t u = 0; u < units; u++) unit(totals, codes, u, x);
     } else {
-      constexpr int64_t chunk = larger(1, D::stepsPerWiden / vectors);
-      int64_t s = 0;
-      // The usual chunk has a fixed length, so that it is unrolled.
-      for (; s + chunk <= steps; s += chunk) run<chunk>(totals, codes, s, chunk, x);
-      if (s < steps) run<0>(totals, codes, s, steps - s, x);
+      constexpr int64_t chunk = D::stepsPerWiden / quads;
+      if constexpr (chunk == 0) {
+        for (int64_t u = 0; u < units; u++) longUnit(totals, codes, u, x);
+      } else {
+        int64_t u = 0;
+        // The usual chunk has a fixed length, so that it is unrolled.
+        for (; u + chunk <= units; u += chunk) run<chunk>(totals, codes, u, chunk, x);
+        if (u < units) run<0>(totals, codes, u, units - u, x);
+      }
     }
   }
 
   template <int64_t fixed>
   static void run(typename V::I* totals, const uint8_t* codes, int64_t from, int64_t count, const uint8_t* const* x) {
     typename D::Sums sums[T] = {};
-    const int64_t steps = fixed > 0 ? fixed : count;
-#pragma GCC unroll 8
-    for (int64_t s = 0; s < steps; s++) {
-      __builtin_prefetch(codes + (from + s) * kStepBytes + kPrefetchBytes);
-      step(sums, codes, from + s, x);
-    }
+    const int64_t units = fixed > 0 ? fixed : count;
+#pragma GCC unroll 4
+    for (int64_t u = 0; u < units; u++) unit(sums, codes, from + u, x);
 #pragma GCC unroll 8
     for (int t = 0; t < T; t++) totals[t] = D::widen(totals[t], sums[t]);
+  }
+
+  /// A unit of more quads than sums can hold: they are emptied on the way.
+  static void longUnit(typename V::I* totals, const uint8_t* codes, int64_t u, const uint8_t* const* x) {
+    const uint8_t* from = codes + u * C::unitBytes;
+    for (int64_t at = 0; at < C::unitBytes; at += kStepBytes) __builtin_prefetch(from + at + kPrefetchBytes);
+    typename D::Sums sums[T] = {};
+    unrolled<quads>([&](auto i) {
+      const typename D::Weights w = D::weights(C::template quad<i.value>(from));
+#pragma GCC unroll 8
+      for (int t = 0; t < T; t++) {
+        const uint8_t* at = x[t] + (u * quads + i.value) * D::activationBytes;
+        sums[t] = i.value % D::stepsPerWiden == 0 ? D::step(typename D::Sums{}, w, at) : D::step(sums[t], w, at);
+        if ((i.value + 1) % D::stepsPerWiden == 0 || i.value + 1 == quads) totals[t] = D::widen(totals[t], sums[t]);
+      }
+    });
   }
 
   static void blocks(const GroupProduct& p, const Prepared& prepared, int64_t m) {
@@ -132,8 +145,8 @@ struct FewTokens {
           x[t] = prepared.activations + (m + t) * prepared.stride + g * p.group / 4 * D::activationBytes;
           totals[t] = V::setI(C::bias == 0 ? 0 : prepared.starts[(m + t) * p.groups + g]);
         }
-        group(totals, codes, ceilDiv(length, C::stepColumns), x);
-        codes += C::codeBytes(length);
+        group(totals, codes, ceilDiv(length, C::unitColumns), x);
+        codes += codeBytesOf<C>(length);
         const typename V::F scale = V::halves(codes);
         codes += kScaleBytes;
         for (int t = 0; t < T; t++) acc[t] = V::add(acc[t], V::mul(V::toFloat(totals[t]), scale));

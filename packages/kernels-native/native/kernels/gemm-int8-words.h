@@ -5,7 +5,7 @@
 // A quad of channels becomes two pairs, (0, 2) and (1, 3), in both operands, which saves shuffles and changes no sum.
 #pragma once
 
-#include "gemm-int8-pack.h"
+#include "gemm-int8-bytes.h"
 
 namespace {
 
@@ -87,15 +87,15 @@ struct WordProduct {
   /// Shift of each channel, and the largest that codes of a have room for in int16.
   const uint8_t* shift;
   int64_t mostA;
+  Finish finish;
 
   int16_t* panels;
   int16_t* rows;
   uint8_t* buffer;
 
-  int32_t* outAt(int64_t m, int64_t n) const { return reinterpret_cast<int32_t*>(out + m * outStride) + n; }
-
   template <int T>
-  void tile(const int16_t* x, const int16_t* y, int64_t quads, int64_t m, int64_t n, bool first) const {
+  void tile(const int16_t* x, const int16_t* y, int64_t quads, int64_t m, int64_t n, bool first,
+            bool last) const {
     typename V::I sums[T];
     for (auto& sum : sums) sum = V::setI(0);
     for (int64_t q = 0; q < quads; q++, x += 4, y += 64) {
@@ -112,19 +112,17 @@ struct WordProduct {
     }
     const int64_t lanes = smaller(kPanelRows, N - n);
     for (int t = 0; t < T; t++) {
-      int32_t* to = outAt(m + t, n);
-      if (lanes == kPanelRows) V::storeI(to, first ? sums[t] : V::addI(sums[t], V::loadI(to)));
-      else V::storePartI(to, first ? sums[t] : V::addI(sums[t], V::loadPartI(to, lanes)), lanes);
+      storeSums<V>(sums[t], out + (m + t) * outStride, m + t, n, lanes, first, last, finish);
     }
   }
 
   template <int T>
   void tileOf(int64_t count, const int16_t* x, const int16_t* y, int64_t quads, int64_t m, int64_t n,
-              bool first) const {
+              bool first, bool last) const {
     if constexpr (T > 1) {
-      if (count < T) return tileOf<T - 1>(count, x, y, quads, m, n, first);
+      if (count < T) return tileOf<T - 1>(count, x, y, quads, m, n, first, last);
     }
-    tile<T>(x, y, quads, m, n, first);
+    tile<T>(x, y, quads, m, n, first, last);
   }
 
   void packBlockRows(int64_t m, int64_t count, int64_t k, int64_t depth, const int16_t* weights) const {
@@ -172,7 +170,8 @@ struct WordProduct {
           for (int64_t n = n0; n < n1; n += kPanelRows) {
             const int16_t* panel = panels + (n - n0) * kWordDepth;
             for (int64_t m = 0; m < count; m += R) {
-              tileOf<R>(count - m, rows + m * kWordDepth, panel, ceilDiv(depth, 4), m0 + m, n, k == 0 && !continued);
+              tileOf<R>(count - m, rows + m * kWordDepth, panel, ceilDiv(depth, 4), m0 + m, n, k == 0 && !continued,
+                        k + kWordDepth >= K);
             }
           }
         }

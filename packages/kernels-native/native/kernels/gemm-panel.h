@@ -17,7 +17,7 @@ template <class V, class C>
 struct Panel {
   using D = typename C::Dot;
   static constexpr int T = V::panelTokens;
-  static constexpr int vectors = C::stepColumns / 4;
+  static constexpr int quads = C::unitColumns / 4;
 
   const GroupProduct& p;
   /// Groups unpacked together, and the most vectors (4 columns each) they make.
@@ -30,10 +30,10 @@ struct Panel {
   uint8_t* weights;
   /// [groups of a run][16]
   float* scales;
-  /// [M][16]
+  /// [token][16], whole tiles
   float* sums;
 
-  static int64_t foursOf(int64_t length) { return ceilDiv(length, C::stepColumns) * vectors; }
+  static int64_t foursOf(int64_t length) { return ceilDiv(length, C::unitColumns) * quads; }
 
   explicit Panel(const GroupProduct& product) : p(product) {
     const int64_t perGroup = foursOf(smaller(p.group, p.K));
@@ -49,35 +49,40 @@ struct Panel {
     starts = scratch<int32_t>(kScratchSums, startCount);
     weights = scratch<uint8_t>(kScratchWeights, fours * D::weightBytes);
     const int64_t scaleCount = groupsPerRun * kBlockRows;
-    scales = scratch<float>(kScratchFloats, scaleCount + p.M * kBlockRows);
+    scales = scratch<float>(kScratchFloats, scaleCount + tiles * T * kBlockRows);
     sums = scales + scaleCount;
     return activations != nullptr && starts != nullptr && weights != nullptr && scales != nullptr;
   }
 
+  /// Tokens that tile has room for: all, or half where that holds the last ones. Room without a token is zeros.
+  int roomOf(int64_t tile) const { return p.M - tile * T <= T / 2 ? T / 2 : T; }
   int tokensOf(int64_t tile) const { return static_cast<int>(smaller(T, p.M - tile * T)); }
 
   /// Activations and group starts of every tile.
   void layOut() {
     for (int64_t tile = 0; tile * T < p.M; tile++) {
-      const int tokens = tokensOf(tile);
+      const int room = roomOf(tile), tokens = tokensOf(tile);
       uint8_t* to = activations + tile * T * foursPerToken * D::activationBytes;
-      for (int t = 0; t < tokens; t++) {
-        const int8_t* x = p.x + (tile * T + t) * p.xStride;
-        for (int64_t k = 0; k < foursPerToken; k++) {
-          uint8_t* at = to + (k * tokens + t) * D::activationBytes;
-          if (D::rawActivations) memcpy(at, x + 4 * k, 4);
-          else D::prepare(at, x + 4 * k);
-        }
-      }
-      if (C::bias == 0) continue;
       int32_t* line = starts + tile * T * p.groups;
+      if (tokens < room) {
+        memset(to, 0, static_cast<size_t>(room * foursPerToken * D::activationBytes));
+        memset(line, 0, static_cast<size_t>(room * p.groups) * 4);
+      }
       for (int t = 0; t < tokens; t++) {
         const int8_t* x = p.x + (tile * T + t) * p.xStride;
+        uint8_t* at = to + t * D::activationBytes;
         for (int64_t g = 0; g < p.groups; g++) {
-          const int64_t length = foursOf(p.lengthOf(g)) * 4;
+          // A padded group reads into the next one, where its own weights are 0.
+          const int8_t* from = x + g * p.group;
+          const int64_t count = foursOf(p.lengthOf(g));
+          for (int64_t k = 0; k < count; k++, at += room * D::activationBytes) {
+            if (D::rawActivations) memcpy(at, from + 4 * k, 4);
+            else D::prepare(at, from + 4 * k);
+          }
+          if (C::bias == 0) continue;
           int32_t sum = 0;
-          for (int64_t k = 0; k < length; k++) sum += x[g * p.group + k];
-          line[g * tokens + t] = -C::bias * sum;
+          for (int64_t k = 0; k < 4 * count; k++) sum += from[k];
+          line[g * room + t] = -C::bias * sum;
         }
       }
     }
@@ -88,13 +93,13 @@ struct Panel {
     uint8_t* out = weights;
     for (int64_t g = from; g < to; g++) {
       const int64_t length = p.lengthOf(g);
-      const int64_t steps = ceilDiv(length, C::stepColumns);
-      for (int64_t s = 0; s < steps; s++) {
-        typename V::B unpacked[vectors];
-        C::unpack(codes, s, unpacked);
-        for (int v = 0; v < vectors; v++, out += D::weightBytes) D::storeWeights(out, D::weights(unpacked[v]));
+      const uint8_t* end = codes + codeBytesOf<C>(length);
+      for (; codes < end; codes += C::unitBytes) {
+        unrolled<quads>([&](auto i) {
+          D::storeWeights(out, D::weights(C::template quad<i.value>(codes)));
+          out += D::weightBytes;
+        });
       }
-      codes += C::codeBytes(length);
       V::store(scales + (g - from) * kBlockRows, V::halves(codes));
       codes += kScaleBytes;
     }
@@ -155,15 +160,6 @@ struct Panel {
     }
   }
 
-  /// tileOf for a number of tokens that is known only now.
-  template <int tokens>
-  void dispatch(int count, int64_t tile, int64_t from, int64_t to) {
-    if constexpr (tokens > 1) {
-      if (count < tokens) return dispatch<tokens - 1>(count, tile, from, to);
-    }
-    tileOf<tokens>(tile, from, to);
-  }
-
   Status run() {
     if (!allocate()) return kNoMemory;
     layOut();
@@ -173,7 +169,10 @@ struct Panel {
       for (int64_t from = 0; from < p.groups; from += groupsPerRun) {
         const int64_t to = smaller(p.groups, from + groupsPerRun);
         codes = unpackRun(codes, from, to);
-        for (int64_t tile = 0; tile * T < p.M; tile++) dispatch<T>(tokensOf(tile), tile, from, to);
+        for (int64_t tile = 0; tile * T < p.M; tile++) {
+          if (roomOf(tile) == T) tileOf<T>(tile, from, to);
+          else tileOf<T / 2>(tile, from, to);
+        }
       }
       for (int64_t m = 0; m < p.M; m++) finishTo<V>(p, m, n, V::load(sums + m * kBlockRows));
     }
@@ -192,11 +191,12 @@ Status emptyProduct(const GroupProduct& p) {
 
 template <class V, class C>
 Status productOf(GroupProduct& p, Arguments& a) {
-  const int64_t groupBytes = C::codeBytes(smaller(p.group, p.K)) + kScaleBytes;
-  p.blockBytes = p.groups == 0 ? 0 : (p.groups - 1) * groupBytes + C::codeBytes(p.lastLength) + kScaleBytes;
+  const int64_t groupBytes = codeBytesOf<C>(smaller(p.group, p.K)) + kScaleBytes;
+  p.blockBytes = p.groups == 0 ? 0 : (p.groups - 1) * groupBytes + codeBytesOf<C>(p.lastLength) + kScaleBytes;
   p.w = a.block(9, ceilDiv(p.N, kBlockRows) * p.blockBytes);
-  // Padding up to a whole step is read.
-  const int64_t readColumns = p.groups == 0 ? 0 : (p.groups - 1) * p.group + ceilDiv(p.lastLength, C::stepColumns) * C::stepColumns;
+  // Padding up to a whole unit is read.
+  const int64_t padded = ceilDiv(p.lastLength, C::unitColumns) * C::unitColumns;
+  const int64_t readColumns = p.groups == 0 ? 0 : (p.groups - 1) * p.group + padded;
   p.x = reinterpret_cast<const int8_t*>(a.place(a.whole(5), 1, 0, p.M, p.xStride, readColumns).base);
   if (a.status() != kOk || p.M == 0 || p.N == 0) return a.status();
   if (p.groups == 0) return emptyProduct<V>(p);
@@ -242,8 +242,16 @@ Status gemmGroups(const Call& call) {
   p.xScale = a.place(a.whole(7), 1, 0, finish ? p.M : 0, p.scaleStride, 4).base;
   p.out = a.place(a.whole(10), 1, 0, p.M, p.outStride, p.N * 4).base;
   switch (bits) {
+    case 2:
+      return productOf<V, ContainerU2<V>>(p, a);
+    case 3:
+      return productOf<V, ContainerU3<V>>(p, a);
     case 4:
       return productOf<V, ContainerU4<V>>(p, a);
+    case 5:
+      return productOf<V, ContainerU5<V>>(p, a);
+    case 6:
+      return productOf<V, ContainerU6<V>>(p, a);
     case 8:
       return productOf<V, ContainerS8<V>>(p, a);
     default:

@@ -35,15 +35,14 @@ export class WorkerPool implements ShareRunner {
   #generation = 0;
   #closed = false;
 
-  readonly #workers: (PoolWorker | undefined)[] = [];
+  #workers: (PoolWorker | undefined)[] | undefined;
+  readonly #count: number;
   readonly #spawn: (index: number) => PoolWorker | undefined;
   #replacements = REPLACEMENTS;
 
   /**
-   * Starts one worker per entry of `workerScratch`, each with its own scratch memory. They begin to take shares some
-   * milliseconds later; until then the calling thread does the work.
-   *
    * @param scratch scratch memory of the calling thread
+   * @param workerScratch scratch memory of each worker
    */
   constructor(arena: Arena, scratch: number, workerScratch: readonly number[]) {
     this.#scratch = scratch;
@@ -59,18 +58,28 @@ export class WorkerPool implements ShareRunner {
     const shared = { memory, binaries: this.#binaries, imports: MEMORY_IMPORT, kernels, block };
     this.#spawn = (index) =>
       spawnWorker({ ...shared, scratch: workerScratch[index], index }, () => this.#replace(index));
-    this.#workers = workerScratch.map((_, index) => this.#spawn(index));
+    this.#count = workerScratch.length;
+  }
+
+  /**
+   * Starts the workers, once. They begin to take shares some milliseconds later; until then the calling thread does the
+   * work.
+   */
+  start(): void {
+    if (this.#closed) return;
+    this.#workers ??= Array.from({ length: this.#count }, (_, index) => this.#spawn(index));
   }
 
   /** The workers, for tests that end one. */
   get workers(): readonly (PoolWorker | undefined)[] {
-    return this.#workers;
+    return this.#workers ?? [];
   }
 
   #replace(index: number): void {
     if (this.#closed) return;
     if (Atomics.exchange(this.#state, WORD.started + index, 0) === 1) Atomics.sub(this.#state, WORD.ready, 1);
     this.#replacements -= 1;
+    if (this.#workers === undefined) return;
     this.#workers[index] = this.#replacements < 0 ? undefined : this.#spawn(index);
   }
 
