@@ -5,7 +5,6 @@
  *   Llama of 110 million parameters, 0.3 on stories260K, where the cost per instruction dominates;
  * - `bitloom simulate llama2-7b` as a person runs it: aim under 10 s, and under 2 GB of memory.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +15,7 @@ import { randomDecoder } from '@bitloom/models';
 import { openModel } from '@bitloom/models/node';
 import { createCardEngine, createHostEngine } from '@bitloom/runtime';
 import { SimulatedCard, simulate } from '@bitloom/simulator';
+import { bitloom } from '../lib/command.mjs';
 import { llama7b } from '../lib/llama7b.mjs';
 import { ONLY } from '../lib/run.mjs';
 import { callable } from '../lib/sample.mjs';
@@ -124,25 +124,13 @@ const COMMAND = [
   '--decode',
   '1',
 ];
-const REPORT_MEMORY =
-  "process.on('exit', () => process.stderr.write('\\nmaxRSS ' + process.resourceUsage().maxRSS))";
 
 /** The whole command, start-up and counting of instruction bytes included. */
 function command() {
-  let mebibytes = 0;
-  const args = [
-    '--import',
-    `data:text/javascript,${encodeURIComponent(REPORT_MEMORY)}`,
-    `${root}apps/cli/dist/bin.js`,
-    ...COMMAND,
-    '--json',
-  ];
+  let most = 0;
   const sample = () => {
-    const start = performance.now();
-    const run = spawnSync(process.execPath, args, { encoding: 'utf8' });
-    const elapsed = (performance.now() - start) / 1000;
-    if (run.status !== 0) throw new Error(run.stderr);
-    mebibytes = Math.max(mebibytes, Number(/maxRSS (\d+)/.exec(run.stderr)?.[1]) / 1024);
+    const { seconds: elapsed, mebibytes } = bitloom(COMMAND);
+    most = Math.max(most, mebibytes);
     return elapsed;
   };
   const name = `bitloom ${COMMAND.slice(0, 4).join(' ')}`;
@@ -159,7 +147,7 @@ function command() {
       aim: 2048,
       weight: 0,
       // The case before has run the command, as often as its time allowed.
-      open: async () => ({ ours: { [ONLY]: { work: 1, isWarm: true, sample: () => mebibytes } } }),
+      open: async () => ({ ours: { [ONLY]: { work: 1, isWarm: true, sample: () => most } } }),
     },
   ];
 }

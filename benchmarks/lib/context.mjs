@@ -4,9 +4,21 @@ import { openLimits } from './limits.mjs';
 import { openOnnxRuntime } from './onnx.mjs';
 import { installPeer } from './peers.mjs';
 
-/** Backends that this machine can run, as asked for. */
-function chooseBackends(asked) {
-  return asked === undefined ? ['wasm'] : [asked];
+/**
+ * Backends that this machine can run: the one asked for, or all but the reference.
+ *
+ * @throws BitloomError `kernel-native-absent` when the native one is asked for and there is none
+ */
+function chooseBackends(asked, log) {
+  if (asked === 'wasm') return ['wasm'];
+  try {
+    createKernels({ backend: 'native' }).close();
+  } catch (error) {
+    if (error.code !== 'kernel-native-absent' || asked === 'native') throw error;
+    log('no native backend here: WebAssembly only');
+    return ['wasm'];
+  }
+  return asked === 'native' ? ['native'] : ['wasm', 'native'];
 }
 
 /** @param {{ threads: number[], seconds?: number, backend?: string }} options */
@@ -29,7 +41,7 @@ export async function openContext({ threads, seconds, backend }) {
   return {
     threads,
     seconds,
-    backends: chooseBackends(backend),
+    backends: chooseBackends(backend, log),
     log,
     limits: () => once('limits', () => openLimits(Math.max(...threads))),
     /** Kernels with all their threads at work. */

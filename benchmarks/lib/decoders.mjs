@@ -9,7 +9,8 @@ import { openFile } from '@bitloom/models/node';
 import { startChild } from './child.mjs';
 import { randomWords } from './data.mjs';
 
-const SHAPE = 'tinyllama-1.1b';
+/** Its shape, of the zoo. */
+export const SHAPE = 'tinyllama-1.1b';
 const SEED = 1;
 /** Types of the weights, as `bitloom export` names them. */
 export const TYPES = ['q4_0', 'q8_0'];
@@ -24,7 +25,8 @@ const BATCH = 512;
 const LEAST_COSINE = 0.98;
 
 const cache = fileURLToPath(new URL('../.cache/', import.meta.url));
-const pathOf = (type) => `${cache}${SHAPE}-${type}-seed${SEED}.gguf`;
+/** The file of a type. */
+export const pathOf = (type) => `${cache}${SHAPE}-${type}-seed${SEED}.gguf`;
 
 /** Makes the files that are missing, at once, each in a process of its own. */
 export async function writeModels(log) {

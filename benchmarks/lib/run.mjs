@@ -3,7 +3,7 @@
  *
  * A file of `cases/` exports `seconds` (of sampling, for all its cases together), `cases(context)`, which resolves to a
  * list of cases, and optionally `summary(rows)`, which makes more rows of theirs. A case is
- * `{ name, unit, scale?, weight?, threads?, aim?, open }`. `open()` resolves to `{ ours, peer?, limit?, pauseMs?, close? }`
+ * `{ name, unit, scale?, weight?, rounds?, threads?, aim?, fields?, open }`. `open()` resolves to `{ ours, peer?, limit?, pauseMs?, close? }`
  * once it has checked the results of ours against the peer's or against the definition; it throws where they differ.
  * `ours` holds a contender for each backend, by name; `only` stands for code that has no backends.
  */
@@ -21,7 +21,7 @@ async function runCase(one, seconds) {
   try {
     const contenders = { ...ours, ...(peer && { '(peer)': peer }), ...(limit && { '(limit)': limit }) };
     const pause = pauseMs ?? ((one.threads ?? 1) > 1 ? PAUSE_MS : 0);
-    const samples = await interleave(contenders, { seconds, pauseMs: pause });
+    const samples = await interleave(contenders, { seconds, pauseMs: pause, rounds: one.rounds });
     const speed = (name, contender) =>
       contender && {
         ...figures(samples[name], { work: contender.work, unit: one.unit, scale: one.scale }),
