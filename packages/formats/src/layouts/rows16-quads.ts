@@ -3,7 +3,7 @@
  * canonical bit stream and the planes of `rows16` everything is done on quads, because a word moves four codes at once;
  * this is what loading a model waits for. Words are little-endian, as on every machine that runs JavaScript today.
  */
-import type { Rows16Container, Rows16Plane } from './rows16-container.js';
+import type { Rows16Container } from './rows16-container.js';
 
 /** `value` in each byte of a word. */
 export function everyByte(value: number): number {
@@ -30,13 +30,13 @@ export function readQuads(
   const rest = count & 3;
   if (rest > 0) {
     readBits(stream, rowStart, bits, start + whole * 4, 1, quads, to + whole);
-    quads[to + whole] &= 2 ** (8 * rest) - 1;
+    quads[to + whole] &= (1 << (8 * rest)) - 1;
   }
 }
 
 function readBytes(stream: Uint8Array, at: number, count: number, quads: Int32Array, to: number): void {
   for (let i = to, from = at; i < to + count; i += 1, from += 4) {
-    quads[i] = stream[from] | (stream[from + 1] << 8) | (stream[from + 2] << 16) | (stream[from + 3] << 24);
+    quads[i] = fourBytes(stream, from);
   }
 }
 
@@ -47,7 +47,7 @@ function readNibbles(stream: Uint8Array, at: number, count: number, quads: Int32
   }
 }
 
-/** Any width up to 8: a quad of `bits` bits starts on a nibble and ends within four bytes (five for 8 bits: none). */
+/** Any width up to 8: a quad of `bits` bits starts on a nibble, and so ends within four bytes. */
 function readBits(
   stream: Uint8Array,
   rowStart: number,
@@ -57,12 +57,12 @@ function readBits(
   quads: Int32Array,
   to: number,
 ): void {
-  const mask = 2 ** bits - 1;
+  const mask = (1 << bits) - 1;
   let bit = start * bits;
   for (let i = to; i < to + count; i += 1, bit += 4 * bits) {
     const at = rowStart + (bit >> 3);
-    // Past the end of the stream bytes read as undefined, which counts as 0.
-    const bytes = stream[at] | (stream[at + 1] << 8) | (stream[at + 2] << 16) | (stream[at + 3] << 24);
+    // Reading past the end would give undefined, and bit operations on that are many times slower for good.
+    const bytes = at + 4 <= stream.length ? fourBytes(stream, at) : lastBytes(stream, at);
     const four = bytes >>> (bit & 7);
     quads[i] =
       (four & mask) |
@@ -70,6 +70,17 @@ function readBits(
       (((four >>> (2 * bits)) & mask) << 16) |
       (((four >>> (3 * bits)) & mask) << 24);
   }
+}
+
+function fourBytes(stream: Uint8Array, at: number): number {
+  return stream[at] | (stream[at + 1] << 8) | (stream[at + 2] << 16) | (stream[at + 3] << 24);
+}
+
+/** The bytes from `at` to the end, fewer than four, and zeros. */
+function lastBytes(stream: Uint8Array, at: number): number {
+  let bytes = 0;
+  for (let i = stream.length - 1; i >= at; i -= 1) bytes = (bytes << 8) | stream[i];
+  return bytes;
 }
 
 /**
@@ -91,32 +102,24 @@ export function packUnits(
       target[to] = quads[i] | (quads[i + 1] << 4);
     }
   } else {
-    const unitQuads = container.unitColumns / 4;
-    let to = at;
-    for (let unit = 0, i = from; unit < units; unit += 1, i += unitQuads) {
-      for (const plane of container.planes) to = packPlane(plane, quads, i, i + unitQuads, target, to);
+    const unitQuads = container.unitColumns >> 2;
+    const unitWords = container.unitBytes >> 2;
+    let planeAt = at;
+    for (const { bits, shift } of container.planes) {
+      const mask = everyByte((1 << bits) - 1);
+      for (let unit = 0, to = planeAt, i = from; unit < units; unit += 1, to += unitWords) {
+        const end = i + unitQuads;
+        for (let step = to; i < end; step += 16) {
+          let word = 0;
+          for (let position = 0; position < 8; position += bits, i += 1) {
+            word |= ((quads[i] >>> shift) & mask) << position;
+          }
+          target[step] = word;
+        }
+      }
+      planeAt += (unitQuads * bits * 16) >> 3;
     }
   }
-}
-
-function packPlane(
-  { bits, shift }: Rows16Plane,
-  quads: Int32Array,
-  from: number,
-  end: number,
-  target: Int32Array,
-  at: number,
-): number {
-  const mask = everyByte(2 ** bits - 1);
-  let to = at;
-  for (let i = from; i < end; to += 16) {
-    let word = 0;
-    for (let position = 0; position < 8; position += bits, i += 1) {
-      word |= ((quads[i] >>> shift) & mask) << position;
-    }
-    target[to] = word;
-  }
-  return to;
 }
 
 /** The inverse of {@link packUnits}. */
@@ -133,7 +136,7 @@ export function unpackUnits(
   let from = at;
   for (let unit = 0; unit < units; unit += 1) {
     for (const { bits, shift } of container.planes) {
-      const mask = everyByte(2 ** bits - 1);
+      const mask = everyByte((1 << bits) - 1);
       const end = to + (unit + 1) * unitQuads;
       for (let i = to + unit * unitQuads; i < end; from += 16) {
         for (let position = 0; position < 8; position += bits, i += 1) {

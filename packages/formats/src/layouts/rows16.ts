@@ -238,7 +238,7 @@ class Line {
     const { quads } = this;
     const units = Math.ceil(length / this.#unitColumns);
     const count = (units * this.#unitColumns) / 4;
-    quads.fill(0, length >> 2, count);
+    for (let i = length >> 2; i < count; i += 1) quads[i] = 0;
     readQuads(codes, rowStart, this.#bits, start, length, quads, 0);
     this.#store(count);
     return units;

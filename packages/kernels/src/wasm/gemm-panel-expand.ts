@@ -17,7 +17,7 @@ export function panelQuadBytes(form: PanelForm): 32 | 64 {
   return form === 'bytes' ? 32 : 64;
 }
 
-/** expand<Container>(w, groups, groupUnits, lastUnits, panel, halfBytes, scales). */
+/** expand_<form>_<Container>(w, groups, groupUnits, lastUnits, panel, halfBytes, scales). */
 export function emitExpand(module: ModuleBuilder, container: Rows16Container, form: PanelForm): Procedure {
   const params = {
     w: 'i32',
@@ -31,7 +31,7 @@ export function emitExpand(module: ModuleBuilder, container: Rows16Container, fo
   const stride = panelQuadBytes(form);
   const quads = unitQuads(container);
   return module.procedure(
-    `expand${container.name.toUpperCase()}`,
+    `expand_${form}_${container.name.toUpperCase()}`,
     params,
     (f, p) => {
       const units = f.local('i32', 'units');

@@ -1,0 +1,1305 @@
+(func $gemmRowWidenedU5 (param $w i32) (param $blockStride i32) (param $groups i32) (param $groupUnits i32) (param $lastUnits i32) (param $prepared i32) (param $N i32) (param $out i32) (param $xScale i32) (param $flags i32) (param $ragged i32)
+  (local $wAt i32)
+  (local $xAt i32)
+  (local $group i32)
+  (local $units i32)
+  (local $target i32)
+  (local $total0 v128)
+  (local $total1 v128)
+  (local $total2 v128)
+  (local $total3 v128)
+  (local $accumulator0 v128)
+  (local $accumulator1 v128)
+  (local $accumulator2 v128)
+  (local $accumulator3 v128)
+  (local $factor v128)
+  (local $codes v128)
+  (local $copied i32)
+  (local $from i32)
+  (local $to i32)
+  (local $step0 v128)
+  (local $step4 v128)
+  (local $step1 v128)
+  (local $step2 v128)
+  (local $step3 v128)
+  (local $step0 v128)
+  (local $step4 v128)
+  (local $step1 v128)
+  (local $step2 v128)
+  (local $step3 v128)
+  (local $step0 v128)
+  (local $step4 v128)
+  (local $step1 v128)
+  (local $step2 v128)
+  (local $step3 v128)
+  (local $step0 v128)
+  (local $step4 v128)
+  (local $step1 v128)
+  (local $step2 v128)
+  (local $step3 v128)
+  local.get $N
+  i32.const 0
+  i32.gt_s
+  if
+    loop
+      local.get $out
+      local.set $target
+      local.get $N
+      i32.const 16
+      i32.ge_s
+      i32.eqz
+      if
+        local.get $ragged
+        local.set $target
+        local.get $flags
+        i32.const 1
+        i32.and
+        if
+          local.get $out
+          local.set $from
+          local.get $ragged
+          local.set $to
+          local.get $N
+          local.set $copied
+          local.get $copied
+          if
+            loop
+              local.get $to
+              local.get $from
+              i32.load
+              i32.store
+              local.get $from
+              i32.const 4
+              i32.add
+              local.set $from
+              local.get $to
+              i32.const 4
+              i32.add
+              local.set $to
+              local.get $copied
+              i32.const -1
+              i32.add
+              local.set $copied
+              local.get $copied
+              br_if 0
+            end
+          end
+        end
+      end
+      local.get $flags
+      i32.const 1
+      i32.and
+      if
+        local.get $target
+        v128.load
+        local.set $accumulator0
+        local.get $target
+        v128.load offset=16
+        local.set $accumulator1
+        local.get $target
+        v128.load offset=32
+        local.set $accumulator2
+        local.get $target
+        v128.load offset=48
+        local.set $accumulator3
+      else
+        v128.const i8x16 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00
+        local.set $accumulator0
+        v128.const i8x16 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00
+        local.set $accumulator1
+        v128.const i8x16 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00
+        local.set $accumulator2
+        v128.const i8x16 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00
+        local.set $accumulator3
+      end
+      local.get $w
+      local.set $wAt
+      local.get $prepared
+      local.set $xAt
+      local.get $groups
+      local.set $group
+      local.get $group
+      i32.const 0
+      i32.gt_s
+      if
+        loop
+          local.get $groupUnits
+          local.set $units
+          local.get $group
+          i32.const 1
+          i32.eq
+          if
+            local.get $lastUnits
+            local.set $units
+          end
+          local.get $xAt
+          v128.load
+          local.set $total0
+          local.get $xAt
+          v128.load
+          local.set $total1
+          local.get $xAt
+          v128.load
+          local.set $total2
+          local.get $xAt
+          v128.load
+          local.set $total3
+          local.get $xAt
+          i32.const 16
+          i32.add
+          local.set $xAt
+          loop
+            local.get $wAt
+            v128.load
+            local.set $step0
+            local.get $wAt
+            v128.load offset=256
+            local.set $step4
+            local.get $step0
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 4
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total0
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $total0
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=4
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $step0
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 3
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total0
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=8
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $total0
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=12
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $wAt
+            v128.load offset=64
+            local.set $step1
+            local.get $step1
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 2
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total0
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=16
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $total0
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=20
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $step1
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 1
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total0
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=24
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $total0
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=28
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $wAt
+            v128.load offset=128
+            local.set $step2
+            local.get $step2
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total0
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=32
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $total0
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=36
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $step2
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 1
+            i16x8.shr_u
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total0
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=40
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $total0
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=44
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $wAt
+            v128.load offset=192
+            local.set $step3
+            local.get $step3
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 2
+            i16x8.shr_u
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total0
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=48
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $total0
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=52
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $step3
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 3
+            i16x8.shr_u
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total0
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=56
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $total0
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=60
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total0
+            local.get $wAt
+            v128.load offset=16
+            local.set $step0
+            local.get $wAt
+            v128.load offset=272
+            local.set $step4
+            local.get $step0
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 4
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total1
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $total1
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=4
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $step0
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 3
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total1
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=8
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $total1
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=12
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $wAt
+            v128.load offset=80
+            local.set $step1
+            local.get $step1
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 2
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total1
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=16
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $total1
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=20
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $step1
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 1
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total1
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=24
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $total1
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=28
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $wAt
+            v128.load offset=144
+            local.set $step2
+            local.get $step2
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total1
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=32
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $total1
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=36
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $step2
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 1
+            i16x8.shr_u
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total1
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=40
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $total1
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=44
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $wAt
+            v128.load offset=208
+            local.set $step3
+            local.get $step3
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 2
+            i16x8.shr_u
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total1
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=48
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $total1
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=52
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $step3
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 3
+            i16x8.shr_u
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total1
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=56
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $total1
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=60
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total1
+            local.get $wAt
+            v128.load offset=32
+            local.set $step0
+            local.get $wAt
+            v128.load offset=288
+            local.set $step4
+            local.get $step0
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 4
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total2
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $total2
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=4
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $step0
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 3
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total2
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=8
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $total2
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=12
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $wAt
+            v128.load offset=96
+            local.set $step1
+            local.get $step1
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 2
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total2
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=16
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $total2
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=20
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $step1
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 1
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total2
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=24
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $total2
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=28
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $wAt
+            v128.load offset=160
+            local.set $step2
+            local.get $step2
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total2
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=32
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $total2
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=36
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $step2
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 1
+            i16x8.shr_u
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total2
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=40
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $total2
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=44
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $wAt
+            v128.load offset=224
+            local.set $step3
+            local.get $step3
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 2
+            i16x8.shr_u
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total2
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=48
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $total2
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=52
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $step3
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 3
+            i16x8.shr_u
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total2
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=56
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $total2
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=60
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total2
+            local.get $wAt
+            v128.load offset=48
+            local.set $step0
+            local.get $wAt
+            v128.load offset=304
+            local.set $step4
+            local.get $step0
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 4
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total3
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $total3
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=4
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $step0
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 3
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total3
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=8
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $total3
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=12
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $wAt
+            v128.load offset=112
+            local.set $step1
+            local.get $step1
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 2
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total3
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=16
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $total3
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=20
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $step1
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 1
+            i16x8.shl
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total3
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=24
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $total3
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=28
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $wAt
+            v128.load offset=176
+            local.set $step2
+            local.get $step2
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total3
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=32
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $total3
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=36
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $step2
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 1
+            i16x8.shr_u
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total3
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=40
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $total3
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=44
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $wAt
+            v128.load offset=240
+            local.set $step3
+            local.get $step3
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 2
+            i16x8.shr_u
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total3
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=48
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $total3
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=52
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $step3
+            i32.const 4
+            i16x8.shr_u
+            v128.const i8x16 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f 0x0f
+            v128.and
+            local.get $step4
+            i32.const 3
+            i16x8.shr_u
+            v128.const i8x16 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10 0x10
+            v128.and
+            v128.or
+            local.set $codes
+            local.get $total3
+            local.get $codes
+            v128.const i8x16 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00 0xff 0x00
+            v128.and
+            local.get $xAt
+            v128.load32_splat offset=56
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $total3
+            local.get $codes
+            i32.const 8
+            i16x8.shr_u
+            local.get $xAt
+            v128.load32_splat offset=60
+            i32x4.dot_i16x8_s
+            i32x4.add
+            local.set $total3
+            local.get $wAt
+            i32.const 320
+            i32.add
+            local.set $wAt
+            local.get $xAt
+            i32.const 64
+            i32.add
+            local.set $xAt
+            local.get $units
+            i32.const -1
+            i32.add
+            local.tee $units
+            br_if 0
+          end
+          local.get $accumulator0
+          local.get $total0
+          f32x4.convert_i32x4_s
+          local.get $wAt
+          v128.load16x4_s
+          i32.const 13
+          i32x4.shl
+          v128.const i8x16 0xff 0xff 0xff 0x8f 0xff 0xff 0xff 0x8f 0xff 0xff 0xff 0x8f 0xff 0xff 0xff 0x8f
+          v128.and
+          v128.const i8x16 0x00 0x00 0x80 0x77 0x00 0x00 0x80 0x77 0x00 0x00 0x80 0x77 0x00 0x00 0x80 0x77
+          f32x4.mul
+          f32x4.mul
+          f32x4.add
+          local.set $accumulator0
+          local.get $accumulator1
+          local.get $total1
+          f32x4.convert_i32x4_s
+          local.get $wAt
+          v128.load16x4_s offset=8
+          i32.const 13
+          i32x4.shl
+          v128.const i8x16 0xff 0xff 0xff 0x8f 0xff 0xff 0xff 0x8f 0xff 0xff 0xff 0x8f 0xff 0xff 0xff 0x8f
+          v128.and
+          v128.const i8x16 0x00 0x00 0x80 0x77 0x00 0x00 0x80 0x77 0x00 0x00 0x80 0x77 0x00 0x00 0x80 0x77
+          f32x4.mul
+          f32x4.mul
+          f32x4.add
+          local.set $accumulator1
+          local.get $accumulator2
+          local.get $total2
+          f32x4.convert_i32x4_s
+          local.get $wAt
+          v128.load16x4_s offset=16
+          i32.const 13
+          i32x4.shl
+          v128.const i8x16 0xff 0xff 0xff 0x8f 0xff 0xff 0xff 0x8f 0xff 0xff 0xff 0x8f 0xff 0xff 0xff 0x8f
+          v128.and
+          v128.const i8x16 0x00 0x00 0x80 0x77 0x00 0x00 0x80 0x77 0x00 0x00 0x80 0x77 0x00 0x00 0x80 0x77
+          f32x4.mul
+          f32x4.mul
+          f32x4.add
+          local.set $accumulator2
+          local.get $accumulator3
+          local.get $total3
+          f32x4.convert_i32x4_s
+          local.get $wAt
+          v128.load16x4_s offset=24
+          i32.const 13
+          i32x4.shl
+          v128.const i8x16 0xff 0xff 0xff 0x8f 0xff 0xff 0xff 0x8f 0xff 0xff 0xff 0x8f 0xff 0xff 0xff 0x8f
+          v128.and
+          v128.const i8x16 0x00 0x00 0x80 0x77 0x00 0x00 0x80 0x77 0x00 0x00 0x80 0x77 0x00 0x00 0x80 0x77
+          f32x4.mul
+          f32x4.mul
+          f32x4.add
+          local.set $accumulator3
+          local.get $wAt
+          i32.const 32
+          i32.add
+          local.set $wAt
+          local.get $group
+          i32.const -1
+          i32.add
+          local.set $group
+          local.get $group
+          i32.const 0
+          i32.gt_s
+          br_if 0
+        end
+      end
+      local.get $flags
+      i32.const 2
+      i32.and
+      if
+        local.get $xScale
+        v128.load32_splat
+        local.set $factor
+        local.get $accumulator0
+        local.get $factor
+        f32x4.mul
+        local.set $accumulator0
+        local.get $accumulator1
+        local.get $factor
+        f32x4.mul
+        local.set $accumulator1
+        local.get $accumulator2
+        local.get $factor
+        f32x4.mul
+        local.set $accumulator2
+        local.get $accumulator3
+        local.get $factor
+        f32x4.mul
+        local.set $accumulator3
+      end
+      local.get $target
+      local.get $accumulator0
+      v128.store
+      local.get $target
+      local.get $accumulator1
+      v128.store offset=16
+      local.get $target
+      local.get $accumulator2
+      v128.store offset=32
+      local.get $target
+      local.get $accumulator3
+      v128.store offset=48
+      local.get $N
+      i32.const 16
+      i32.ge_s
+      i32.eqz
+      if
+        local.get $ragged
+        local.set $from
+        local.get $out
+        local.set $to
+        local.get $N
+        local.set $copied
+        local.get $copied
+        if
+          loop
+            local.get $to
+            local.get $from
+            i32.load
+            i32.store
+            local.get $from
+            i32.const 4
+            i32.add
+            local.set $from
+            local.get $to
+            i32.const 4
+            i32.add
+            local.set $to
+            local.get $copied
+            i32.const -1
+            i32.add
+            local.set $copied
+            local.get $copied
+            br_if 0
+          end
+        end
+      end
+      local.get $w
+      local.get $blockStride
+      i32.add
+      local.set $w
+      local.get $out
+      i32.const 64
+      i32.add
+      local.set $out
+      local.get $N
+      i32.const -16
+      i32.add
+      local.set $N
+      local.get $N
+      i32.const 0
+      i32.gt_s
+      br_if 0
+    end
+  end
+)
