@@ -95,13 +95,42 @@ afterAll(() => {
   for (const kernels of opened) kernels.close();
 });
 
+const started = new Map<Setting, Kernels>();
+
 /** Kernels whose workers have all started: until then the calling thread does the work alone. */
-async function startedKernels({ backend, threads }: Setting): Promise<Kernels> {
+async function startedKernels(setting: Setting): Promise<Kernels> {
+  const known = started.get(setting);
+  if (known !== undefined) return known;
+  const { backend, threads } = setting;
   const kernels = createKernels({ backend, threads });
   opened.push(kernels);
+  started.set(setting, kernels);
   for (let i = 0; i < 2000 && kernels.threads < threads; i++) await setTimeout(5);
   expect(kernels.threads).toBe(threads);
   return kernels;
+}
+
+/** What kernels take of their memory. */
+const OWN_BYTES = createKernels().arena.used;
+/** Sizes of small memories, beside what the kernels take, and the kernels made for them so far. */
+const SMALL = Array.from({ length: 12 }, (_, i) => ({ bytes: 2 ** 17 * 1.5 ** i, made: [] as Kernels[] }));
+
+/** Hands out kernels over memories of a size, the same ones in every test. */
+function smallMemories({ bytes, made }: (typeof SMALL)[number]): {
+  next: () => Kernels;
+  count: () => number;
+} {
+  let used = 0;
+  return {
+    count: () => used,
+    next() {
+      const known = made[used];
+      const kernels = known ?? createKernels({ arena: new Arena({ maxBytes: OWN_BYTES + bytes }) });
+      if (known === undefined) made.push(kernels);
+      used += 1;
+      return kernels;
+    },
+  };
 }
 
 function bits(logits: Float32Array): Int32Array {
@@ -170,27 +199,18 @@ describe.each(MODELS)('%s', (name, open) => {
   test.each(SCHEMES)('%s gives it over several memories too', async (scheme) => {
     const raw = await open();
     const bundle = scheme === 'f32' ? raw : quantizeModel(raw, scheme);
-    const kernels = createKernels({ threads: 2 });
-    opened.push(kernels);
-    const own = kernels.arena.used;
-    const expected = runAlone(bundle, kernels, 16);
+    const expected = runAlone(bundle, await startedKernels(SETTINGS[0]), 16);
     // The smallest memories that hold the largest part of the model make it go through most of them.
-    for (let bytes = 2 ** 17; ; bytes *= 1.25) {
-      const made: Kernels[] = [];
-      const small = (): Kernels => {
-        const next = createKernels({ threads: 2, arena: new Arena({ maxBytes: own + bytes }) });
-        made.push(next);
-        return next;
-      };
+    for (const size of SMALL) {
+      const memories = smallMemories(size);
       try {
-        expect(runTogether(bundle, small, 16)).toEqual(expected);
-        expect(made.length).toBeGreaterThan(1);
-        break;
+        expect(runTogether(bundle, memories.next, 16)).toEqual(expected);
+        expect(memories.count()).toBeGreaterThan(1);
+        return;
       } catch (error) {
         if (!(error instanceof BitloomError && error.code === 'host-layer-too-large')) throw error;
-      } finally {
-        for (const next of made) next.close();
       }
     }
+    expect.fail('no size fits');
   });
 });
