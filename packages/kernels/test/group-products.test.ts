@@ -92,13 +92,17 @@ it.each(WIDTHS)('gemmGroups of %i bits at the extremes of the codes: no sum over
       expectSame(bench, 7, 'plain', (o) => {
         const x = o.block(M * K);
         o.arena.i8.fill(value, x, x + M * K);
-        const w = o.weights(bits, 16, K, group);
-        // All codes at their extremes: the highest in even rows, the lowest in odd ones; the scales stay as they are.
+        // All codes at their extremes: the highest in even rows, the lowest in odd ones.
         const groupBytes = rows16GroupBytes(bits, group);
-        for (let g = 0; g < K / group; g += 1) {
-          for (let i = 0; i < groupBytes - 32; i += 1) {
-            o.arena.u8[w + g * groupBytes + i] = ((i >> 2) & 1) === 1 ? low : high;
+        const w = o.arena.alloc(rows16BlockBytes(bits, K, group));
+        for (let at = w; at < w + (K / group) * groupBytes; at += groupBytes) {
+          const scales = at + groupBytes - 32;
+          for (let i = at; i < scales; i += 8) {
+            o.arena.u8.fill(high, i, i + 4);
+            o.arena.u8.fill(low, i + 4, i + 8);
           }
+          for (let r = 0; r < 16; r += 1)
+            o.arena.u16[scales / 2 + r] = 0x2e66 + r + (r % 3 === 0 ? 0x8000 : 0);
         }
         const out = o.floats(M * 16);
         const scale = o.scales(1);
