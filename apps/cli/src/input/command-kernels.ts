@@ -3,7 +3,7 @@
  * many as the model gains from.
  */
 import { availableParallelism } from 'node:os';
-import type { Model } from '@bitloom/ir';
+import { BitloomError, type Model } from '@bitloom/ir';
 import { createKernels, type Kernels } from '@bitloom/kernels';
 import type { KernelsName } from './kernel-names.js';
 
@@ -22,11 +22,19 @@ const SHARED_ELEMENTS = 2 ** 24;
 const MOST_THREADS = 16;
 
 /** Opens kernels for a model. The caller closes them. @throws BitloomError what `createKernels` throws */
-export function openKernels({ threads, kernels }: KernelOptions, model: Model): Kernels {
-  return createKernels({
-    threads: threads ?? usefulThreads(model),
-    ...(kernels === undefined || kernels === 'auto' ? {} : { backend: kernels }),
-  });
+export function openKernels({ threads, kernels = 'auto' }: KernelOptions, model: Model): Kernels {
+  const count = threads ?? usefulThreads(model);
+  return kernels === 'auto' ? bestKernels(count) : createKernels({ backend: kernels, threads: count });
+}
+
+/** Native kernels where this machine has them, else WebAssembly: the same bits. */
+function bestKernels(threads: number): Kernels {
+  try {
+    return createKernels({ backend: 'native', threads });
+  } catch (error) {
+    if (!(error instanceof BitloomError) || error.code !== 'kernel-native-absent') throw error;
+    return createKernels({ threads });
+  }
 }
 
 /** Threads that make a model no slower than one does. */
