@@ -68,7 +68,8 @@ export interface HostModel {
   /** Most tokens that run in one pass over the weights. */
   readonly chunk: number;
   /**
-   * A new, empty sequence. Closing it gives its caches to the next one.
+   * A new, empty sequence. Closing it gives its caches to the next one. The sequences of a model compute in one
+   * workspace: the logits that `prefill` and `decode` of one return are overwritten by the next call of any.
    * @throws BitloomError `arena-full`, `model-closed`
    */
   open(): Engine;

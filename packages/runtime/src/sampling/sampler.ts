@@ -131,7 +131,7 @@ function nucleus(
   logitAt: (index: number) => number,
   total: number,
   topP: number,
-): number[] {
+): Int32Array {
   // All but the first of the set weigh more than the share of 1 - topP that falls to each of the others; the first
   // has weight 1. What lies below need not be sorted. The factor is room for rounding.
   const share = ((1 - topP) / Math.max(1, weights.length - 1)) * total;
@@ -140,15 +140,44 @@ function nucleus(
   for (let i = 0; i < weights.length; i += 1) {
     if (weights[i] >= cutoff && weights[i] > 0) candidates.push(i);
   }
-  candidates.sort((a, b) => logitAt(b) - logitAt(a) || a - b);
+  const sorted = mostLikelyFirst(candidates, weights.length, logitAt);
   let reached = 0;
   let length = 0;
-  while (length < candidates.length) {
-    reached += weights[candidates[length]];
+  while (length < sorted.length) {
+    reached += weights[sorted[length]];
     length += 1;
     if (reached >= topP * total) break;
   }
-  return candidates.slice(0, length);
+  return sorted.subarray(0, length);
+}
+
+/** Indices that fit beside the 32 bits of a logit in the 53 of a double. */
+const PACKED_INDICES = 2 ** 21;
+
+/**
+ * Candidates by falling logit; of equal ones the lower index first. Logit and index are packed into one number, because
+ * sorting numbers is several times as fast as sorting by a function.
+ */
+function mostLikelyFirst(
+  candidates: readonly number[],
+  indices: number,
+  logitAt: (index: number) => number,
+): Int32Array {
+  const sorted = Int32Array.from(candidates);
+  if (indices > PACKED_INDICES) return sorted.sort((a, b) => logitAt(b) - logitAt(a) || a - b);
+  const logit = new Float32Array(1);
+  const bits = new Int32Array(logit.buffer);
+  const keys = new Float64Array(candidates.length);
+  for (let i = 0; i < candidates.length; i += 1) {
+    // Adding 0 makes one zero of two.
+    logit[0] = logitAt(candidates[i]) + 0;
+    // The bits of floats order as integers, those of negative ones backwards; falling logits are rising keys.
+    const rising = bits[0] < 0 ? ~bits[0] : bits[0] | 0x80000000;
+    keys[i] = (~rising >>> 0) * PACKED_INDICES + candidates[i];
+  }
+  keys.sort();
+  for (let i = 0; i < keys.length; i += 1) sorted[i] = keys[i] % PACKED_INDICES;
+  return sorted;
 }
 
 /** Legal range of each option. */
