@@ -11,9 +11,8 @@ template <class V>
 void scaleRow(uint8_t* row, const uint8_t* scale, int64_t count) {
   for (int64_t i = 0; i < count; i += 16, row += 64, scale += 64) {
     const int64_t lanes = smaller(16, count - i);
-    const typename V::F sums = V::toFloat(V::loadPartI(reinterpret_cast<const int32_t*>(row), lanes));
-    const typename V::F factors = V::loadPart(reinterpret_cast<const float*>(scale), lanes);
-    V::storePart(reinterpret_cast<float*>(row), V::mul(sums, factors), lanes);
+    const typename V::F sums = V::toFloat(Int8Operands<V>::loadPart(row, lanes));
+    FloatOperands<V>::storePart(row, V::mul(sums, FloatOperands<V>::loadPart(scale, lanes)), lanes);
   }
 }
 

@@ -11,10 +11,12 @@ namespace {
 
 /// Steps at a time: a panel of 16 columns, 16 KiB, and a tile of rows share a first-level cache.
 constexpr int64_t kGatherSteps = 256;
-/// Outputs whose weights are laid out at once.
-constexpr int64_t kGatherSpan = 512;
-/// Pixels laid out at once (100 KiB); a multiple of every tile height.
+/// Outputs whose weights are laid out at once (256 KiB), and pixels (100 KiB, a multiple of every tile height): both fit
+/// a second-level cache.
+constexpr int64_t kGatherSpan = 256;
 constexpr int64_t kGatherRows = 96;
+/// A result of no more pixels keeps them all (230 KiB), and weights are laid out one panel at a time.
+constexpr int64_t kGatherFew = 216;
 /// Bytes of a row: past a multiple of a page, so that rows do not fight for the same cache lines.
 constexpr int64_t kGatherRowBytes = kGatherSteps * 4 + 64;
 
@@ -29,11 +31,12 @@ struct GatherProduct : Gather {
   uint8_t* panels;
   uint8_t* pixelRows;
   uint8_t* lines;
-  TileRow table[kGatherRows];
+  TileRow table[kGatherFew];
   /// The taps of a run: side by side where they read neighbouring pixels as a whole, else one.
   int64_t runTaps, runsX, runs;
   /// The current piece: channels [depthFrom, depthFrom + part) of runs [run0, run0 + runCount).
   int64_t group, first, depthFrom, part, run0, runCount, runSteps, steps;
+  bool isFirst, isLast;
 
   void zeros(uint8_t* to, int64_t bytes) const {
     if (bytes > 0) memset(to, 0, static_cast<size_t>(bytes));
@@ -50,8 +53,19 @@ struct GatherProduct : Gather {
     for (int v = 0; v < Tile<V>::vectors; v++, n += 16, to += 64) {
       const int64_t lanes = larger(0, smaller(16, span - n));
       if (wDepth == size && lanes > 0) packRows(to, n, lanes, length);
-      else if (wFilter == size && lanes > 0) packColumns(to, n, lanes, length);
+      else if (perStep <= 2 && wFilter == size && lanes > 0) packColumns(to, n, lanes, length);
       else packSingly(to, n, lanes, length);
+    }
+  }
+
+  /// Brings the weights of outputs [n, n + columns) nearer, while others are at work.
+  void fetchPanel(int64_t n, int64_t span) const {
+    if (wDepth != size) return;
+    for (int64_t r = n; r < smaller(n + columns, span); r++) {
+      for (int64_t i = 0; i < runCount; i++) {
+        const uint8_t* from = weightAt(r, run0 + i);
+        for (int64_t b = 0; b < runTaps * part * size; b += 64) __builtin_prefetch(from + b, 0, 2);
+      }
     }
   }
 
@@ -79,13 +93,15 @@ struct GatherProduct : Gather {
 
   /// Where the outputs of an operand are contiguous.
   void packColumns(uint8_t* to, int64_t n, int64_t lanes, int64_t length) {
-    static const uint8_t none[64] = {};
-    for (int64_t i = 0; i < runCount; i++) {
-      const uint8_t* from = weightAt(n, run0 + i);
-      for (int64_t k = 0; k < length; k += perStep, to += panelStep) {
-        const uint8_t* second = perStep == 2 && k + 1 < length ? from + wDepth : none;
-        Operands::storeLine(to, Operands::across(from, second, lanes));
-        from += perStep * wDepth;
+    if constexpr (perStep <= 2) {
+      static const uint8_t none[64] = {};
+      for (int64_t i = 0; i < runCount; i++) {
+        const uint8_t* from = weightAt(n, run0 + i);
+        for (int64_t k = 0; k < length; k += perStep, to += panelStep) {
+          const uint8_t* second = perStep == 2 && k + 1 < length ? from + wDepth : none;
+          Operands::storeLine(to, Operands::across(from, second, lanes));
+          from += perStep * wDepth;
+        }
       }
     }
   }
@@ -102,7 +118,7 @@ struct GatherProduct : Gather {
     }
   }
 
-  /// The row of one output pixel: a pointer to the source itself where it is one whole run of floats.
+  /// The row of one output pixel: a pointer to the source itself where it is one whole run of as many bytes.
   const uint8_t* packPixel(uint8_t* row, const PixelWalk& at) const {
     uint8_t* to = row;
     const uint8_t* image = src + at.image * srcImage + (group * depth + depthFrom) * size;
@@ -117,7 +133,7 @@ struct GatherProduct : Gather {
       }
       const uint8_t* from = image + (y * srcWidth + x + skip) * srcPixel;
       // Rows some pages apart fight for the same cache lines, so those are copied after all.
-      if (size == 4 && runCount == 1 && inside == runTaps && srcPixel % 4096 != 0) return from;
+      if (perStep * size == 4 && runCount == 1 && inside == runTaps && srcPixel % 4096 != 0) return from;
       const int64_t lead = skip * part * elementBytes;
       const int64_t end = (skip + inside) * part * elementBytes;
       zeros(to, lead);
@@ -128,43 +144,70 @@ struct GatherProduct : Gather {
     return row;
   }
 
-  /// All pixels with the current piece of the sums of `span` outputs.
-  void multiply(int64_t span, bool isFirst, bool isLast) {
+  /// Rows of `count` pixels from `at` on.
+  void packPixels(PixelWalk& at, int64_t count) {
+    for (int64_t i = 0; i < count; i++, at.next(*this)) {
+      const int64_t output = (group * width + first) * 4;
+      table[i].to = dst + at.image * dstImage + at.y * dstRow + at.x * dstCol + output;
+      table[i].from = packPixel(pixelRows + i * kGatherRowBytes, at);
+    }
+  }
+
+  /// The rows by the panel of outputs [n, n + columns) of this span.
+  void multiply(const uint8_t* panel, int64_t count, int64_t n, int64_t span) const {
+    for (int64_t i = 0; i < count; i += V::floatRows) {
+      multiplyRows<V, Operands, false>(count - i, table + i, panel, steps, 0, n * 4, span - n, isFirst);
+    }
+  }
+
+  void finish(int64_t count, int64_t span) const {
+    if (!isLast || scale == nullptr) return;
+    for (int64_t i = 0; i < count; i++) scaleRow<V>(table[i].to, scale + (group * width + first) * 4, span);
+  }
+
+  /// The current piece for a result of many pixels: weights first, then block after block of pixels.
+  void multiplyMany(int64_t span) {
+    const int64_t panelBytes = panelStep * steps;
+    for (int64_t n = 0; n < span; n += columns) packPanel(panels + n / columns * panelBytes, n, span);
     const int64_t all = pixels();
     PixelWalk at;
     for (int64_t pixel = 0; pixel < all; pixel += kGatherRows) {
       const int64_t count = smaller(kGatherRows, all - pixel);
-      for (int64_t i = 0; i < count; i++, at.next(*this)) {
-        const int64_t output = (group * width + first) * 4;
-        table[i].to = dst + at.image * dstImage + at.y * dstRow + at.x * dstCol + output;
-        table[i].from = packPixel(pixelRows + i * kGatherRowBytes, at);
-      }
-      for (int64_t n = 0; n < span; n += columns) {
-        const uint8_t* panel = panels + n / columns * panelStep * steps;
-        for (int64_t i = 0; i < count; i += V::floatRows) {
-          multiplyRows<V, Operands, false>(count - i, table + i, panel, steps, 0, n * 4, span - n, isFirst);
-        }
-      }
-      if (isLast && scale != nullptr) {
-        for (int64_t i = 0; i < count; i++) scaleRow<V>(table[i].to, scale + (group * width + first) * 4, span);
-      }
+      packPixels(at, count);
+      for (int64_t n = 0; n < span; n += columns) multiply(panels + n / columns * panelBytes, count, n, span);
+      finish(count, span);
     }
   }
 
+  /// The current piece for a result of few pixels: all pixels first, then panel after panel.
+  void multiplyFew(int64_t span) {
+    PixelWalk at;
+    const int64_t count = pixels();
+    packPixels(at, count);
+    for (int64_t n = 0; n < span; n += columns) {
+      packPanel(panels, n, span);
+      fetchPanel(n + columns, span);
+      multiply(panels, count, n, span);
+    }
+    finish(count, span);
+  }
+
   Status run() {
-    const int64_t span = smaller(kGatherSpan, ceilDiv(width, columns) * columns);
-    panels = scratch<uint8_t>(kScratchWeights, span * kGatherSteps * 4);
-    pixelRows = scratch<uint8_t>(kScratchActivations, kGatherRows * kGatherRowBytes + kOverread);
+    constexpr int64_t most = kGatherSteps * perStep;
+    const bool isFew = pixels() <= kGatherFew;
+    const int64_t rowCount = isFew ? kGatherFew : kGatherRows;
+    const int64_t span = isFew ? width : kGatherSpan;
+    panels = scratch<uint8_t>(kScratchWeights, (isFew ? columns : kGatherSpan) * kGatherSteps * 4);
+    pixelRows = scratch<uint8_t>(kScratchActivations, rowCount * kGatherRowBytes + kOverread);
     lines = scratch<uint8_t>(kScratchFloats, 16 * kGatherRowBytes + kOverread);
     if (panels == nullptr || pixelRows == nullptr || lines == nullptr) return kNoMemory;
-    constexpr int64_t most = kGatherSteps * perStep;
     const bool folds = tapStepX == 1 && srcPixel == depth * size && wTapX == depth * wDepth && tapsX * depth <= most;
     runTaps = folds ? tapsX : 1;
     runsX = folds || tapsX == 0 ? 1 : tapsX;
     runs = tapsY * (folds ? 1 : tapsX);
     for (group = 0; group < groups; group++) {
-      for (first = 0; first < width; first += kGatherSpan) {
-        const int64_t outputs = smaller(kGatherSpan, width - first);
+      for (first = 0; first < width; first += span) {
+        const int64_t outputs = smaller(span, width - first);
         // Without channels or taps there is one piece of no steps, which writes zeros.
         for (depthFrom = 0; depthFrom == 0 || depthFrom < depth; depthFrom += most) {
           part = smaller(most, depth - depthFrom);
@@ -173,11 +216,10 @@ struct GatherProduct : Gather {
           for (run0 = 0; run0 == 0 || run0 < runs; run0 += runsAtOnce) {
             runCount = smaller(runsAtOnce, runs - run0);
             steps = runCount * runSteps;
-            for (int64_t n = 0; n < outputs; n += columns) {
-              packPanel(panels + n / columns * panelStep * steps, n, outputs);
-            }
-            const bool isLast = depthFrom + most >= depth && run0 + runsAtOnce >= runs;
-            multiply(outputs, depthFrom == 0 && run0 == 0, isLast);
+            isFirst = depthFrom == 0 && run0 == 0;
+            isLast = depthFrom + most >= depth && run0 + runsAtOnce >= runs;
+            if (isFew) multiplyFew(outputs);
+            else multiplyMany(outputs);
           }
         }
       }
@@ -185,6 +227,23 @@ struct GatherProduct : Gather {
     return kOk;
   }
 };
+
+/// Whether no source pixel is negative: what comes out of a rectifier. Data with signs show one at once.
+inline bool isNonNegative(const Gather& g) {
+  const int64_t lanes = g.groups * g.depth;
+  const int64_t row = g.srcPixel == lanes ? g.srcWidth * lanes : lanes;
+  const int64_t rows = g.srcPixel == lanes ? g.srcHeight : g.srcHeight * g.srcWidth;
+  const int64_t stride = g.srcPixel == lanes ? g.srcWidth * g.srcPixel : g.srcPixel;
+  for (int64_t image = 0; image < g.images; image++) {
+    for (int64_t y = 0; y < rows; y++) {
+      const uint8_t* from = g.src + image * g.srcImage + y * stride;
+      uint8_t signs = 0;
+      for (int64_t i = 0; i < row; i++) signs |= from[i];
+      if (signs >= 128) return false;
+    }
+  }
+  return true;
+}
 
 template <class V, class Operands>
 Status gather(const Call& call) {
@@ -195,16 +254,25 @@ Status gather(const Call& call) {
 }
 
 template <class V>
+Status gatherInt8(const Call& call) {
+  GatherProduct<V, ByteOperands<V>> product;
+  const Status status = product.read(call, 1);
+  if (status != kOk) return status;
+  if (product.isDepthwise() || product.wDepth != 1 || !isNonNegative(product)) return gather<V, Int8Operands<V>>(call);
+  return product.run();
+}
+
+template <class V>
 Status convolution(const Call& call) {
-  return gather<V, Int8Operands<V>>(call);
+  return gatherInt8<V>(call);
 }
 template <class V>
 Status convolutionInt8(const Call& call) {
-  return gather<V, Int8Operands<V>>(call);
+  return gatherInt8<V>(call);
 }
 template <class V>
 Status convolutionInputGradientInt8(const Call& call) {
-  return gather<V, Int8Operands<V>>(call);
+  return gatherInt8<V>(call);
 }
 template <class V>
 Status convolutionF32(const Call& call) {

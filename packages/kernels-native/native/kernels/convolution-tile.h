@@ -15,11 +15,15 @@ struct Int8Operands {
   static constexpr int64_t perStep = 2;
 
   static Sum zero() { return V::setI(0); }
+  /// The first `lanes` of 16. Whole vectors go the short way: a store under a mask takes many times as long.
   static Sum loadPart(const uint8_t* p, int64_t lanes) {
-    return V::loadPartI(reinterpret_cast<const int32_t*>(p), lanes);
+    const int32_t* from = reinterpret_cast<const int32_t*>(p);
+    return lanes == 16 ? V::loadI(from) : V::loadPartI(from, lanes);
   }
   static void storePart(uint8_t* p, const Sum& sum, int64_t lanes) {
-    V::storePartI(reinterpret_cast<int32_t*>(p), sum, lanes);
+    int32_t* to = reinterpret_cast<int32_t*>(p);
+    if (lanes == 16) V::storeI(to, sum);
+    else V::storePartI(to, sum, lanes);
   }
   static Line line(const uint8_t* p) { return V::loadH(reinterpret_cast<const int16_t*>(p)); }
   static Line value(const uint8_t* p) {
@@ -46,6 +50,32 @@ struct Int8Operands {
   static void storeLine(uint8_t* to, const Line& line) { V::storeH(reinterpret_cast<int16_t*>(to), line); }
 };
 
+/// int8 operands that are not negative on the left: products of bytes, four to a step, which int16 holds in pairs
+/// (2 · 127 · 128 is below 2^15), so that nothing saturates on any set.
+template <class V>
+struct ByteOperands {
+  using Sum = typename V::I;
+  using Line = typename V::B;
+  static constexpr int64_t size = 1;
+  static constexpr int64_t perStep = 4;
+
+  static Sum zero() { return V::setI(0); }
+  static Sum loadPart(const uint8_t* p, int64_t lanes) { return Int8Operands<V>::loadPart(p, lanes); }
+  static void storePart(uint8_t* p, const Sum& sum, int64_t lanes) { Int8Operands<V>::storePart(p, sum, lanes); }
+  static Line line(const uint8_t* p) { return V::loadBytes(p); }
+  static Line value(const uint8_t* p) {
+    int32_t four;
+    memcpy(&four, p, 4);
+    return V::bytesOf(V::setI(four));
+  }
+  static Sum step(const Sum& sum, const Line& w, const Line& x) { return V::dot4Mix(sum, x, w); }
+
+  static void run(uint8_t* to, const uint8_t* from, int64_t count) {
+    memcpy(to, from, static_cast<size_t>(count));
+  }
+  static void put(uint8_t* step, int64_t place, const uint8_t* from) { step[place] = *from; }
+};
+
 /// float32, fused where the set has it.
 template <class V>
 struct FloatOperands {
@@ -56,9 +86,13 @@ struct FloatOperands {
 
   static const float* floats(const uint8_t* p) { return reinterpret_cast<const float*>(p); }
   static Sum zero() { return V::set(0.0f); }
-  static Sum loadPart(const uint8_t* p, int64_t lanes) { return V::loadPart(floats(p), lanes); }
+  static Sum loadPart(const uint8_t* p, int64_t lanes) {
+    return lanes == 16 ? V::load(floats(p)) : V::loadPart(floats(p), lanes);
+  }
   static void storePart(uint8_t* p, const Sum& sum, int64_t lanes) {
-    V::storePart(reinterpret_cast<float*>(p), sum, lanes);
+    float* to = reinterpret_cast<float*>(p);
+    if (lanes == 16) V::store(to, sum);
+    else V::storePart(to, sum, lanes);
   }
   static Line line(const uint8_t* p) { return V::load(floats(p)); }
   static Line value(const uint8_t* p) { return V::set(*floats(p)); }
@@ -68,7 +102,7 @@ struct FloatOperands {
     memcpy(to, from, static_cast<size_t>(count) * 4);
   }
   static void put(uint8_t* step, int64_t, const uint8_t* from) { memcpy(step, from, 4); }
-  static Line across(const uint8_t* a, const uint8_t*, int64_t lanes) { return V::loadPart(floats(a), lanes); }
+  static Line across(const uint8_t* a, const uint8_t*, int64_t lanes) { return loadPart(a, lanes); }
   static void storeLine(uint8_t* to, const Line& line) { V::store(reinterpret_cast<float*>(to), line); }
 };
 
@@ -119,7 +153,7 @@ void multiplyTile(const TileRow* table, const uint8_t* panel, int64_t steps, int
       for (int v = 0; v < vectors; v++) {
         acc[r][v] = Operands::step(acc[r][v], line[v], value);
         // Row after row: taken together, the products of all rows would not fit the registers.
-        if (Operands::perStep == 2) V::keep(acc[r][v]);
+        if (Operands::perStep > 1) V::keep(acc[r][v]);
       }
     }
     if (strided) from[0] += stride;
