@@ -1,6 +1,6 @@
 /**
  * The kernel interface: what every backend computes, operand by operand. The reference backend defines the
- * result; every other backend gives the same bits, except `gemmF32`, which may differ within a stated tolerance
+ * result; every other backend gives the same bits, except float32 products, which may differ within a stated tolerance
  * (but never with M, N, tiling or the number of threads).
  *
  * Conventions
@@ -8,7 +8,8 @@
  *   multiples of 4; fp16 of 2; int8 may lie anywhere. Weights (`w`) are multiples of 16.
  * - Vector kernels run over `batch x rows x cols`; an operand is (pointer, batch stride, row stride), columns are
  *   contiguous, and a stride of 0 repeats the same row or batch (sources only).
- * - Every float operation is one float32 operation, in the order written here; no fused multiply-add.
+ * - Every float operation is one float32 operation, in the order written here; no fused multiply-add but in float32
+ *   products.
  * - `sum16` is the float reduction: element i goes to partial sum i mod 16 in increasing i, each starting at +0;
  *   then s[j] += s[j+8] (j < 8), s[j] += s[j+4] (j < 4), s[j] += s[j+2] (j < 2), result s[0] + s[1].
  * - Maxima are taken by `>` from a stated start, so a NaN never becomes a maximum.
