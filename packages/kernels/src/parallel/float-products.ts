@@ -5,8 +5,8 @@
 import type { FloatProductKernels } from '../interface/float-products.js';
 import { cutRange, type Divisions, MIN_PRODUCTS, SHARES_PER_THREAD } from './division.js';
 
-/** Rows below which the operands are read where they lie and only the outputs are cut. */
-const FEW_ROWS = 5;
+/** Rows of the left operand below which only the right one counts: its rows are cut, and each is read by one thread. */
+const FEW_ROWS = 17;
 /** Rows and columns of the output that a share has in whole multiples: two tiles, a line of 16 columns. */
 const ROW_UNIT = 4;
 const COLUMN_UNIT = 16;

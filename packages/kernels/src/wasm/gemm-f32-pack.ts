@@ -25,7 +25,7 @@ import { BLOCK_OUTPUTS } from './gemm-f32-blocks.js';
 type Procedure = FunctionReference<readonly ValueType[], undefined>;
 
 /** Rows that are transposed together, so that neighbouring floats are read together. */
-const LINE_ROWS = BLOCK_OUTPUTS;
+const ROWS_TOGETHER = BLOCK_OUTPUTS;
 const INTERNAL = { export: false } as const;
 
 const smaller = (a: I32, b: I32): I32 => select(a, b, op('i32.lt_s', a, b));
@@ -215,7 +215,7 @@ export function emitPacking(module: ModuleBuilder): Packing {
             f.if(
               op('i32.eq', rowBytes, i32(4)),
               () =>
-                overRows(LINE_ROWS, () => {
+                overRows(ROWS_TOGETHER, () => {
                   const quads = op('i32.shr_u', count, i32(2));
                   const source = add(from, mul(row, 4));
                   const quadBytes = mul(panelBytes, 4 / width);

@@ -20,8 +20,10 @@ import { emitLineProduct } from './gemm-f32-lines.js';
 import { emitPacking } from './gemm-f32-pack.js';
 import { emitDirectTile, emitPackedTile } from './gemm-f32-tile.js';
 
-/** Most rows that are read where they lie. */
-const DIRECT_ROWS = 4;
+/** Most rows of the left operand with which both are read where they lie, where columns lie side by side. */
+const DIRECT_ROWS = 16;
+/** Most rows that take the right operand line by line. */
+const LINE_ROWS = 4;
 
 const SHAPE = { M: 'i32', N: 'i32', K: 'i32' } as const;
 const TARGET = { out: 'i32', outR: 'i32' } as const;
@@ -94,8 +96,8 @@ export function emitGemmF32(module: ModuleBuilder, features: Features): void {
       const both = (left: I32, right: I32): I32 => op('i32.and', left, right);
       const sideBySide = both(op('i32.eq', p.aK, i32(4)), op('i32.eq', p.bK, i32(4)));
       const a = f.local('i32', 'a');
-      const few = op('i32.le_s', p.M, i32(DIRECT_ROWS));
-      f.if(both(sideBySide, few), () => {
+      const atMost = (most: number): I32 => op('i32.le_s', p.M, i32(most));
+      f.if(both(sideBySide, atMost(DIRECT_ROWS)), () => {
         f.while(op('i32.gt_s', p.N, i32(0)), () => {
           f.set(rows, p.M);
           f.set(a, p.a);
@@ -117,7 +119,7 @@ export function emitGemmF32(module: ModuleBuilder, features: Features): void {
         });
         f.return();
       });
-      f.if(both(op('i32.eq', p.bN, i32(4)), few), () => {
+      f.if(both(op('i32.eq', p.bN, i32(4)), atMost(LINE_ROWS)), () => {
         const sums = add(p.scratch, FLOAT_PLACES.left);
         f.call(lines, p.M, p.N, p.K, p.a, p.aM, p.aK, p.b, p.bK, p.out, p.outR, first, sums);
         f.return();

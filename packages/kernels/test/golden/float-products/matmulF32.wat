@@ -105,7 +105,7 @@
   i32.eq
   i32.and
   local.get $M
-  i32.const 4
+  i32.const 16
   i32.le_s
   i32.and
   if
