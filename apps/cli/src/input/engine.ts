@@ -4,6 +4,7 @@
  * they would cost a run on the host time and memory.
  */
 import { BitloomError } from '@bitloom/ir';
+import type { Kernels } from '@bitloom/kernels';
 import { openModel } from '@bitloom/models/node';
 import { createHostEngine } from '@bitloom/runtime';
 import type { Terminal } from '../terminal/terminal.js';
@@ -38,8 +39,14 @@ async function openHost(spec: string, options: EngineOptions, terminal: Terminal
     const tokenizer = requireTokenizer(open.tokenizer, spec);
     if (announcement !== undefined) terminal.log(announcement);
     terminal.status(`loading ${bundle.model.name} in ${bundle.model.numerics.scheme}`);
-    const kernels = openKernels(options, bundle.model);
-    closers.push(() => kernels.close());
+    const opened: Kernels[] = [];
+    // A memory holds 4 GiB; the model asks for more of them when it needs more.
+    const kernels = (): Kernels => {
+      const next = openKernels(options, bundle.model);
+      opened.push(next);
+      closers.push(() => next.close());
+      return next;
+    };
     const engine = createHostEngine(bundle, {
       kernels,
       ...(options.context === undefined ? {} : { capacity: options.context }),
@@ -51,7 +58,7 @@ async function openHost(spec: string, options: EngineOptions, terminal: Terminal
       name: bundle.model.name,
       device: 'host',
       scheme: bundle.model.numerics.scheme,
-      kernels,
+      kernels: opened[0],
     };
   });
 }
