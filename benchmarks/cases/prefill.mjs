@@ -3,7 +3,7 @@
  * after it is known. The limit is the time its integer products would take in registers; attention and the rest come on
  * top of it.
  */
-import { costOf, openSides, promptOf, remote, TYPES, writeModels } from '../lib/decoders.mjs';
+import { costOf, openSides, promptOf, ROUNDS, remote, TYPES, writeModels } from '../lib/decoders.mjs';
 
 export const seconds = 120;
 
@@ -20,6 +20,7 @@ export async function cases(context) {
       name: `prefill 1.1B ${type.toUpperCase()}, ${PROMPT} tokens, ${count} T`,
       unit: 'tokens/s',
       threads: count,
+      rounds: ROUNDS,
       async open() {
         const { ours, peer, peerName, close } = await openSides({
           type,

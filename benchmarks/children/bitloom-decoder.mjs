@@ -19,6 +19,7 @@ answer({
     engine = createHostEngine(quantizeModel(model, 'stored'), { kernels, capacity });
     model.close();
     while (kernels.threads < threads) await new Promise((resolve) => setTimeout(resolve, 2));
+    engine.prefill([1]);
     return { fallbacks: kernels.fallbacks };
   },
   /** Logits after a prompt. */

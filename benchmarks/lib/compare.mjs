@@ -35,6 +35,8 @@ export async function compareKernels(context, { threads, work, make, peer, check
       marks.push([kernels.arena, kernels.arena.mark()]);
       const side = make(kernels);
       side.run();
+      // Kernels are tested when they are first used.
+      for (const kernel of kernels.fallbacks) context.log(`${kernel} of ${backend} runs on the reference`);
       if (definition !== undefined) requireBegins(backend, side.result(), definition);
       if (peer !== undefined) check?.(side.result(), peer.result());
       ours[backend] = consumed(side);

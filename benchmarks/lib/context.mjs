@@ -49,7 +49,6 @@ export async function openContext({ threads, seconds, backend }) {
       once(`kernels ${name} ${count}`, async () => {
         const kernels = createKernels({ backend: name, threads: count });
         while (kernels.threads < count) await new Promise((resolve) => setTimeout(resolve, 2));
-        if (kernels.fallbacks.length > 0) log(`${name} falls back: ${kernels.fallbacks.join(', ')}`);
         return kernels;
       }),
     /** Kernels of one's own, to be closed. */

@@ -15,7 +15,9 @@ const SEED = 1;
 /** Types of the weights, as `bitloom export` names them. */
 export const TYPES = ['q4_0', 'q8_0'];
 /** Tokens a sequence has room for. */
-const CAPACITY = 640;
+export const CAPACITY = 640;
+/** Samples at least: they take seconds each. */
+export const ROUNDS = 2;
 /** Tokens the peer takes at once. */
 const BATCH = 512;
 /**
