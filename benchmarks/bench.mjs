@@ -94,7 +94,10 @@ process.stderr.write(
   `bench: ${cpus()[0]?.model.trim() ?? 'unknown'} x ${cpus().length}, node ${process.version}, ${machine()}\n`,
 );
 const rows = [];
-const context = await openContext(options);
+const context = await openContext(options).catch((error) => {
+  if (error.code !== 'kernel-native-absent') throw error;
+  return refuse(error.message);
+});
 try {
   for (const name of names) rows.push(...(await runBenchmark(await import(`./cases/${name}.mjs`), context)));
 } finally {

@@ -10,7 +10,7 @@ import { ONNX_TYPES } from '../lib/onnx.mjs';
 import { RESNET50 } from '../lib/resnet50.mjs';
 import { row } from '../lib/rows.mjs';
 
-export const seconds = 140;
+export const seconds = 120;
 
 /** Positional arguments of our convolutions before the operands. */
 function shapeOf({ size, channels, filters, kernel, stride, pad, outSize }) {
