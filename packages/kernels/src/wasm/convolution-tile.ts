@@ -3,7 +3,7 @@
  * eight sums in registers. A *step* is 4 bytes of a row, that is two int16 or one float32, and 32 bytes of the panel of
  * the right operand: [step][8 columns][4 bytes]. What a row and a column are (pixels and filters, filters and channels)
  * is the caller's affair; a table in memory says where each row of the left operand and of the result lies, so rows
- * need not be evenly spaced and a ragged tile repeats its last row.
+ * need not be evenly spaced. In a ragged tile the result of the last row is named again for those that are not there.
  */
 import {
   type Expression,
@@ -65,7 +65,8 @@ export function float32({ relaxedSimd }: Features): Arithmetic {
 }
 
 /**
- * tile<Name>x<stepBytes>(table, panel, steps, lanes, column, continue): rows are `stepBytes` apart from step to step.
+ * tile<Name>x<stepBytes>(table, panel, steps, lanes, column, continue): the steps of a row are `stepBytes`
+ * apart; where they are 16, rows are 4 bytes apart.
  * Writes `lanes` (1 to 8) columns at `column` bytes past the result of each row, starting from what is there or from 0.
  */
 export function emitTile(module: ModuleBuilder, arithmetic: Arithmetic, stepBytes: 4 | 16): Procedure {
@@ -82,7 +83,10 @@ export function emitTile(module: ModuleBuilder, arithmetic: Arithmetic, stepByte
     params,
     (f, p) => {
       const rows = Array.from({ length: TILE_ROWS }, (_, r) => r);
-      const from = rows.map((r) => f.local('i32', `from${r}`, load('i32.load', p.table, r * ENTRY_BYTES)));
+      // Rows that lie side by side need one pointer.
+      const from = (stepBytes === 4 ? rows : [0]).map((r) =>
+        f.local('i32', `from${r}`, load('i32.load', p.table, r * ENTRY_BYTES)),
+      );
       const to = rows.map((r) =>
         f.local('i32', `to${r}`, op('i32.add', load('i32.load', p.table, r * ENTRY_BYTES + 4), p.column)),
       );
@@ -96,7 +100,8 @@ export function emitTile(module: ModuleBuilder, arithmetic: Arithmetic, stepByte
         readonly full: (r: number, v: number) => void;
         readonly tail: (r: number, v: number, count: Local<'i32'>) => void;
       }): void => {
-        const each = (visit: (r: number) => void): void => rows.forEach(visit);
+        // The last row first: one that repeats another writes before it.
+        const each = (visit: (r: number) => void): void => [...rows].reverse().forEach(visit);
         f.if(
           atLeast(p.lanes, TILE_COLUMNS),
           () =>
@@ -125,25 +130,21 @@ export function emitTile(module: ModuleBuilder, arithmetic: Arithmetic, stepByte
           tail: (r, v, count) => loadTail(f, sums[r][v], address(r, v), count),
         }),
       );
-      const step = (index: number): void => {
+      // One step a turn: the engine runs out of registers over two.
+      f.while(p.steps, () => {
         w.forEach((weights, v) => {
-          f.set(weights, load('v128.load', p.panel, index * PANEL_STEP + v * 16));
+          f.set(weights, load('v128.load', p.panel, v * 16));
         });
         for (const r of rows) {
-          f.set(x, load('v128.load32_splat', from[r], index * stepBytes));
+          f.set(x, stepBytes === 4 ? load('v128.load32_splat', from[r]) : load('v128.load32_splat', from[0], r * 4));
           w.forEach((weights, v) => {
             f.set(sums[r][v], arithmetic.accumulate(sums[r][v], weights, x));
           });
         }
-      };
-      f.while(atLeast(p.steps, 2), () => {
-        step(0);
-        step(1);
-        for (const pointer of from) advance(f, pointer, 2 * stepBytes);
-        advance(f, p.panel, 2 * PANEL_STEP);
-        advance(f, p.steps, -2);
+        for (const pointer of from) advance(f, pointer, stepBytes);
+        advance(f, p.panel, PANEL_STEP);
+        advance(f, p.steps, -1);
       });
-      f.if(p.steps, () => step(0));
       byLanes({
         full: (r, v) => f.store('v128.store', to[r], sums[r][v], v * 16),
         tail: (r, v, count) => storeTail(f, address(r, v), sums[r][v], count),
