@@ -88,8 +88,9 @@ interface Path {
   readonly panelForm: PanelForm;
   /** Fewest tokens for which expanding a block pays. */
   readonly panelTokens: number;
-  /** Factor of Σx where the sums of a row product start. */
+  /** Factor of Σx where the sums of a row product start, and whether it starts in int16 (see `startOfSums`). */
   readonly rowStart: number;
+  readonly startsInHalves?: boolean;
   readonly row: Procedure;
   /** For groups that are longer than so many columns: another product and start. */
   readonly long?: { readonly columns: number; readonly row: Procedure; readonly rowStart: number };
@@ -107,6 +108,7 @@ function emitPath(module: ModuleBuilder, container: Rows16Container, { relaxedSi
       panelTokens: 4,
       rowStart: -offset,
       row: emitRowProduct(module, short),
+      startsInHalves: long !== undefined,
       ...(long && { long: { columns, row: emitRowProduct(module, long), rowStart: -offset } }),
       expand: emitExpand(module, container, 'bytes'),
     };
@@ -254,6 +256,12 @@ function emitBody(
     isLong,
   );
 
+  const rowInHalves = op(
+    'i32.gt_s',
+    pick(p.bits, paths, ({ startsInHalves }) => (startsInHalves === true ? 1 : 0)),
+    isLong,
+  );
+
   const callPrepare = (...args: I32[]): void =>
     dispatch(f, p.bits, paths, ({ rowForm }) => {
       const prepare = rowForms.get(rowForm);
@@ -287,7 +295,7 @@ function emitBody(
       f.set(tokens, smaller(rowTokens, sub(p.M, m)));
       forTokens(() => {
         const from = add(xAt(), op('i32.mul', token, p.xR));
-        callPrepare(from, columns, p.group, unitColumns, slot, rowStart);
+        callPrepare(from, columns, p.group, unitColumns, slot, rowStart, rowInHalves);
       });
       // One token takes all blocks in one call; several take turns at each.
       f.set(rows, select(p.N, i32(16), op('i32.eq', tokens, i32(1))));
@@ -325,7 +333,8 @@ function emitBody(
       const tiles = [scratch(PANEL.x), tileBytes];
       const starts = [scratch(PANEL.starts), startBytes];
       const source = [xAt(), p.xR, tokens, columns, p.group, unitColumns];
-      f.call(panel.prepare, ...source, ...tiles, startFactor, ...starts);
+      const isShort = op('i32.le_s', op('i32.mul', groupUnits, perUnit), pieceQuads);
+      f.call(panel.prepare, ...source, ...tiles, startFactor, isShort, ...starts);
       const shape = [weights, blockStride, count, groupUnits, units];
       const steps = [op('i32.mul', groupUnits, perUnit), op('i32.mul', units, perUnit), pieceQuads];
       const output = [p.N, outAt(), p.outR, scaleAt(), p.xScaleR, flags];

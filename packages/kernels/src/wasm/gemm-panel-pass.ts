@@ -5,7 +5,9 @@
  * - pairs: int16 codes and activations; each step is a pair of columns, sums are int32.
  * - bytes: stored codes below 128 and int8 activations through the relaxed dot product; each step is a quad, sums are
  *   int16 for as many quads as they hold (`pieceQuads`, see `pairSums`), then widened.
- * - shortBytes: the same where a whole group is one piece, which saves the int32 sums beside the int16 ones.
+ * - shortBytes: the same where a whole group is one piece, which saves the int32 sums beside the int16 ones. Starts are
+ *   two int16 (see `startOfSums`). A lane sums at most 2^(8 − bits) columns, so without the offset it stays below
+ *   2^(8 − bits)·2^(bits − 1)·128 = 2^14, and what wraps on the way wraps back.
  */
 import {
   type FunctionBuilder,
@@ -21,6 +23,9 @@ import {
 import { add, advance, sub } from './emit.js';
 import { type PanelForm, TILE_TOKENS } from './gemm-panel-prepare.js';
 import { type Procedure, repeat } from './gemm-row.js';
+
+/** Steps that are written without a loop: a group of 32 columns, and a piece of 4-bit codes. */
+const RUN_STEPS = 8;
 
 /** Kind of a pass. */
 export type PassForm = PanelForm | 'shortBytes';
@@ -80,6 +85,28 @@ function emitPass(module: ModuleBuilder, form: PassForm, tokens: number): Proced
         advance(f, at, 32);
         advance(f, xAt, tokens * 4);
       };
+      /** Adds the products of `count` steps; for the usual number without a loop around them. */
+      const addSteps = (count: Local<'i32'>): void => {
+        if (!isRelaxed) {
+          repeat(f, count, step);
+          return;
+        }
+        f.if(
+          op('i32.eq', count, i32(RUN_STEPS)),
+          () => {
+            // Each step is a basic block of its own, or V8 would move all loads to the front and spill: the branches
+            // in between are never taken, as xAt is not 0. For the same reason the pointers move in every step: V8
+            // keeps a register for every offset of a broadcast.
+            f.block((out) => {
+              for (let i = 0; i < RUN_STEPS; i += 1) {
+                if (i > 0) f.branchIf(out, op('i32.eqz', xAt));
+                step();
+              }
+            });
+          },
+          () => repeat(f, count, step),
+        );
+      };
 
       repeat(f, half, () => {
         f.set(scaleAt, p.scales);
@@ -97,16 +124,14 @@ function emitPass(module: ModuleBuilder, form: PassForm, tokens: number): Proced
           f.if(op('i32.eq', group, i32(1)), () => f.set(steps, p.lastSteps));
           if (form === 'pairs') {
             each((t, v) => f.set(sums[t][v], i32x4(0)));
-            repeat(f, steps, step);
+            addSteps(steps);
           } else if (form === 'shortBytes') {
-            each((t, v) => f.set(sums[t][v], i16x8(0)));
-            repeat(f, steps, step);
             for (let t = 0; t < tokens; t += 1) {
-              f.set(x, load('v128.load32_splat', startAt, t * 4));
-              for (let v = 0; v < 2; v += 1) {
-                f.set(sums[t][v], op('i32x4.add', op('i32x4.dot_i16x8_s', sums[t][v], i16x8(1)), x));
-              }
+              f.set(sums[t][0], load('v128.load32_splat', startAt, t * 4));
+              f.set(sums[t][1], sums[t][0]);
             }
+            addSteps(steps);
+            each((t, v) => f.set(sums[t][v], op('i32x4.dot_i16x8_s', sums[t][v], i16x8(1))));
             advance(f, startAt, tokens * 4);
           } else {
             for (let t = 0; t < tokens; t += 1) {
@@ -119,7 +144,7 @@ function emitPass(module: ModuleBuilder, form: PassForm, tokens: number): Proced
               f.if(op('i32.lt_s', steps, p.pieceQuads), () => f.set(piece, steps));
               f.set(steps, sub(steps, piece));
               each((t, v) => f.set(sums[t][v], i16x8(0)));
-              repeat(f, piece, step);
+              addSteps(piece);
               each((t, v) => {
                 const widened = op('i32x4.dot_i16x8_s', sums[t][v], i16x8(1));
                 f.set(totals[t][v], op('i32x4.add', totals[t][v], widened));

@@ -4,12 +4,13 @@
  * the container.
  *
  * As bytes (for the relaxed product) a quad is 4 bytes per token, and the start of each group's sums, −offset·Σx, goes to
- * a table of int32 [group][token] beside it. As pairs it is two times 4 bytes per token: int16 columns (0, 2), then
+ * a table [group][token] of 32 bits beside it. As pairs it is two times 4 bytes per token: int16 columns (0, 2), then
  * (1, 3).
  */
-import { i16x8, i32, i32x4, lane, load, type ModuleBuilder, op, shuffle } from '@bitloom/wasm';
-import { add, advance, lanes16, lanes32, mul, sub, type V128 } from './emit.js';
+import { i16x8, i32, i32x4, load, type ModuleBuilder, op, shuffle } from '@bitloom/wasm';
+import { add, advance, lanes16, mul, sub, type V128 } from './emit.js';
 import type { Procedure } from './gemm-row.js';
+import { startOfSums } from './gemm-row-prepare.js';
 import { PAIR_ORDER } from './rows16.js';
 
 /** Tokens of one tile. */
@@ -24,9 +25,9 @@ export function quadBytes(form: PanelForm): 4 | 8 {
 }
 
 /**
- * preparePanel<Form>(x, xR, tokens, length, group, unitColumns, dst, tileBytes, start, starts, startBytes): lays out
+ * preparePanel<Form>(x, xR, tokens, length, group, unitColumns, dst, tileBytes, start, inHalves, starts, startBytes): lays out
  * `length` columns of each token; tile i is at dst + i·tileBytes, its starts at starts + i·startBytes. A start is
- * Σx·start. Reads whole steps of 8 columns.
+ * {@link startOfSums}. Reads whole steps of 8 columns.
  */
 export function emitPanelPrepare(module: ModuleBuilder, form: PanelForm): Procedure {
   const params = {
@@ -39,6 +40,7 @@ export function emitPanelPrepare(module: ModuleBuilder, form: PanelForm): Proced
     dst: 'i32',
     tileBytes: 'i32',
     start: 'i32',
+    inHalves: 'i32',
     starts: 'i32',
     startBytes: 'i32',
   } as const;
@@ -99,9 +101,7 @@ export function emitPanelPrepare(module: ModuleBuilder, form: PanelForm): Proced
               advance(f, padding, -8);
             });
             if (form === 'bytes') {
-              f.set(sum, op('i32x4.add', sum, shuffle(sum, sum, lanes32(2, 3, 0, 1))));
-              const total = add(lane('i32x4.extract_lane', 0, sum), lane('i32x4.extract_lane', 1, sum));
-              f.store('i32.store', startTo, op('i32.mul', total, p.start));
+              f.store('i32.store', startTo, startOfSums(f, sum, p.start, p.inHalves));
               advance(f, startTo, mul(width, 4));
             }
           });

@@ -1,10 +1,23 @@
 /**
- * Emits how activations are laid out for the product of one token: per group 16 bytes with the start of the sums (int32,
- * in all lanes), then the columns, and zeros up to a whole unit of the container. Reads whole steps of 8 columns; what lies
+ * Emits how activations are laid out for the product of one token: per group 16 bytes with the start of the sums (in all
+ * lanes), then the columns, and zeros up to a whole unit of the container. Reads whole steps of 8 columns; what lies
  * past the last column meets code 0 in the weights, and the start takes back its share.
  */
-import { i16x8, i32, i32x4, lane, load, type ModuleBuilder, op, shuffle, v128 } from '@bitloom/wasm';
-import { add, advance, lanes16, lanes32, sub, type V128 } from './emit.js';
+import {
+  type FunctionBuilder,
+  i16x8,
+  i32,
+  i32x4,
+  type Local,
+  lane,
+  load,
+  type ModuleBuilder,
+  op,
+  select,
+  shuffle,
+  v128,
+} from '@bitloom/wasm';
+import { add, advance, type I32, lanes16, lanes32, sub, type V128 } from './emit.js';
 import type { Procedure } from './gemm-row.js';
 import { PAIR_ORDER } from './rows16.js';
 
@@ -23,8 +36,20 @@ export function preparedRowBytes(columns: number, groups: number): number {
 const FACTORS: readonly number[] = [256, 256, 1, 1, 16, 16, 256, 256];
 
 /**
- * prepareRow<Form>(x, length, group, unitColumns, dst, start): lays out `length` columns at x; the sums of a group start
- * at Σx·start.
+ * The start of the sums of a group as a 32-bit lane: Σx·start, or, where `inHalves` is not 0, two int16 for sums that stay
+ * in int16: that of the columns 0 and 1 of all quads, and above it that of the columns 2 and 3. `sum` holds the sums of
+ * neighbours among eight columns, and is used up.
+ */
+export function startOfSums(f: FunctionBuilder, sum: Local<'v128'>, start: I32, inHalves: I32): I32 {
+  f.set(sum, op('i32x4.add', sum, shuffle(sum, sum, lanes32(2, 3, 0, 1))));
+  const [low, high] = [0, 1].map((i) => op('i32.mul', lane('i32x4.extract_lane', i, sum), start));
+  const halves = op('i32.or', op('i32.and', low, i32(0xffff)), op('i32.shl', high, i32(16)));
+  return select(halves, add(low, high), inHalves);
+}
+
+/**
+ * prepareRow<Form>(x, length, group, unitColumns, dst, start, inHalves): lays out `length` columns at x, with
+ * {@link startOfSums} of each group.
  */
 export function emitRowPrepare(module: ModuleBuilder, form: RowForm): Procedure {
   const params = {
@@ -34,6 +59,7 @@ export function emitRowPrepare(module: ModuleBuilder, form: RowForm): Procedure 
     unitColumns: 'i32',
     dst: 'i32',
     start: 'i32',
+    inHalves: 'i32',
   } as const;
   const stepBytes = form === 'bytes' ? 8 : 16;
   return module.procedure(
@@ -74,9 +100,7 @@ export function emitRowPrepare(module: ModuleBuilder, form: RowForm): Procedure 
           store(i32x4(0));
           advance(f, padding, -8);
         });
-        f.set(sum, op('i32x4.add', sum, shuffle(sum, sum, lanes32(2, 3, 0, 1))));
-        const total = add(lane('i32x4.extract_lane', 0, sum), lane('i32x4.extract_lane', 1, sum));
-        f.store('v128.store', header, op('i32x4.splat', op('i32.mul', total, p.start)));
+        f.store('v128.store', header, op('i32x4.splat', startOfSums(f, sum, p.start, p.inHalves)));
       });
     },
     { export: false },

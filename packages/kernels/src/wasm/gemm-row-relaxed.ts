@@ -3,7 +3,8 @@
  * signed one, so the result is the one that the specification fixes. Products are added in int16 while they fit, then
  * widened by `i32x4.dot_i16x8_s` against ones. Totals start at −offset·Σx, which the prepared activations carry.
  *
- * Prepared: per group 16 bytes with that start in all lanes, then the activations as they are, up to a whole unit.
+ * Prepared: per group 16 bytes with that start (in halves for groups of one piece) in all lanes, then the activations as
+ * they are, up to a whole unit.
  */
 import type { Rows16Container } from '@bitloom/formats';
 import { type FunctionBuilder, i16x8, i32, type Local, load, op } from '@bitloom/wasm';
@@ -87,7 +88,7 @@ function emitWidening(container: Rows16Container): RowSums['emit'] {
   };
 }
 
-/** sums += the products of `counter` units, in int16. */
+/** Adds the products of `counter` units to `sums`, in int16. */
 function addUnits(
   f: FunctionBuilder,
   container: Rows16Container,
@@ -96,7 +97,6 @@ function addUnits(
 ): (counter: Local<'i32'>) => void {
   const writeUnit = unitWriter(f, container, locals);
   return (counter) => {
-    each((v) => f.set(sums[v], i16x8(0)));
     repeat(f, counter, () => {
       writeUnit((first, v, xs) => {
         const place = { first, count: xs.length, at: locals.wAt, offset: v * 16 };
@@ -116,18 +116,21 @@ function addUnits(
   };
 }
 
-/** The whole group is one piece: its sums stay in int16 to the end. */
+/**
+ * The whole group is one piece: its sums stay in int16 to the end, and start there as well (`startOfSums` in halves). A
+ * lane sums at most 2^(8 − bits) columns, so without the offset it stays below 2^(8 − bits)·2^(bits − 1)·128 = 2^14, and
+ * what wraps on the way wraps back.
+ */
 function emitOnePiece(container: Rows16Container): RowSums['emit'] {
   return (f, locals) => {
     const { xAt, units, totals } = locals;
     const sums = vectors(f, 'sum');
-    const start = f.local('v128', 'start');
-    const add = addUnits(f, container, locals, sums);
+    const addProducts = addUnits(f, container, locals, sums);
     return () => {
-      f.set(start, load('v128.load', xAt));
+      each((v) => f.set(sums[v], v === 0 ? load('v128.load', xAt) : sums[0]));
       advance(f, xAt, ROW_HEADER_BYTES);
-      add(units);
-      each((v) => f.set(totals[v], op('i32x4.add', sumPairs(sums[v]), start)));
+      addProducts(units);
+      each((v) => f.set(totals[v], sumPairs(sums[v])));
     };
   };
 }
@@ -138,12 +141,13 @@ function emitPieces(container: Rows16Container): RowSums['emit'] {
     const { xAt, units, totals } = locals;
     const sums = vectors(f, 'sum');
     const piece = f.local('i32', 'piece');
-    const add = addUnits(f, container, locals, sums);
+    const addProducts = addUnits(f, container, locals, sums);
     return () => {
       each((v) => f.set(totals[v], load('v128.load', xAt)));
       advance(f, xAt, ROW_HEADER_BYTES);
       forPieces(f, units, piece, pairSums(container) / unitQuads(container), () => {
-        add(piece);
+        each((v) => f.set(sums[v], i16x8(0)));
+        addProducts(piece);
         each((v) => f.set(totals[v], op('i32x4.add', totals[v], sumPairs(sums[v]))));
       });
     };

@@ -384,6 +384,61 @@
           i32.const 2
           i32.eq
           select
+          local.get $groupUnits
+          i32.const 8
+          i32.const 16
+          i32.const 4
+          i32.const 16
+          i32.const 8
+          i32.const 2
+          local.get $bits
+          i32.const 6
+          i32.eq
+          select
+          local.get $bits
+          i32.const 5
+          i32.eq
+          select
+          local.get $bits
+          i32.const 4
+          i32.eq
+          select
+          local.get $bits
+          i32.const 3
+          i32.eq
+          select
+          local.get $bits
+          i32.const 2
+          i32.eq
+          select
+          i32.mul
+          i32.const 32
+          i32.const 16
+          i32.const 8
+          i32.const 4
+          i32.const 2
+          i32.const 0
+          local.get $bits
+          i32.const 6
+          i32.eq
+          select
+          local.get $bits
+          i32.const 5
+          i32.eq
+          select
+          local.get $bits
+          i32.const 4
+          i32.eq
+          select
+          local.get $bits
+          i32.const 3
+          i32.eq
+          select
+          local.get $bits
+          i32.const 2
+          i32.eq
+          select
+          i32.le_s
           local.get $scratch
           i32.const 12288
           i32.add
@@ -624,6 +679,9 @@
                 select
                 local.get $isLong
                 select
+                i32.const 0
+                local.get $isLong
+                i32.gt_s
                 call $prepareRow_pairs
               else
                 local.get $bits
@@ -699,6 +757,9 @@
                   select
                   local.get $isLong
                   select
+                  i32.const 0
+                  local.get $isLong
+                  i32.gt_s
                   call $prepareRow_pairs
                 else
                   local.get $bits
@@ -774,6 +835,9 @@
                     select
                     local.get $isLong
                     select
+                    i32.const 0
+                    local.get $isLong
+                    i32.gt_s
                     call $prepareRow_scaledPairs
                   else
                     local.get $bits
@@ -849,6 +913,9 @@
                       select
                       local.get $isLong
                       select
+                      i32.const 0
+                      local.get $isLong
+                      i32.gt_s
                       call $prepareRow_pairs
                     else
                       local.get $bits
@@ -924,6 +991,9 @@
                         select
                         local.get $isLong
                         select
+                        i32.const 0
+                        local.get $isLong
+                        i32.gt_s
                         call $prepareRow_pairs
                       else
                         local.get $x
@@ -995,6 +1065,9 @@
                         select
                         local.get $isLong
                         select
+                        i32.const 0
+                        local.get $isLong
+                        i32.gt_s
                         call $prepareRow_pairs
                       end
                     end

@@ -388,6 +388,11 @@
             i32.add
             local.get $tileBytes
             i32.const 0
+            local.get $groupUnits
+            i32.const 2
+            i32.mul
+            i32.const 0
+            i32.le_s
             local.get $scratch
             i32.const 12288
             i32.add
@@ -539,6 +544,51 @@
             i32.const 2
             i32.eq
             select
+            local.get $groupUnits
+            i32.const 4
+            i32.const 8
+            i32.const 2
+            i32.const 8
+            i32.const 4
+            local.get $bits
+            i32.const 5
+            i32.eq
+            select
+            local.get $bits
+            i32.const 4
+            i32.eq
+            select
+            local.get $bits
+            i32.const 3
+            i32.eq
+            select
+            local.get $bits
+            i32.const 2
+            i32.eq
+            select
+            i32.mul
+            i32.const 32
+            i32.const 16
+            i32.const 8
+            i32.const 4
+            i32.const 2
+            local.get $bits
+            i32.const 5
+            i32.eq
+            select
+            local.get $bits
+            i32.const 4
+            i32.eq
+            select
+            local.get $bits
+            i32.const 3
+            i32.eq
+            select
+            local.get $bits
+            i32.const 2
+            i32.eq
+            select
+            i32.le_s
             local.get $scratch
             i32.const 12288
             i32.add
@@ -765,6 +815,24 @@
                 select
                 local.get $isLong
                 select
+                i32.const 1
+                i32.const 1
+                i32.const 1
+                i32.const 0
+                local.get $bits
+                i32.const 4
+                i32.eq
+                select
+                local.get $bits
+                i32.const 3
+                i32.eq
+                select
+                local.get $bits
+                i32.const 2
+                i32.eq
+                select
+                local.get $isLong
+                i32.gt_s
                 call $prepareRow_bytes
               else
                 local.get $bits
@@ -840,6 +908,24 @@
                   select
                   local.get $isLong
                   select
+                  i32.const 1
+                  i32.const 1
+                  i32.const 1
+                  i32.const 0
+                  local.get $bits
+                  i32.const 4
+                  i32.eq
+                  select
+                  local.get $bits
+                  i32.const 3
+                  i32.eq
+                  select
+                  local.get $bits
+                  i32.const 2
+                  i32.eq
+                  select
+                  local.get $isLong
+                  i32.gt_s
                   call $prepareRow_bytes
                 else
                   local.get $bits
@@ -915,6 +1001,24 @@
                     select
                     local.get $isLong
                     select
+                    i32.const 1
+                    i32.const 1
+                    i32.const 1
+                    i32.const 0
+                    local.get $bits
+                    i32.const 4
+                    i32.eq
+                    select
+                    local.get $bits
+                    i32.const 3
+                    i32.eq
+                    select
+                    local.get $bits
+                    i32.const 2
+                    i32.eq
+                    select
+                    local.get $isLong
+                    i32.gt_s
                     call $prepareRow_bytes
                   else
                     local.get $bits
@@ -990,6 +1094,24 @@
                       select
                       local.get $isLong
                       select
+                      i32.const 1
+                      i32.const 1
+                      i32.const 1
+                      i32.const 0
+                      local.get $bits
+                      i32.const 4
+                      i32.eq
+                      select
+                      local.get $bits
+                      i32.const 3
+                      i32.eq
+                      select
+                      local.get $bits
+                      i32.const 2
+                      i32.eq
+                      select
+                      local.get $isLong
+                      i32.gt_s
                       call $prepareRow_bytes
                     else
                       local.get $bits
@@ -1065,6 +1187,24 @@
                         select
                         local.get $isLong
                         select
+                        i32.const 1
+                        i32.const 1
+                        i32.const 1
+                        i32.const 0
+                        local.get $bits
+                        i32.const 4
+                        i32.eq
+                        select
+                        local.get $bits
+                        i32.const 3
+                        i32.eq
+                        select
+                        local.get $bits
+                        i32.const 2
+                        i32.eq
+                        select
+                        local.get $isLong
+                        i32.gt_s
                         call $prepareRow_bytes
                       else
                         local.get $x
@@ -1136,6 +1276,24 @@
                         select
                         local.get $isLong
                         select
+                        i32.const 1
+                        i32.const 1
+                        i32.const 1
+                        i32.const 0
+                        local.get $bits
+                        i32.const 4
+                        i32.eq
+                        select
+                        local.get $bits
+                        i32.const 3
+                        i32.eq
+                        select
+                        local.get $bits
+                        i32.const 2
+                        i32.eq
+                        select
+                        local.get $isLong
+                        i32.gt_s
                         call $prepareRow_pairs
                       end
                     end

@@ -159,86 +159,707 @@
             local.set $sum3_0
             v128.const i8x16 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00
             local.set $sum3_1
-            loop
-              local.get $at
-              v128.load
-              local.set $w0
-              local.get $at
-              v128.load offset=16
-              local.set $w1
-              local.get $xAt
-              v128.load32_splat
-              local.set $value
-              local.get $sum0_0
-              local.get $value
-              local.get $w0
-              i16x8.relaxed_dot_i8x16_i7x16_s
-              i16x8.add
-              local.set $sum0_0
-              local.get $sum0_1
-              local.get $value
-              local.get $w1
-              i16x8.relaxed_dot_i8x16_i7x16_s
-              i16x8.add
-              local.set $sum0_1
-              local.get $xAt
-              v128.load32_splat offset=4
-              local.set $value
-              local.get $sum1_0
-              local.get $value
-              local.get $w0
-              i16x8.relaxed_dot_i8x16_i7x16_s
-              i16x8.add
-              local.set $sum1_0
-              local.get $sum1_1
-              local.get $value
-              local.get $w1
-              i16x8.relaxed_dot_i8x16_i7x16_s
-              i16x8.add
-              local.set $sum1_1
-              local.get $xAt
-              v128.load32_splat offset=8
-              local.set $value
-              local.get $sum2_0
-              local.get $value
-              local.get $w0
-              i16x8.relaxed_dot_i8x16_i7x16_s
-              i16x8.add
-              local.set $sum2_0
-              local.get $sum2_1
-              local.get $value
-              local.get $w1
-              i16x8.relaxed_dot_i8x16_i7x16_s
-              i16x8.add
-              local.set $sum2_1
-              local.get $xAt
-              v128.load32_splat offset=12
-              local.set $value
-              local.get $sum3_0
-              local.get $value
-              local.get $w0
-              i16x8.relaxed_dot_i8x16_i7x16_s
-              i16x8.add
-              local.set $sum3_0
-              local.get $sum3_1
-              local.get $value
-              local.get $w1
-              i16x8.relaxed_dot_i8x16_i7x16_s
-              i16x8.add
-              local.set $sum3_1
-              local.get $at
-              i32.const 32
-              i32.add
-              local.set $at
-              local.get $xAt
-              i32.const 16
-              i32.add
-              local.set $xAt
-              local.get $piece
-              i32.const -1
-              i32.add
-              local.tee $piece
-              br_if 0
+            local.get $piece
+            i32.const 8
+            i32.eq
+            if
+              block
+                local.get $at
+                v128.load
+                local.set $w0
+                local.get $at
+                v128.load offset=16
+                local.set $w1
+                local.get $xAt
+                v128.load32_splat
+                local.set $value
+                local.get $sum0_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_0
+                local.get $sum0_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_1
+                local.get $xAt
+                v128.load32_splat offset=4
+                local.set $value
+                local.get $sum1_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_0
+                local.get $sum1_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_1
+                local.get $xAt
+                v128.load32_splat offset=8
+                local.set $value
+                local.get $sum2_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_0
+                local.get $sum2_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_1
+                local.get $xAt
+                v128.load32_splat offset=12
+                local.set $value
+                local.get $sum3_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_0
+                local.get $sum3_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_1
+                local.get $at
+                i32.const 32
+                i32.add
+                local.set $at
+                local.get $xAt
+                i32.const 16
+                i32.add
+                local.set $xAt
+                local.get $xAt
+                i32.eqz
+                br_if 0
+                local.get $at
+                v128.load
+                local.set $w0
+                local.get $at
+                v128.load offset=16
+                local.set $w1
+                local.get $xAt
+                v128.load32_splat
+                local.set $value
+                local.get $sum0_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_0
+                local.get $sum0_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_1
+                local.get $xAt
+                v128.load32_splat offset=4
+                local.set $value
+                local.get $sum1_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_0
+                local.get $sum1_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_1
+                local.get $xAt
+                v128.load32_splat offset=8
+                local.set $value
+                local.get $sum2_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_0
+                local.get $sum2_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_1
+                local.get $xAt
+                v128.load32_splat offset=12
+                local.set $value
+                local.get $sum3_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_0
+                local.get $sum3_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_1
+                local.get $at
+                i32.const 32
+                i32.add
+                local.set $at
+                local.get $xAt
+                i32.const 16
+                i32.add
+                local.set $xAt
+                local.get $xAt
+                i32.eqz
+                br_if 0
+                local.get $at
+                v128.load
+                local.set $w0
+                local.get $at
+                v128.load offset=16
+                local.set $w1
+                local.get $xAt
+                v128.load32_splat
+                local.set $value
+                local.get $sum0_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_0
+                local.get $sum0_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_1
+                local.get $xAt
+                v128.load32_splat offset=4
+                local.set $value
+                local.get $sum1_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_0
+                local.get $sum1_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_1
+                local.get $xAt
+                v128.load32_splat offset=8
+                local.set $value
+                local.get $sum2_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_0
+                local.get $sum2_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_1
+                local.get $xAt
+                v128.load32_splat offset=12
+                local.set $value
+                local.get $sum3_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_0
+                local.get $sum3_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_1
+                local.get $at
+                i32.const 32
+                i32.add
+                local.set $at
+                local.get $xAt
+                i32.const 16
+                i32.add
+                local.set $xAt
+                local.get $xAt
+                i32.eqz
+                br_if 0
+                local.get $at
+                v128.load
+                local.set $w0
+                local.get $at
+                v128.load offset=16
+                local.set $w1
+                local.get $xAt
+                v128.load32_splat
+                local.set $value
+                local.get $sum0_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_0
+                local.get $sum0_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_1
+                local.get $xAt
+                v128.load32_splat offset=4
+                local.set $value
+                local.get $sum1_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_0
+                local.get $sum1_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_1
+                local.get $xAt
+                v128.load32_splat offset=8
+                local.set $value
+                local.get $sum2_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_0
+                local.get $sum2_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_1
+                local.get $xAt
+                v128.load32_splat offset=12
+                local.set $value
+                local.get $sum3_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_0
+                local.get $sum3_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_1
+                local.get $at
+                i32.const 32
+                i32.add
+                local.set $at
+                local.get $xAt
+                i32.const 16
+                i32.add
+                local.set $xAt
+                local.get $xAt
+                i32.eqz
+                br_if 0
+                local.get $at
+                v128.load
+                local.set $w0
+                local.get $at
+                v128.load offset=16
+                local.set $w1
+                local.get $xAt
+                v128.load32_splat
+                local.set $value
+                local.get $sum0_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_0
+                local.get $sum0_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_1
+                local.get $xAt
+                v128.load32_splat offset=4
+                local.set $value
+                local.get $sum1_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_0
+                local.get $sum1_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_1
+                local.get $xAt
+                v128.load32_splat offset=8
+                local.set $value
+                local.get $sum2_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_0
+                local.get $sum2_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_1
+                local.get $xAt
+                v128.load32_splat offset=12
+                local.set $value
+                local.get $sum3_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_0
+                local.get $sum3_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_1
+                local.get $at
+                i32.const 32
+                i32.add
+                local.set $at
+                local.get $xAt
+                i32.const 16
+                i32.add
+                local.set $xAt
+                local.get $xAt
+                i32.eqz
+                br_if 0
+                local.get $at
+                v128.load
+                local.set $w0
+                local.get $at
+                v128.load offset=16
+                local.set $w1
+                local.get $xAt
+                v128.load32_splat
+                local.set $value
+                local.get $sum0_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_0
+                local.get $sum0_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_1
+                local.get $xAt
+                v128.load32_splat offset=4
+                local.set $value
+                local.get $sum1_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_0
+                local.get $sum1_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_1
+                local.get $xAt
+                v128.load32_splat offset=8
+                local.set $value
+                local.get $sum2_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_0
+                local.get $sum2_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_1
+                local.get $xAt
+                v128.load32_splat offset=12
+                local.set $value
+                local.get $sum3_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_0
+                local.get $sum3_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_1
+                local.get $at
+                i32.const 32
+                i32.add
+                local.set $at
+                local.get $xAt
+                i32.const 16
+                i32.add
+                local.set $xAt
+                local.get $xAt
+                i32.eqz
+                br_if 0
+                local.get $at
+                v128.load
+                local.set $w0
+                local.get $at
+                v128.load offset=16
+                local.set $w1
+                local.get $xAt
+                v128.load32_splat
+                local.set $value
+                local.get $sum0_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_0
+                local.get $sum0_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_1
+                local.get $xAt
+                v128.load32_splat offset=4
+                local.set $value
+                local.get $sum1_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_0
+                local.get $sum1_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_1
+                local.get $xAt
+                v128.load32_splat offset=8
+                local.set $value
+                local.get $sum2_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_0
+                local.get $sum2_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_1
+                local.get $xAt
+                v128.load32_splat offset=12
+                local.set $value
+                local.get $sum3_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_0
+                local.get $sum3_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_1
+                local.get $at
+                i32.const 32
+                i32.add
+                local.set $at
+                local.get $xAt
+                i32.const 16
+                i32.add
+                local.set $xAt
+                local.get $xAt
+                i32.eqz
+                br_if 0
+                local.get $at
+                v128.load
+                local.set $w0
+                local.get $at
+                v128.load offset=16
+                local.set $w1
+                local.get $xAt
+                v128.load32_splat
+                local.set $value
+                local.get $sum0_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_0
+                local.get $sum0_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_1
+                local.get $xAt
+                v128.load32_splat offset=4
+                local.set $value
+                local.get $sum1_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_0
+                local.get $sum1_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_1
+                local.get $xAt
+                v128.load32_splat offset=8
+                local.set $value
+                local.get $sum2_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_0
+                local.get $sum2_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_1
+                local.get $xAt
+                v128.load32_splat offset=12
+                local.set $value
+                local.get $sum3_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_0
+                local.get $sum3_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_1
+                local.get $at
+                i32.const 32
+                i32.add
+                local.set $at
+                local.get $xAt
+                i32.const 16
+                i32.add
+                local.set $xAt
+              end
+            else
+              loop
+                local.get $at
+                v128.load
+                local.set $w0
+                local.get $at
+                v128.load offset=16
+                local.set $w1
+                local.get $xAt
+                v128.load32_splat
+                local.set $value
+                local.get $sum0_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_0
+                local.get $sum0_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum0_1
+                local.get $xAt
+                v128.load32_splat offset=4
+                local.set $value
+                local.get $sum1_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_0
+                local.get $sum1_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum1_1
+                local.get $xAt
+                v128.load32_splat offset=8
+                local.set $value
+                local.get $sum2_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_0
+                local.get $sum2_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum2_1
+                local.get $xAt
+                v128.load32_splat offset=12
+                local.set $value
+                local.get $sum3_0
+                local.get $value
+                local.get $w0
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_0
+                local.get $sum3_1
+                local.get $value
+                local.get $w1
+                i16x8.relaxed_dot_i8x16_i7x16_s
+                i16x8.add
+                local.set $sum3_1
+                local.get $at
+                i32.const 32
+                i32.add
+                local.set $at
+                local.get $xAt
+                i32.const 16
+                i32.add
+                local.set $xAt
+                local.get $piece
+                i32.const -1
+                i32.add
+                local.tee $piece
+                br_if 0
+              end
             end
             local.get $total0_0
             local.get $sum0_0

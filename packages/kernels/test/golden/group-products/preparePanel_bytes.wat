@@ -1,4 +1,4 @@
-(func $preparePanel_bytes (param $x i32) (param $xR i32) (param $tokens i32) (param $length i32) (param $group i32) (param $unitColumns i32) (param $dst i32) (param $tileBytes i32) (param $start i32) (param $starts i32) (param $startBytes i32)
+(func $preparePanel_bytes (param $x i32) (param $xR i32) (param $tokens i32) (param $length i32) (param $group i32) (param $unitColumns i32) (param $dst i32) (param $tileBytes i32) (param $start i32) (param $inHalves i32) (param $starts i32) (param $startBytes i32)
   (local $value v128)
   (local $sum v128)
   (local $from i32)
@@ -173,11 +173,28 @@
               local.get $startTo
               local.get $sum
               i32x4.extract_lane 0
-              local.get $sum
-              i32x4.extract_lane 1
-              i32.add
               local.get $start
               i32.mul
+              i32.const 65535
+              i32.and
+              local.get $sum
+              i32x4.extract_lane 1
+              local.get $start
+              i32.mul
+              i32.const 16
+              i32.shl
+              i32.or
+              local.get $sum
+              i32x4.extract_lane 0
+              local.get $start
+              i32.mul
+              local.get $sum
+              i32x4.extract_lane 1
+              local.get $start
+              i32.mul
+              i32.add
+              local.get $inHalves
+              select
               i32.store
               local.get $startTo
               local.get $width

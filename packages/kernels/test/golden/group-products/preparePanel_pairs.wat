@@ -1,4 +1,4 @@
-(func $preparePanel_pairs (param $x i32) (param $xR i32) (param $tokens i32) (param $length i32) (param $group i32) (param $unitColumns i32) (param $dst i32) (param $tileBytes i32) (param $start i32) (param $starts i32) (param $startBytes i32)
+(func $preparePanel_pairs (param $x i32) (param $xR i32) (param $tokens i32) (param $length i32) (param $group i32) (param $unitColumns i32) (param $dst i32) (param $tileBytes i32) (param $start i32) (param $inHalves i32) (param $starts i32) (param $startBytes i32)
   (local $value v128)
   (local $sum v128)
   (local $from i32)

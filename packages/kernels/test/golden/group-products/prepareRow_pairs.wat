@@ -1,4 +1,4 @@
-(func $prepareRow_pairs (param $x i32) (param $length i32) (param $group i32) (param $unitColumns i32) (param $dst i32) (param $start i32)
+(func $prepareRow_pairs (param $x i32) (param $length i32) (param $group i32) (param $unitColumns i32) (param $dst i32) (param $start i32) (param $inHalves i32)
   (local $left i32)
   (local $header i32)
   (local $padding i32)
@@ -114,11 +114,28 @@
       local.get $header
       local.get $sum
       i32x4.extract_lane 0
-      local.get $sum
-      i32x4.extract_lane 1
-      i32.add
       local.get $start
       i32.mul
+      i32.const 65535
+      i32.and
+      local.get $sum
+      i32x4.extract_lane 1
+      local.get $start
+      i32.mul
+      i32.const 16
+      i32.shl
+      i32.or
+      local.get $sum
+      i32x4.extract_lane 0
+      local.get $start
+      i32.mul
+      local.get $sum
+      i32x4.extract_lane 1
+      local.get $start
+      i32.mul
+      i32.add
+      local.get $inHalves
+      select
       i32x4.splat
       v128.store
       local.get $length
