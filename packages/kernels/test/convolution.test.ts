@@ -156,6 +156,25 @@ describe('conformance', () => {
     conforms(bench, prepare(name, 'Int8'), LISTED, layers, { flavours: ['plain'] });
   });
 
+  it('convolutionInt8 of pixels that are not negative, which may go another way, with all extremes', () => {
+    const rectified: Case<Layer> = (operands, layer) => {
+      const counts = elements(layer);
+      const { i8 } = operands.arena;
+      const extremes = (count: number, values: readonly number[]): number => {
+        const at = operands.codes(count, 1);
+        for (let i = at; i < at + count; i += 1) {
+          const value = values[Math.floor(operands.random() * (values.length + 1))];
+          i8[i] = value ?? Math.min(Math.abs(i8[i]), Math.max(...values));
+        }
+        return at;
+      };
+      const pointers = [extremes(counts[0], [0, 127]), extremes(counts[1], [-128, 127])];
+      const args = [...shapeOf(layer), ...pointers, operands.block(counts[2] * 4)];
+      return (kernels) => run(kernels, 'convolution', 'Int8', args);
+    };
+    conforms(bench, rectified, LISTED, layers, { flavours: ['plain'] });
+  });
+
   it.each(NAMES)('%sF32', (name) => {
     conforms(bench, prepare(name, 'F32'), LISTED, layers, { flavours: ['plain'], close });
   });

@@ -4,7 +4,17 @@
  * image of columns is ever made. A float row that is one run of pixels is not copied at all. The sum over chunks
  * continues in the result, in the order of the taps, so it does not depend on how anything is cut.
  */
-import { f32x4, i32, load, type ModuleBuilder, op, select } from '@bitloom/wasm';
+import {
+  type FunctionReference,
+  f32x4,
+  i32,
+  i32x4,
+  load,
+  type ModuleBuilder,
+  op,
+  select,
+  type ValueType,
+} from '@bitloom/wasm';
 import { GATHER_ARGUMENTS } from '../convolution-plan.js';
 import { emitDepthwise } from './convolution-depthwise.js';
 import { emitPack, emitRun, emitZeros } from './convolution-pack.js';
@@ -67,19 +77,16 @@ function emitScale(module: ModuleBuilder): Procedure {
   );
 }
 
-/** Adds the gather product under each of `names`; they share everything but the name. */
-export function emitGather(module: ModuleBuilder, arithmetic: Arithmetic, names: readonly string[]): void {
+/** The gather product of one arithmetic, not exported. `scale` finishes results of int8. */
+function emitProduct(module: ModuleBuilder, arithmetic: Arithmetic, scale: Procedure | undefined): Procedure {
   const { name, size, perStep } = arithmetic;
   const zeros = emitZeros(module, arithmetic);
   const run = emitRun(module, arithmetic);
   const pack = emitPack(module, arithmetic, zeros);
   const tile = emitTile(module, arithmetic, 4);
-  const scale = size === 1 ? emitScale(module) : undefined;
-  const depthwise = emitDepthwise(module, arithmetic, scale);
-  const params = integerParams(GATHER_ARGUMENTS);
-  const body = module.procedure(
+  return module.procedure(
     `gather${name}`,
-    params,
+    integerParams(GATHER_ARGUMENTS),
     (f, p) => {
       const {
         group,
@@ -229,7 +236,7 @@ export function emitGather(module: ModuleBuilder, arithmetic: Arithmetic, names:
         f.set(r, run0);
         f.while(op('i32.lt_s', r, add(run0, runCount)), () => {
           packRun();
-          if (size === 4) {
+          if (size * perStep === 4 && perStep !== 2) {
             const isWhole = op('i32.and', op('i32.eq', runCount, i32(1)), op('i32.eq', inside, runTaps));
             f.if(
               isWhole,
@@ -332,19 +339,100 @@ export function emitGather(module: ModuleBuilder, arithmetic: Arithmetic, names:
     },
     { export: false },
   );
+}
+
+/**
+ * nonNegative(src, images, srcImage, rows, rowBytes, rowStride): 1 when no byte of any row is negative, as what comes out
+ * of a rectifier. Data with signs show one at once.
+ */
+function emitNonNegative(module: ModuleBuilder): FunctionReference<readonly ValueType[], 'i32'> {
+  const params = {
+    src: 'i32',
+    images: 'i32',
+    srcImage: 'i32',
+    rows: 'i32',
+    rowBytes: 'i32',
+    rowStride: 'i32',
+  } as const;
+  return module.function(
+    'nonNegative',
+    params,
+    'i32',
+    (f, p) => {
+      const { row, from, left, at } = integers(f, 'row', 'from', 'left', 'at');
+      const signs = f.local('v128', 'signs', i32x4(0));
+      const rest = f.local('i32', 'rest', i32(0));
+      countDown(f, p.images, () => {
+        f.set(row, p.rows);
+        f.set(from, p.src);
+        countDown(f, row, () => {
+          f.set(left, p.rowBytes);
+          f.set(at, from);
+          f.while(atLeast(left, 16), () => {
+            f.set(signs, op('v128.or', signs, load('v128.load', at)));
+            advance(f, at, 16);
+            advance(f, left, -16);
+          });
+          countDown(f, left, () => {
+            f.set(rest, op('i32.or', rest, load('i32.load8_u', at)));
+            advance(f, at, 1);
+          });
+          f.if(op('i32.or', op('i8x16.bitmask', signs), op('i32.and', rest, i32(128))), () =>
+            f.return(i32(0)),
+          );
+          advance(f, from, p.rowStride);
+        });
+        advance(f, p.src, p.srcImage);
+      });
+      return i32(1);
+    },
+    { export: false },
+  );
+}
+
+/**
+ * Adds the gather product under each of `names`, which share everything but the name. With `bytes`, a forward convolution
+ * of pixels that are not negative goes its way.
+ */
+export function emitGather(
+  module: ModuleBuilder,
+  arithmetic: Arithmetic,
+  names: readonly string[],
+  bytes?: Arithmetic,
+): void {
+  const scale = arithmetic.size === 1 ? emitScale(module) : undefined;
+  const depthwise = emitDepthwise(module, arithmetic, scale);
+  const product = emitProduct(module, arithmetic, scale);
+  const byBytes = bytes && { product: emitProduct(module, bytes, scale), test: emitNonNegative(module) };
   for (const exported of names) {
-    module.procedure(exported, params, (f, p) => {
+    module.procedure(exported, integerParams(GATHER_ARGUMENTS), (f, p) => {
       const args = [...GATHER_ARGUMENTS, 'scratch' as const].map((argument) => p[argument]);
       const isDepthwise = op(
         'i32.and',
         op('i32.and', op('i32.eq', p.depth, i32(1)), op('i32.eq', p.width, i32(1))),
         atLeast(p.groups, 2),
       );
-      f.if(
-        isDepthwise,
-        () => f.call(depthwise, ...args),
-        () => f.call(body, ...args),
-      );
+      const general = (): void => {
+        if (byBytes === undefined) {
+          f.call(product, ...args);
+          return;
+        }
+        const lanes = f.local('i32', 'lanes', times(p.groups, p.depth));
+        const isDense = f.local('i32', 'isDense', op('i32.eq', lanes, p.srcPixel));
+        const rows = select(p.srcHeight, times(p.srcHeight, p.srcWidth), isDense);
+        const rowBytes = select(times(p.srcWidth, lanes), lanes, isDense);
+        const rowStride = select(times(p.srcWidth, p.srcPixel), p.srcPixel, isDense);
+        const tested = f.local('i32', 'tested', i32(0));
+        f.if(op('i32.eq', p.wDepth, i32(1)), () => {
+          f.set(tested, f.result(byBytes.test, p.src, p.images, p.srcImage, rows, rowBytes, rowStride));
+        });
+        f.if(
+          tested,
+          () => f.call(byBytes.product, ...args),
+          () => f.call(product, ...args),
+        );
+      };
+      f.if(isDepthwise, () => f.call(depthwise, ...args), general);
     });
   }
 }

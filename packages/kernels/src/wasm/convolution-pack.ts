@@ -24,26 +24,29 @@ export function emitZeros(module: ModuleBuilder, { name, zero }: Arithmetic): Pr
 
 /**
  * run<Name>(from, count, to): `count` operands as a row of steps. Writes up to 15 bytes more, so rows are filled in
- * increasing order; an odd last int8 has a neighbour of any value, which meets a weight of 0.
+ * increasing order; the neighbours of the last int8 of a step have any value, and meet weights of 0.
  */
-export function emitRun(module: ModuleBuilder, { name, size }: Arithmetic): Procedure {
-  const [batch, value] = size === 1 ? ([8, 'v128.load8x8_s'] as const) : ([4, 'v128.load'] as const);
+export function emitRun(module: ModuleBuilder, { name, size, perStep }: Arithmetic): Procedure {
+  const batch = 4 * perStep;
+  const value = perStep === 2 ? 'v128.load8x8_s' : 'v128.load';
   return module.procedure(
     `run${name}`,
     { from: 'i32', count: 'i32', to: 'i32' },
     (f, p) => {
+      f.while(atLeast(p.count, 4 * batch), () => {
+        for (let i = 0; i < 4; i += 1) {
+          f.store('v128.store', p.to, load(value, p.from, i * batch * size), i * 16);
+        }
+        advance(f, p.from, 4 * batch * size);
+        advance(f, p.to, 64);
+        advance(f, p.count, -4 * batch);
+      });
       f.while(op('i32.gt_s', p.count, i32(0)), () => {
         f.store('v128.store', p.to, load(value, p.from));
         advance(f, p.from, batch * size);
         advance(f, p.to, 16);
         advance(f, p.count, -batch);
       });
-      // The count has ended between -(batch - 1) and 0; an odd run of int16 ends in the middle of a step.
-      if (size === 1) {
-        f.if(op('i32.and', p.count, i32(1)), () =>
-          f.store('i32.store16', add(p.to, mul(p.count, 2)), i32(0)),
-        );
-      }
     },
     { export: false },
   );
@@ -63,7 +66,7 @@ export function emitPack(module: ModuleBuilder, arithmetic: Arithmetic, zeros: P
     wFilter: 'i32',
     to: 'i32',
   } as const;
-  const batch = size === 1 ? 8 : 4;
+  const batch = 4 * perStep;
   return module.procedure(
     `pack${name}`,
     params,
@@ -74,15 +77,17 @@ export function emitPack(module: ModuleBuilder, arithmetic: Arithmetic, zeros: P
       const from = f.local('i32', 'from');
       const at = f.local('i32', 'at');
       const left = f.local('i32', 'left');
-      const half = f.local('i32', 'half');
-      const acrossFilters = op(
+      const place = f.local('i32', 'place');
+      const packAcross = (): void => packColumns(f, arithmetic, p, steps, value, other);
+      const isAcross = op(
         'i32.and',
         op('i32.eq', p.wFilter, i32(size)),
         op('i32.eq', p.filters, i32(TILE_COLUMNS)),
       );
       f.if(
-        acrossFilters,
-        () => packColumns(f, arithmetic, p, steps, value, other),
+        // Bytes are laid out for a forward convolution alone, whose operands of a filter are contiguous.
+        perStep === 4 ? i32(0) : isAcross,
+        perStep === 4 ? () => {} : packAcross,
         () => {
           f.call(zeros, p.to, mul(steps, PANEL_STEP));
           countDown(f, p.filters, () => {
@@ -91,7 +96,7 @@ export function emitPack(module: ModuleBuilder, arithmetic: Arithmetic, zeros: P
             f.set(left, p.count);
             f.if(op('i32.eq', p.wDepth, i32(size)), () => {
               f.while(atLeast(left, batch), () => {
-                f.set(value, load(size === 1 ? 'v128.load8x8_s' : 'v128.load', from));
+                f.set(value, load(perStep === 2 ? 'v128.load8x8_s' : 'v128.load', from));
                 for (let step = 0; step < 4; step += 1) {
                   f.storeLane('v128.store32_lane', step, at, value, step * PANEL_STEP);
                 }
@@ -100,12 +105,16 @@ export function emitPack(module: ModuleBuilder, arithmetic: Arithmetic, zeros: P
                 advance(f, left, -batch);
               });
             });
-            f.set(half, i32(0));
+            f.set(place, i32(0));
             countDown(f, left, () => {
               if (size === 1) {
-                f.store('i32.store16', add(at, half), load('i32.load8_s', from));
-                f.if(half, () => advance(f, at, PANEL_STEP));
-                f.set(half, op('i32.xor', half, i32(2)));
+                const byte = load('i32.load8_s', from);
+                f.store(perStep === 2 ? 'i32.store16' : 'i32.store8', add(at, place), byte);
+                advance(f, place, 4 / perStep);
+                f.if(op('i32.eq', place, i32(4)), () => {
+                  f.set(place, i32(0));
+                  advance(f, at, PANEL_STEP);
+                });
               } else {
                 f.store('i32.store', at, load('i32.load', from));
                 advance(f, at, PANEL_STEP);

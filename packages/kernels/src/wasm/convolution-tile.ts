@@ -9,6 +9,7 @@ import {
   type Expression,
   type FunctionReference,
   f32x4,
+  i16x8,
   i32,
   i32x4,
   type Local,
@@ -33,11 +34,11 @@ export const ENTRY_BYTES = 8;
 
 /** The arithmetic of one type of operands. */
 export interface Arithmetic {
-  readonly name: 'Int8' | 'F32';
+  readonly name: 'Int8' | 'Int7' | 'F32';
   /** Bytes of an operand in memory. */
   readonly size: 1 | 4;
-  /** Operands of one step, and log2 of it. */
-  readonly perStep: 1 | 2;
+  /** Operands of one step. */
+  readonly perStep: 1 | 2 | 4;
   /** Four sums of 0. */
   readonly zero: V128;
   /** sum + products of one step. */
@@ -50,6 +51,21 @@ export const INT8: Arithmetic = {
   perStep: 2,
   zero: i32x4(0),
   accumulate: (sum, w, x) => op('i32x4.add', sum, op('i32x4.dot_i16x8_s', w, x)),
+};
+
+/**
+ * Int8 where the left operand is not negative, for engines with relaxed SIMD: the pairs of a relaxed dot product fit int16
+ * (2 · 127 · 128 is below 2^15), and its result is deterministic for 0..127.
+ */
+export const INT7: Arithmetic = {
+  name: 'Int7',
+  size: 1,
+  perStep: 4,
+  zero: i32x4(0),
+  accumulate: (sum, w, x) => {
+    const pairs = op('i16x8.relaxed_dot_i8x16_i7x16_s', w, x);
+    return op('i32x4.add', sum, op('i32x4.dot_i16x8_s', pairs, i16x8(1)));
+  },
 };
 
 /** Float32, fused where the engine offers it: then all float convolutions are, so results agree among themselves. */
@@ -65,9 +81,8 @@ export function float32({ relaxedSimd }: Features): Arithmetic {
 }
 
 /**
- * tile<Name>x<stepBytes>(table, panel, steps, lanes, column, continue): the steps of a row are `stepBytes`
- * apart; where they are 16, rows are 4 bytes apart.
- * Writes `lanes` (1 to 8) columns at `column` bytes past the result of each row, starting from what is there or from 0.
+ * tile<Name>x<stepBytes>(table, panel, steps, lanes, column, continue): the steps of a row are `stepBytes` apart; where that is
+ * 16, rows are 4 bytes apart. Writes `lanes` (1 to 8) columns at `column` bytes past the result of each row, starting from what is there or from 0.
  */
 export function emitTile(module: ModuleBuilder, arithmetic: Arithmetic, stepBytes: 4 | 16): Procedure {
   const params = {
@@ -136,7 +151,10 @@ export function emitTile(module: ModuleBuilder, arithmetic: Arithmetic, stepByte
           f.set(weights, load('v128.load', p.panel, v * 16));
         });
         for (const r of rows) {
-          f.set(x, stepBytes === 4 ? load('v128.load32_splat', from[r]) : load('v128.load32_splat', from[0], r * 4));
+          f.set(
+            x,
+            stepBytes === 4 ? load('v128.load32_splat', from[r]) : load('v128.load32_splat', from[0], r * 4),
+          );
           w.forEach((weights, v) => {
             f.set(sums[r][v], arithmetic.accumulate(sums[r][v], weights, x));
           });

@@ -6,18 +6,19 @@ import type { WindowKernels } from '../interface/windows.js';
 import type { NumericKernel } from '../kernels.js';
 import { CONVOLUTION_CALLS, WINDOW_CALLS } from '../parallel/convolution-calls.js';
 import { emitGather } from './convolution-gather.js';
-import { float32, INT8 } from './convolution-tile.js';
+import { float32, INT7, INT8 } from './convolution-tile.js';
 import { emitWeightGradient } from './convolution-weight-gradient.js';
 import { emitPoolingF32, emitPoolingGradientF32, emitPoolingInt8 } from './pooling.js';
 
-export function emitWindows(module: ModuleBuilder): void {
-  emitGather(module, INT8, ['convolution']);
+export function emitWindows(module: ModuleBuilder, { relaxedSimd }: Features): void {
+  emitGather(module, INT8, ['convolution'], relaxedSimd ? INT7 : undefined);
   emitPoolingInt8(module);
 }
 
 export function emitConvolutions(module: ModuleBuilder, features: Features): void {
   const F32 = float32(features);
-  emitGather(module, INT8, ['convolutionInt8', 'convolutionInputGradientInt8']);
+  const bytes = features.relaxedSimd ? INT7 : undefined;
+  emitGather(module, INT8, ['convolutionInt8', 'convolutionInputGradientInt8'], bytes);
   emitGather(module, F32, ['convolutionF32', 'convolutionInputGradientF32']);
   emitWeightGradient(module, INT8, 'convolutionWeightGradientInt8');
   emitWeightGradient(module, F32, 'convolutionWeightGradientF32');
