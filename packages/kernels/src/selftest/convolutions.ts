@@ -30,7 +30,10 @@ function twice(
 }
 
 export const CONVOLUTION_CASES: SelfTestCases<ConvolutionKernels> = {
-  convolutionInt8: twice('convolutionInt8', 'bytes'),
+  convolutionInt8(k, p) {
+    twice('convolutionInt8', 'bytes')(k, p);
+    k.convolutionInt8(...GROUPED, p.rectified, p.bytes, p.out + 2 * SECOND);
+  },
   convolutionInputGradientInt8: twice('convolutionInputGradientInt8', 'bytes'),
   convolutionWeightGradientInt8: twice('convolutionWeightGradientInt8', 'bytes'),
   convolutionF32: twice('convolutionF32', 'ids'),

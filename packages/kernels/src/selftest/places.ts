@@ -21,6 +21,8 @@ export interface Places {
   readonly weights: ReadonlyMap<Rows16ContainerBits, number>;
   /** Matrices of the same shape whose tiles keep 0 to 16 of 16 values, in the layout `sparse16`. */
   readonly sparse: { readonly 4: number; readonly 8: number };
+  /** int8 that are not negative, half as many as `bytes`. */
+  readonly rectified: number;
   /** fp16 numbers of either sign with magnitudes between 0.25 and 1. */
   readonly halves: number;
   /** A copy of `floats`, made anew before each run, for kernels that overwrite an operand. */
@@ -91,5 +93,7 @@ export function layOutPlaces(arena: Arena): Places {
   // Ids for the look-ups and small whole float32 for gemmF32 share a region: the first three words are ids.
   for (let i = 0; i < REGION / 4; i += 1) arena.f32[ids / 4 + i] = Math.floor(random() * 17) - 8;
   arena.i32.set([2, 0, 1], ids / 4);
-  return { floats, bytes, ids, weights, sparse, halves, scratch, out };
+  const rectified = arena.alloc(REGION / 2);
+  for (let i = 0; i < REGION / 2; i += 1) arena.i8[rectified + i] = Math.floor(random() * 128);
+  return { floats, bytes, rectified, ids, weights, sparse, halves, scratch, out };
 }
