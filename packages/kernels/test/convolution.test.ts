@@ -1,8 +1,16 @@
 /** Convolutions for training and pooling of floats: every backend against the reference, gradients against their definition. */
+import { loadNative } from '@bitloom/kernels-native';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ConvolutionShape, createKernels, type Kernels, POOL_MAX, POOL_MEAN } from '../src/index.js';
-import { type Case, conforms, makeBench, type Operands } from './harness.js';
+import {
+  Arena,
+  type ConvolutionShape,
+  createKernels,
+  type Kernels,
+  POOL_MAX,
+  POOL_MEAN,
+} from '../src/index.js';
+import { type Case, conforms, makeBench, Operands } from './harness.js';
 
 const bench = makeBench();
 
@@ -279,6 +287,44 @@ describe('gradients', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('two threads', () => {
+  /** Enough work to be divided: by rows, by images, by outputs, by groups, by phases. */
+  const DIVIDED: readonly Layer[] = [
+    { ...LAYER, size: [30, 30], perGroup: 16, filtersPerGroup: 20 },
+    { ...LAYER, size: [9, 9], perGroup: 24, filtersPerGroup: 25, images: 9 },
+    { ...LAYER, size: [3, 5], perGroup: 60, filtersPerGroup: 70 },
+    { ...LAYER, size: [31, 29], stride: [2, 2], perGroup: 16, filtersPerGroup: 16, images: 2 },
+    { ...LAYER, size: [40, 40], perGroup: 1, filtersPerGroup: 1, groups: 70 },
+    { ...LAYER, size: [20, 20], perGroup: 4, filtersPerGroup: 3, groups: 37 },
+  ];
+  const backends = ['wasm' as const, ...(loadNative() === undefined ? [] : ['native' as const])];
+
+  it.each(backends)('give the bits of one, %s', async (backend) => {
+    const arena = new Arena();
+    const alone = createKernels({ arena, backend });
+    const pair = createKernels({ arena, backend, threads: 2 });
+    pair.load();
+    while (pair.threads < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const layer of DIVIDED) {
+      for (const type of ['Int8', 'F32'] as const) {
+        for (const name of NAMES) {
+          const mark = arena.mark();
+          const operands = new Operands(arena, 7, 'plain');
+          const call = prepare(name, type)(operands, layer);
+          const end = arena.alloc(0);
+          const results = [alone, pair].map((kernels) => {
+            call(kernels);
+            return arena.u8.slice(mark, end);
+          });
+          expect(Buffer.compare(results[0], results[1]), `${name}${type}`).toBe(0);
+          arena.release(mark);
+        }
+      }
+    }
+    pair.close();
   });
 });
 
