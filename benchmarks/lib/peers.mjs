@@ -19,21 +19,6 @@ const LLAMA_BINARIES = {
   'win32 arm64': 'win-arm64',
 };
 
-/**
- * How each folder is installed. The optional dependencies of node-llama-cpp are a binary for every platform and graphics
- * interface, hundreds of megabytes: only the one of this machine is named. Versions come from the lock files.
- */
-const INSTALL = {
-  'onnxruntime-node': () => ['ci'],
-  'node-llama-cpp': () => {
-    const platform = `${process.platform} ${process.arch}`;
-    const binary = LLAMA_BINARIES[platform];
-    if (binary === undefined) throw new Error(`node-llama-cpp has no prebuilt binary for ${platform}`);
-    const name = `@node-llama-cpp/${binary}`;
-    return ['install', '--no-save', '--omit=optional', `${name}@${pins('node-llama-cpp')['node-llama-cpp']}`];
-  },
-};
-
 const json = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
 /** Exact versions of the packages in a folder of peers. */
@@ -41,8 +26,32 @@ function pins(folder) {
   return json(`${peers}${folder}/package.json`).dependencies;
 }
 
+/** The package with the binary of node-llama-cpp for this machine. */
+function llamaBinary() {
+  const platform = `${process.platform} ${process.arch}`;
+  const binary = LLAMA_BINARIES[platform];
+  if (binary === undefined) throw new Error(`node-llama-cpp has no prebuilt binary for ${platform}`);
+  return { [`@node-llama-cpp/${binary}`]: pins('node-llama-cpp')['node-llama-cpp'] };
+}
+
+/**
+ * How each folder is installed: arguments of npm, and the packages that must then be there beside those of its
+ * package.json. The optional dependencies of node-llama-cpp are a binary for every platform and graphics interface,
+ * hundreds of megabytes: only the one of this machine is named. Versions come from the lock files.
+ */
+const INSTALL = {
+  'onnxruntime-node': { args: () => ['ci'], also: () => ({}) },
+  'node-llama-cpp': {
+    args: () => [
+      ...['install', '--no-save', '--omit=optional'],
+      ...Object.entries(llamaBinary()).map(([name, version]) => `${name}@${version}`),
+    ],
+    also: llamaBinary,
+  },
+};
+
 function isInstalled(folder) {
-  return Object.entries(pins(folder)).every(([name, version]) => {
+  return Object.entries({ ...pins(folder), ...INSTALL[folder].also() }).every(([name, version]) => {
     const path = `${peers}${folder}/node_modules/${name}/package.json`;
     return existsSync(path) && json(path).version === version;
   });
@@ -56,7 +65,7 @@ function isInstalled(folder) {
 export function installPeer(folder) {
   if (isInstalled(folder)) return pins(folder);
   process.stderr.write(`bench: installing ${folder} into benchmarks/peers\n`);
-  const args = [...INSTALL[folder](), '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const args = [...INSTALL[folder].args(), '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   const result = spawnSync('npm', args, {
     cwd: `${peers}${folder}`,
     stdio: ['ignore', 2, 2],

@@ -16,6 +16,9 @@
 /** Shortest sample of a function: clocks and interrupts are far below this. */
 const SAMPLE_MS = 3;
 
+/** A first call of so many samples says enough. */
+const LONG = 20;
+
 export function median(values) {
   if (values.length === 0) throw new RangeError('a median needs a value');
   const sorted = [...values].sort((a, b) => a - b);
@@ -54,22 +57,23 @@ export function callable(run, work, { clock = () => performance.now(), sampleMs 
     }
     return clock() - start;
   };
+  const calibrate = async () => {
+    // The first call compiles code and touches pages: how many fill a sample is seen from the ones after.
+    let count = 1;
+    let elapsed = await timed(1);
+    if (elapsed < LONG * sampleMs) elapsed = await timed(count);
+    while (elapsed < sampleMs / 2) {
+      count *= elapsed < sampleMs / 20 ? 10 : 2;
+      elapsed = await timed(count);
+    }
+    calls = Math.max(1, Math.round((count * sampleMs) / elapsed));
+    warm = elapsed / count < sampleMs * 2;
+  };
   return {
     work,
     checksum: () => checksum,
     async sample() {
-      if (calls === 0) {
-        // The first call compiles code and touches pages: how many fill a sample is seen from the ones after.
-        await timed(1);
-        let count = 1;
-        let elapsed = await timed(count);
-        while (elapsed < sampleMs / 2) {
-          count *= elapsed < sampleMs / 20 ? 10 : 2;
-          elapsed = await timed(count);
-        }
-        calls = Math.max(1, Math.round((count * sampleMs) / elapsed));
-        warm = elapsed / count < sampleMs * 2;
-      }
+      if (calls === 0) await calibrate();
       if (warm) await timed(1);
       return (await timed(calls)) / 1000 / calls;
     },
