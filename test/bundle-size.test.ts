@@ -29,7 +29,7 @@ const CEILINGS: readonly (readonly [imports: string, bytes: number])[] = [
   ['elementFormat', 5_000],
   ['encodeElement, decodeElement, FP8_E4M3FN', 8_000],
   ['FP4_E2M1, E8M0', 1_000],
-  ['packRows16', 5_000],
+  ['packRows16', 8_000],
   ['roundToInteger', 2_000],
   ['quantizeScaled, mxScheme', 40_000],
   ['quantize, dequantize', 100_000],
