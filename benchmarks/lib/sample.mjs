@@ -16,8 +16,8 @@
 /** Shortest sample of a function: clocks and interrupts are far below this. */
 const SAMPLE_MS = 3;
 
-/** A first call of so many samples says enough. */
-const LONG = 20;
+/** A first call as long as this is no accident. */
+const LONG_MS = 500;
 
 export function median(values) {
   if (values.length === 0) throw new RangeError('a median needs a value');
@@ -61,7 +61,7 @@ export function callable(run, work, { clock = () => performance.now(), sampleMs 
     // The first call compiles code and touches pages: how many fill a sample is seen from the ones after.
     let count = 1;
     let elapsed = await timed(1);
-    if (elapsed < LONG * sampleMs) elapsed = await timed(count);
+    if (elapsed < LONG_MS) elapsed = await timed(count);
     while (elapsed < sampleMs / 2) {
       count *= elapsed < sampleMs / 20 ? 10 : 2;
       elapsed = await timed(count);
