@@ -11,6 +11,10 @@
   X(softmaxQuantize)       \
   X(attentionMix)          \
   X(gemmF32)               \
+  X(gemmInt8)              \
+  X(gemmInt8Scaled)        \
+  X(gemmShift)             \
+  X(gemmShiftScaled)       \
   X(matmulF32)             \
   X(attentionScoresF32)    \
   X(softmaxF32)            \

@@ -7,9 +7,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FAMILIES } from '../src/families.js';
 import { FLAG_CONTINUE, type Kernels } from '../src/index.js';
-import { SCRATCH_BYTES } from '../src/wasm/gemm-groups.js';
-import { INTEGER_PRODUCT_SCRATCH } from '../src/wasm/integer-products.js';
-import { MLS_SCRATCH } from '../src/wasm/integer-products-mls.js';
 import { conforms, makeBench, type Operands } from './harness.js';
 
 const bench = makeBench();
@@ -85,12 +82,11 @@ function codes(o: Operands, bits: number): () => number {
 
 const plain = { flavours: ['plain'] as const };
 
-it('has no kernel of the family on the reference, and room for what it packs', () => {
+it('has no kernel of the family on the reference', () => {
   for (const { label, kernels } of bench.candidates) {
     kernels.gemmInt8(0, 0, 0, 0, 1, 1, 0, 1, 1, 0, 0, 0);
     expect(kernels.fallbacks, label).toEqual([]);
   }
-  expect(Math.max(INTEGER_PRODUCT_SCRATCH, MLS_SCRATCH)).toBeLessThanOrEqual(SCRATCH_BYTES);
 });
 
 describe('int8 by int8', () => {

@@ -9,6 +9,7 @@
 #include "../kernels/elementwise.h"
 #include "../kernels/embed.h"
 #include "../kernels/gemm-f32.h"
+#include "../kernels/gemm-int8.h"
 #include "../kernels/gemm-panel.h"
 #include "../kernels/limits.h"
 #include "../kernels/norms.h"

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "gemm-int8-pack.h"
+#include "gemm-int8-steps.h"
 
 namespace {
 
@@ -163,10 +164,11 @@ struct ShiftPlan {
   }
 };
 
-/// out[m, n] = Σ a·b·2^shift (+ out). `Dot` multiplies unsigned bytes by int8 (a `Narrow` of the vector trait) and `steps`
-/// is how many quads it may add before its sums are widened.
-template <class V, class Dot, int steps>
+/// out[m, n] = Σ a·b·2^shift (+ out). `steps` is how many quads may be added before sums are widened. With
+/// `signedColumns` (steps 1, no shifts) the offset makes a unsigned instead of b.
+template <class V, int steps, bool signedColumns = false>
 struct ByteProduct {
+  using Dot = typename V::template Narrow<15>;
   static constexpr int R = V::panelTokens;
 
   int64_t M, N, K, outStride;
@@ -183,34 +185,49 @@ struct ByteProduct {
   uint8_t* rows;
   uint8_t* buffer;
   ShiftPlan plan;
+  /// −offset · (sum of the row of a), or of 16 columns of b each for every panel.
   int32_t corrections[kByteRows];
+  int32_t columnCorrections[kByteSpan];
 
   template <int T, int64_t fixed>
   static void chunk(typename V::I* totals, const uint8_t* x, const uint8_t* y, int64_t count) {
     typename Dot::Sums sums[T];
     {
-      const typename Dot::Weights w = Dot::loadWeights(y);
+      const typename V::B w = V::loadBytes(y);
 #pragma GCC unroll 16
       for (int t = 0; t < T; t++) sums[t] = Dot::first(w, x + t * kByteStride);
     }
     const int64_t quads = fixed > 0 ? fixed : count;
 #pragma GCC unroll 2
     for (int64_t q = 1; q < quads; q++) {
-      const typename Dot::Weights w = Dot::loadWeights(y + q * kQuadBytes);
+      const typename V::B w = V::loadBytes(y + q * kQuadBytes);
 #pragma GCC unroll 16
-      for (int t = 0; t < T; t++) sums[t] = Dot::step(sums[t], w, x + t * kByteStride + q * 4);
+      for (int t = 0; t < T; t++) {
+        addQuad<V>(sums[t], w, x + t * kByteStride + q * 4, 0);
+      }
     }
 #pragma GCC unroll 16
-    for (int t = 0; t < T; t++) totals[t] = Dot::widen(totals[t], sums[t]);
+    for (int t = 0; t < T; t++) {
+      totals[t] = Dot::widen(totals[t], sums[t]);
+    }
   }
 
   template <int T>
   static void run(typename V::I* totals, const uint8_t* x, const uint8_t* y, int64_t quads) {
     if constexpr (Dot::direct) {
       for (int64_t q = 0; q < quads; q++) {
-        const typename Dot::Weights w = Dot::loadWeights(y + q * kQuadBytes);
+        const typename V::B w = V::loadBytes(y + q * kQuadBytes);
 #pragma GCC unroll 16
         for (int t = 0; t < T; t++) totals[t] = Dot::step(totals[t], w, x + t * kByteStride + q * 4);
+      }
+    } else if constexpr (steps == 1) {
+      for (int64_t q = 0; q < quads; q++) {
+        const typename V::B w = V::loadBytes(y + q * kQuadBytes);
+#pragma GCC unroll 16
+        for (int t = 0; t < T; t++) {
+          if constexpr (signedColumns) addWidenedSignedQuad<V>(totals[t], w, x + t * kByteStride + q * 4, 0);
+          else addWidenedQuad<V>(totals[t], w, x + t * kByteStride + q * 4, 0);
+        }
       }
     } else {
       int64_t q = 0;
@@ -221,31 +238,37 @@ struct ByteProduct {
   }
 
   template <int T>
-  void tile(const uint8_t* x, const uint8_t* y, int64_t m0, int64_t m, int64_t n, bool first, bool last) const {
+  void tile(const uint8_t* x, const uint8_t* y, int64_t m0, int64_t n0, int64_t m, int64_t n, bool first,
+            bool last) const {
     typename V::I totals[T];
-    for (auto& total : totals) total = V::setI(0);
+#pragma GCC unroll 16
+    for (int t = 0; t < T; t++) totals[t] = V::setI(0);
     for (int i = 0; i < plan.count; i++) {
       run<T>(totals, x, y, plan.runs[i].quads);
       x += plan.runs[i].quads * 4;
       y += plan.runs[i].quads * kQuadBytes;
       for (int d = 0; d < plan.runs[i].doublings; d++) {
-        for (auto& total : totals) total = V::addI(total, total);
+#pragma GCC unroll 16
+        for (int t = 0; t < T; t++) totals[t] = V::addI(totals[t], totals[t]);
       }
     }
     const int64_t lanes = smaller(kPanelRows, N - n);
+#pragma GCC unroll 16
     for (int t = 0; t < T; t++) {
-      const typename V::I sums = V::addI(totals[t], V::setI(corrections[m + t]));
+      typename V::I sums;
+      if constexpr (signedColumns) sums = V::addI(totals[t], V::loadI(columnCorrections + (n - n0)));
+      else sums = V::addI(totals[t], V::setI(corrections[m + t]));
       storeSums<V>(sums, out + (m0 + m + t) * outStride, m0 + m + t, n, lanes, first, last, finish);
     }
   }
 
   template <int T>
-  void tileOf(int64_t count, const uint8_t* x, const uint8_t* y, int64_t m0, int64_t m, int64_t n, bool first,
-              bool last) const {
+  void tileOf(int64_t count, const uint8_t* x, const uint8_t* y, int64_t m0, int64_t n0, int64_t m, int64_t n,
+              bool first, bool last) const {
     if constexpr (T > 1) {
-      if (count < T) return tileOf<T - 1>(count, x, y, m0, m, n, first, last);
+      if (count < T) return tileOf<T - 1>(count, x, y, m0, n0, m, n, first, last);
     }
-    tile<T>(x, y, m0, m, n, first, last);
+    tile<T>(x, y, m0, n0, m, n, first, last);
   }
 
   /// Rows of a, shifted as far as they have room, and what the offset of b adds to each sum, negated.
@@ -253,6 +276,10 @@ struct ByteProduct {
     packRows(a, m0, count, k, depth, plan.ordered ? plan.order : nullptr, plan.places, rows, kByteStride, buffer);
     for (int64_t m = 0; m < count; m++) {
       uint8_t* row = rows + m * kByteStride;
+      if constexpr (signedColumns) {
+        offsetBytes(row, static_cast<uint8_t>(offset), plan.runs[0].quads * 4);
+        continue;
+      }
       if (plan.weighed) weighRow(row, plan.weights, ceilDiv(plan.places, kPackChannels) * kPackChannels);
       // As unsigned numbers: what wraps here wraps back in the sums.
       uint32_t sum = 0;
@@ -262,6 +289,19 @@ struct ByteProduct {
         row += plan.runs[i].quads * 4;
       }
       corrections[m] = static_cast<int32_t>(0u - static_cast<uint32_t>(offset) * sum);
+    }
+  }
+
+  /// −offset · Σ of each of the 16 columns of a panel.
+  void sumColumns(const uint8_t* panel, int64_t quads, int32_t* to) const {
+    static constexpr uint8_t kOnesBytes[4] = {1, 1, 1, 1};
+    typename V::I sums = V::setI(0);
+    for (int64_t q = 0; q < quads; q++) {
+      addWidenedSignedQuad<V>(sums, V::loadBytes(panel + q * kQuadBytes), kOnesBytes, 0);
+    }
+    V::storeI(to, sums);
+    for (int i = 0; i < kPanelRows; i++) {
+      to[i] = static_cast<int32_t>(0u - static_cast<uint32_t>(offset) * static_cast<uint32_t>(to[i]));
     }
   }
 
@@ -282,7 +322,11 @@ struct ByteProduct {
           uint8_t* panel = panels + (n - n0) * kByteStride;
           packQuads(b, n, smaller(kPanelRows, N - n), k, depth, plan.ordered ? plan.order : nullptr, plan.places,
                     panel, buffer);
-          offsetBytes(panel, static_cast<uint8_t>(offset), padded * kPanelRows);
+          if constexpr (signedColumns) {
+            sumColumns(panel, plan.runs[0].quads, columnCorrections + (n - n0));
+          } else {
+            offsetBytes(panel, static_cast<uint8_t>(offset), padded * kPanelRows);
+          }
         }
         const bool last = k + kByteDepth >= K;
         for (int64_t m0 = 0; m0 < M; m0 += kByteRows) {
@@ -291,7 +335,7 @@ struct ByteProduct {
           for (int64_t n = n0; n < n1; n += kPanelRows) {
             const uint8_t* panel = panels + (n - n0) * kByteStride;
             for (int64_t m = 0; m < count; m += R) {
-              tileOf<R>(count - m, rows + m * kByteStride, panel, m0, m, n, k == 0 && !continued, last);
+              tileOf<R>(count - m, rows + m * kByteStride, panel, m0, n0, m, n, k == 0 && !continued, last);
             }
           }
         }

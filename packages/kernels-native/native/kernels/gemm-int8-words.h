@@ -97,20 +97,20 @@ struct WordProduct {
   void tile(const int16_t* x, const int16_t* y, int64_t quads, int64_t m, int64_t n, bool first,
             bool last) const {
     typename V::I sums[T];
-    for (auto& sum : sums) sum = V::setI(0);
+#pragma GCC unroll 16
+    for (int t = 0; t < T; t++) sums[t] = V::setI(0);
     for (int64_t q = 0; q < quads; q++, x += 4, y += 64) {
 #pragma GCC unroll 2
       for (int pair = 0; pair < 2; pair++) {
         const typename V::H column = V::loadH(y + pair * 32);
 #pragma GCC unroll 16
         for (int t = 0; t < T; t++) {
-          int32_t both;
-          memcpy(&both, x + t * kWordDepth + pair * 2, 4);
-          sums[t] = V::dot2(sums[t], column, V::pairEverywhere(both));
+          addPair<V>(sums[t], column, x + t * kWordDepth + pair * 2, 0);
         }
       }
     }
     const int64_t lanes = smaller(kPanelRows, N - n);
+#pragma GCC unroll 16
     for (int t = 0; t < T; t++) {
       storeSums<V>(sums[t], out + (m + t) * outStride, m + t, n, lanes, first, last, finish);
     }
@@ -155,10 +155,10 @@ struct WordProduct {
         const int64_t padded = ceilDiv(depth, kPackChannels) * kPackChannels;
         bool splits = false;
         for (int64_t i = 0; shift != nullptr && i < depth; i++) {
-          const int64_t first = smaller(shift[k + i], mostA);
-          weights[0][i] = static_cast<int16_t>(1 << first);
-          weights[1][i] = static_cast<int16_t>(1 << (shift[k + i] - first));
-          splits = splits || first != shift[k + i];
+          const int64_t whole = shift[k + i] & 31, first = smaller(whole, mostA);
+          weights[0][i] = static_cast<int16_t>(1u << first);
+          weights[1][i] = static_cast<int16_t>(1u << (whole - first));
+          splits = splits || first != whole;
         }
         for (int64_t n = n0; n < n1; n += kPanelRows) {
           packQuads(b, n, smaller(kPanelRows, N - n), k, depth, nullptr, depth, quads, buffer);

@@ -35,7 +35,7 @@ const PLACE = {
 } as const;
 
 /** Bytes of scratch memory that the MLS product uses. */
-export const MLS_SCRATCH = PLACE.a + A_BYTES;
+export const MLS_SCRATCH_BYTES = PLACE.a + A_BYTES;
 
 /** mlsIntegers(exponentBits, mantissaBits, rows, cols, src, srcR, dst, dstR), 16 codes at a time. */
 function emitIntegers(module: ModuleBuilder): void {

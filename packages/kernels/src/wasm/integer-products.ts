@@ -6,8 +6,15 @@
 import { type FunctionBuilder, f32, i32, type Local, load, type ModuleBuilder, op } from '@bitloom/wasm';
 import { FLAG_CONTINUE } from '../interface/group-products.js';
 import { add, advance, atLeast, type I32, isSet, mul, sub } from './emit.js';
-import { emitMls } from './integer-products-mls.js';
-import { emitPack, PACK_ROWS, type Procedure, pairsOf, panelBytes, smaller } from './integer-products-pack.js';
+import { emitMls, MLS_SCRATCH_BYTES } from './integer-products-mls.js';
+import {
+  emitPack,
+  PACK_ROWS,
+  type Procedure,
+  pairsOf,
+  panelBytes,
+  smaller,
+} from './integer-products-pack.js';
 import { emitTile, TILE_BYTES, TILE_COLUMNS, TILE_ROWS } from './integer-products-tile.js';
 
 /** Rows of a and channels of one block: 256 KiB of int16 pairs, half of a usual second-level cache. */
@@ -25,8 +32,11 @@ const PLACE = {
   a: TILE_BYTES + BLOCK_CHANNELS * 4 + 128 + BLOCK_COLUMNS * BLOCK_CHANNELS * 2,
 } as const;
 
-/** Bytes of scratch memory that the int16 products use. */
-export const INTEGER_PRODUCT_SCRATCH = PLACE.a + BLOCK_ROWS * BLOCK_CHANNELS * 2;
+/** Bytes of scratch memory that one thread needs. */
+export const INTEGER_PRODUCT_SCRATCH_BYTES = Math.max(
+  PLACE.a + BLOCK_ROWS * BLOCK_CHANNELS * 2,
+  MLS_SCRATCH_BYTES,
+);
 
 const OPERANDS = {
   M: 'i32',
