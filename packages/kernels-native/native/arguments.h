@@ -88,6 +88,22 @@ class Arguments {
   Status status_ = kOk;
 };
 
+/// A number that is a constant inside of a function.
+template <int i>
+struct Index {
+  static constexpr int value = i;
+};
+
+/// f(Index<0>), f(Index<1>), ..., f(Index<count - 1>). In place of a loop over an array of vectors, whose elements
+/// become registers only when each is named by a constant. `f` itself is to be BITLOOM_INLINE.
+template <int count, int i = 0, class Function>
+BITLOOM_INLINE inline void unrolled(const Function& f) {
+  if constexpr (i < count) {
+    f(Index<i>{});
+    unrolled<count, i + 1>(f);
+  }
+}
+
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }

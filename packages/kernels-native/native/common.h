@@ -33,6 +33,10 @@ struct Call {
   double bytes;
 };
 
+/// Inner functions must be inlined before the compiler gives arrays of vectors to registers: one left out keeps them in
+/// memory, and the kernel waits for its own stores.
+#define BITLOOM_INLINE __attribute__((always_inline))
+
 using Kernel = Status (*)(const Call&);
 
 /// What limits.h measures.

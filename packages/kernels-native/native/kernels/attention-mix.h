@@ -32,55 +32,58 @@ struct IntMix {
     }
 
     /// 16 bytes at p, of which `left` belong to the head; the others are read only where memory has them.
-    static const int8_t* sixteen(const Operands& o, const int8_t* p, int64_t left, int8_t* buffer) {
+    BITLOOM_INLINE static const int8_t* sixteen(const Operands& o, const int8_t* p, int64_t left, int8_t* buffer) {
       if (reinterpret_cast<const uint8_t*>(p) + 16 <= o.end) return p;
       memcpy(buffer, p, static_cast<size_t>(smaller(16, left)));
       return buffer;
     }
 
     static void columns(const Operands& o, int64_t n) {
-      typename V::I acc[rows][vectors];
+      typename V::I acc[rows * vectors];
       int64_t left[vectors];
       int used = 0;
       for (int v = 0; v < vectors; v++) {
         left[v] = larger(0, smaller(16, o.N - n - 16 * v));
         if (left[v] > 0) used = v + 1;
-        for (int r = 0; r < rows; r++) {
-          const bool go = (o.flags & kFlagContinue) != 0;
-          acc[r][v] = go ? V::loadPartI(o.sums[r] + n + 16 * v, left[v]) : V::setI(0);
-        }
       }
+      const bool go = (o.flags & kFlagContinue) != 0;
+      unrolled<rows * vectors>([&](auto i) BITLOOM_INLINE {
+        constexpr int r = i.value / vectors, v = i.value % vectors;
+        acc[i.value] = go ? V::loadPartI(o.sums[r] + n + 16 * v, left[v]) : V::setI(0);
+      });
       if (used == vectors) tokens<vectors>(o, n, left, acc);
       else if (used == 1) tokens<1>(o, n, left, acc);
       else if (used == 2) tokens<smaller(2, vectors)>(o, n, left, acc);
       else tokens<smaller(3, vectors)>(o, n, left, acc);
-      for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < used; v++) {
-          V::storePartI(o.sums[r] + n + 16 * v, acc[r][v], left[v]);
-          if ((o.flags & kFlagFinish) == 0) continue;
-          V::storePart(o.out[r] + n + 16 * v, V::mul(V::toFloat(acc[r][v]), V::set(o.factors[r])), left[v]);
-        }
-      }
+      const bool finish = (o.flags & kFlagFinish) != 0;
+      unrolled<rows * vectors>([&](auto i) BITLOOM_INLINE {
+        constexpr int r = i.value / vectors, v = i.value % vectors;
+        if (v >= used) return;
+        V::storePartI(o.sums[r] + n + 16 * v, acc[i.value], left[v]);
+        if (!finish) return;
+        V::storePart(o.out[r] + n + 16 * v, V::mul(V::toFloat(acc[i.value]), V::set(o.factors[r])), left[v]);
+      });
     }
 
     template <int used>
-    static void tokens(const Operands& o, int64_t n, const int64_t* left, typename V::I (&acc)[rows][vectors]) {
+    BITLOOM_INLINE static void tokens(const Operands& o, int64_t n, const int64_t* left, typename V::I* acc) {
       int8_t first[16], second[16];
       for (int64_t t = 0; t < o.K; t += 2) {
         const int8_t* a = o.values + t * o.stride + n;
         // The missing partner of an odd last token has probability 0: any bytes do.
         const int8_t* b = t + 1 < o.K ? a + o.stride : a;
         typename V::H line[used];
-#pragma GCC unroll 4
-        for (int v = 0; v < used; v++) {
-          line[v] = V::interleaveBytes(sixteen(o, a + 16 * v, left[v], first), sixteen(o, b + 16 * v, left[v], second));
-        }
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-          const typename V::H pair = V::pairEverywhere(o.pairs[r][t / 2]);
-#pragma GCC unroll 4
-          for (int v = 0; v < used; v++) acc[r][v] = V::dot2(acc[r][v], line[v], pair);
-        }
+        unrolled<used>([&](auto v) BITLOOM_INLINE {
+          line[v.value] = V::interleaveBytes(sixteen(o, a + 16 * v.value, left[v.value], first),
+                                             sixteen(o, b + 16 * v.value, left[v.value], second));
+        });
+        unrolled<rows>([&](auto r) BITLOOM_INLINE {
+          const typename V::H pair = V::pairEverywhere(o.pairs[r.value][t / 2]);
+          unrolled<used>([&](auto v) BITLOOM_INLINE {
+            constexpr int i = r.value * vectors + v.value;
+            acc[i] = V::dot2(acc[i], line[v.value], pair);
+          });
+        });
       }
     }
   };
@@ -153,25 +156,26 @@ struct FloatMix {
 
     template <int width, bool whole>
     static void columns(const Operands& o, int64_t n, int64_t left) {
-      typename V::F acc[rows][width];
-      for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < width; v++) acc[r][v] = V::set(0.0f);
-      }
+      typename V::F acc[rows * width];
+      unrolled<rows * width>([&](auto i) BITLOOM_INLINE { acc[i.value] = V::set(0.0f); });
       for (int64_t t = 0; t < o.K; t++) {
         const float* from = reinterpret_cast<const float*>(o.values + t * o.stride) + n;
         typename V::F line[width];
-#pragma GCC unroll 4
-        for (int v = 0; v < width; v++) line[v] = whole ? V::load(from + 16 * v) : V::loadPart(from, left);
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-          const typename V::F weight = V::set(o.weights[r][t]);
-#pragma GCC unroll 4
-          for (int v = 0; v < width; v++) acc[r][v] = V::add(acc[r][v], V::mul(weight, line[v]));
-        }
+        unrolled<width>([&](auto v) BITLOOM_INLINE {
+          line[v.value] = whole ? V::load(from + 16 * v.value) : V::loadPart(from, left);
+        });
+        unrolled<rows>([&](auto r) BITLOOM_INLINE {
+          const typename V::F weight = V::set(o.weights[r.value][t]);
+          unrolled<width>([&](auto v) BITLOOM_INLINE {
+            constexpr int i = r.value * width + v.value;
+            acc[i] = V::add(acc[i], V::mul(weight, line[v.value]));
+          });
+        });
       }
-      for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < width; v++) storeSome<V>(o.out[r] + n + 16 * v, acc[r][v], left);
-      }
+      unrolled<rows * width>([&](auto i) BITLOOM_INLINE {
+        constexpr int r = i.value / width, v = i.value % width;
+        storeSome<V>(o.out[r] + n + 16 * v, acc[i.value], left);
+      });
     }
   };
 };

@@ -28,7 +28,7 @@ struct IntScores {
       for (int64_t j = 0; j < count; j++) {
         const int8_t* key = keys.from + j * keys.stride;
         typename V::I acc[rows];
-        for (int r = 0; r < rows; r++) acc[r] = V::setI(0);
+        unrolled<rows>([&](auto r) BITLOOM_INLINE { acc[r.value] = V::setI(0); });
         for (int64_t k = 0; k < q.length; k += 32) {
           typename V::H wide;
           if (reinterpret_cast<const uint8_t*>(key) + k + 32 <= keys.end) {
@@ -38,10 +38,11 @@ struct IntScores {
             memcpy(last, key + k, static_cast<size_t>(smaller(32, keys.K - k)));
             wide = V::widenBytes(last);
           }
-#pragma GCC unroll 4
-          for (int r = 0; r < rows; r++) acc[r] = V::dot2(acc[r], wide, V::loadH(q.rows[r] + k));
+          unrolled<rows>([&](auto r) BITLOOM_INLINE {
+            acc[r.value] = V::dot2(acc[r.value], wide, V::loadH(q.rows[r.value] + k));
+          });
         }
-        for (int r = 0; r < rows; r++) sums[r][j] = acc[r];
+        unrolled<rows>([&](auto r) BITLOOM_INLINE { sums[r.value][j] = acc[r.value]; });
       }
     }
   };
@@ -106,20 +107,21 @@ struct FloatScores {
       for (int64_t j = 0; j < count; j++) {
         const float* key = reinterpret_cast<const float*>(o.keys + j * o.stride);
         typename V::F acc[rows];
-        for (int r = 0; r < rows; r++) acc[r] = V::set(0.0f);
+        unrolled<rows>([&](auto r) BITLOOM_INLINE { acc[r.value] = V::set(0.0f); });
         int64_t k = 0;
         for (; k + 16 <= o.K; k += 16) {
           const typename V::F line = V::load(key + k);
-#pragma GCC unroll 4
-          for (int r = 0; r < rows; r++) acc[r] = V::add(acc[r], V::mul(V::load(o.queries[r] + k), line));
+          unrolled<rows>([&](auto r) BITLOOM_INLINE {
+            acc[r.value] = V::add(acc[r.value], V::mul(V::load(o.queries[r.value] + k), line));
+          });
         }
         if (k < o.K) {
           const typename V::F line = V::loadPart(key + k, o.K - k);
-          for (int r = 0; r < rows; r++) {
-            acc[r] = V::add(acc[r], V::mul(V::loadPart(o.queries[r] + k, o.K - k), line));
-          }
+          unrolled<rows>([&](auto r) BITLOOM_INLINE {
+            acc[r.value] = V::add(acc[r.value], V::mul(V::loadPart(o.queries[r.value] + k, o.K - k), line));
+          });
         }
-        for (int r = 0; r < rows; r++) sums[r][j] = acc[r];
+        unrolled<rows>([&](auto r) BITLOOM_INLINE { sums[r.value][j] = acc[r.value]; });
       }
     }
   };

@@ -14,22 +14,9 @@ constexpr int64_t kStepBytes = 64;
 constexpr int64_t kScaleBytes = 32;
 constexpr int64_t kBlockRows = 16;
 
-/// Calls f(Index<0>), f(Index<1>), ..., so that the number is a constant inside.
-template <int i>
-struct Index {
-  static constexpr int value = i;
-};
-template <int count, class Function, int i = 0>
-inline void unrolled(Function&& f) {
-  if constexpr (i < count) {
-    f(Index<i>{});
-    unrolled<count, Function, i + 1>(static_cast<Function&&>(f));
-  }
-}
-
 /// Quad i of a plane of `bits` bits whose steps begin at `plane`, moved up by `shift`.
 template <class V, int bits, int i, int shift>
-typename V::B planeQuad(const uint8_t* plane) {
+BITLOOM_INLINE inline typename V::B planeQuad(const uint8_t* plane) {
   constexpr int perStep = 8 / bits;
   const typename V::B step = V::loadBytes(plane + i / perStep * kStepBytes);
   const typename V::B low = V::template shiftRight<i % perStep * bits>(step);
@@ -43,7 +30,7 @@ struct ContainerU2 {
   static constexpr int32_t bias = 2;
 
   template <int i>
-  static typename V::B quad(const uint8_t* unit) {
+  BITLOOM_INLINE static typename V::B quad(const uint8_t* unit) {
     return planeQuad<V, 2, i, 0>(unit);
   }
 };
@@ -56,7 +43,7 @@ struct ContainerU3 {
   static constexpr int32_t bias = 4;
 
   template <int i>
-  static typename V::B quad(const uint8_t* unit) {
+  BITLOOM_INLINE static typename V::B quad(const uint8_t* unit) {
     return V::orBytes(planeQuad<V, 2, i, 0>(unit), planeQuad<V, 1, i, 2>(unit + 2 * kStepBytes));
   }
 };
@@ -68,7 +55,7 @@ struct ContainerU4 {
   static constexpr int32_t bias = 8;
 
   template <int i>
-  static typename V::B quad(const uint8_t* unit) {
+  BITLOOM_INLINE static typename V::B quad(const uint8_t* unit) {
     return planeQuad<V, 4, i, 0>(unit);
   }
 };
@@ -81,7 +68,7 @@ struct ContainerU5 {
   static constexpr int32_t bias = 16;
 
   template <int i>
-  static typename V::B quad(const uint8_t* unit) {
+  BITLOOM_INLINE static typename V::B quad(const uint8_t* unit) {
     return V::orBytes(planeQuad<V, 4, i, 0>(unit), planeQuad<V, 1, i, 4>(unit + 4 * kStepBytes));
   }
 };
@@ -94,7 +81,7 @@ struct ContainerU6 {
   static constexpr int32_t bias = 32;
 
   template <int i>
-  static typename V::B quad(const uint8_t* unit) {
+  BITLOOM_INLINE static typename V::B quad(const uint8_t* unit) {
     return V::orBytes(planeQuad<V, 4, i, 0>(unit), planeQuad<V, 2, i, 4>(unit + 2 * kStepBytes));
   }
 };
@@ -107,7 +94,7 @@ struct ContainerS8 {
   static constexpr int32_t bias = Dot::bias;
 
   template <int i>
-  static typename V::B quad(const uint8_t* unit) {
+  BITLOOM_INLINE static typename V::B quad(const uint8_t* unit) {
     return V::loadBytes(unit);
   }
 };

@@ -55,29 +55,28 @@ struct FloatProduct {
   /// R rows by one panel. `first`: start at +0, else continue in out.
   template <int rows>
   void tile(const float* line, const float* panel, int64_t depth, int64_t m, int64_t n, bool first) const {
-    typename V::F acc[rows][vectors];
+    typename V::F acc[rows * vectors];
     int64_t lanes[vectors];
-    for (int v = 0; v < vectors; v++) lanes[v] = larger(0, smaller(16, N - n - 16 * v));
-    for (int r = 0; r < rows; r++) {
-      for (int v = 0; v < vectors; v++) {
-        if (first) acc[r][v] = V::set(0.0f);
-        else acc[r][v] = V::loadPart(outAt(m + r, n + 16 * v), lanes[v]);
-      }
-    }
+    unrolled<vectors>([&](auto v) BITLOOM_INLINE { lanes[v.value] = larger(0, smaller(16, N - n - 16 * v.value)); });
+    unrolled<rows * vectors>([&](auto i) BITLOOM_INLINE {
+      constexpr int r = i.value / vectors, v = i.value % vectors;
+      acc[i.value] = first ? V::set(0.0f) : V::loadPart(outAt(m + r, n + 16 * v), lanes[v]);
+    });
     for (int64_t k = 0; k < depth; k++, panel += columns) {
       typename V::F column[vectors];
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; v++) column[v] = V::load(panel + 16 * v);
-#pragma GCC unroll 16
-      for (int r = 0; r < rows; r++) {
-        const typename V::F value = V::set(line[r * kDepth + k]);
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) acc[r][v] = V::fma(value, column[v], acc[r][v]);
-      }
+      unrolled<vectors>([&](auto v) BITLOOM_INLINE { column[v.value] = V::load(panel + 16 * v.value); });
+      unrolled<rows>([&](auto r) BITLOOM_INLINE {
+        const typename V::F value = V::set(line[r.value * kDepth + k]);
+        unrolled<vectors>([&](auto v) BITLOOM_INLINE {
+          constexpr int i = r.value * vectors + v.value;
+          acc[i] = V::fma(value, column[v.value], acc[i]);
+        });
+      });
     }
-    for (int r = 0; r < rows; r++) {
-      for (int v = 0; v < vectors; v++) V::storePart(outAt(m + r, n + 16 * v), acc[r][v], lanes[v]);
-    }
+    unrolled<rows * vectors>([&](auto i) BITLOOM_INLINE {
+      constexpr int r = i.value / vectors, v = i.value % vectors;
+      V::storePart(outAt(m + r, n + 16 * v), acc[i.value], lanes[v]);
+    });
   }
 
   template <int rows>

@@ -78,19 +78,47 @@ struct FewTokens {
   static constexpr int quads = C::unitColumns / 4;
 
   /// One unit: each quad unpacked once, used for every token.
-  static void unit(typename D::Sums* sums, const uint8_t* codes, int64_t u, const uint8_t* const* x) {
+  BITLOOM_INLINE static void unit(typename D::Sums* sums, const uint8_t* codes, int64_t u, const uint8_t* const* x) {
     const uint8_t* from = codes + u * C::unitBytes;
-    for (int64_t at = 0; at < C::unitBytes; at += kStepBytes) __builtin_prefetch(from + at + kPrefetchBytes);
-    unrolled<quads>([&](auto i) {
-      const typename D::Weights w = D::weights(C::template quad<i.value>(from));
-#pragma GCC unroll 8
-      for (int t = 0; t < T; t++) {
-        sums[t] = D::step(sums[t], w, x[t] + (u * quads + i.value) * D::activationBytes);
-      }
+    fetchAhead(from);
+    unrolled<quads>([&](auto i) BITLOOM_INLINE {
+      const typename V::B quad = C::template quad<i.value>(from);
+      unrolled<D::parts>([&](auto part) BITLOOM_INLINE {
+        const typename D::Weights w = D::template weights<part.value>(quad);
+        unrolled<T>([&](auto t) BITLOOM_INLINE {
+          const uint8_t* at = x[t.value] + ((u * quads + i.value) * D::parts + part.value) * 4;
+          sums[t.value] = D::step(sums[t.value], w, at);
+        });
+      });
     });
   }
 
-  static void group(typename V::I* totals, const uint8_t* codes, int64_t units, const uint8_t* const* x) {
+  /// A unit of more quads than sums can hold: they are emptied on the way.
+  BITLOOM_INLINE static void longUnit(typename V::I* totals, const uint8_t* codes, int64_t u,
+                                      const uint8_t* const* x) {
+    const uint8_t* from = codes + u * C::unitBytes;
+    fetchAhead(from);
+    typename D::Sums sums[T];
+    unrolled<quads>([&](auto i) BITLOOM_INLINE {
+      const typename D::Weights w = D::template weights<0>(C::template quad<i.value>(from));
+      unrolled<T>([&](auto t) BITLOOM_INLINE {
+        constexpr bool opens = i.value % D::stepsPerWiden == 0;
+        constexpr bool closes = (i.value + 1) % D::stepsPerWiden == 0 || i.value + 1 == quads;
+        const uint8_t* at = x[t.value] + (u * quads + i.value) * 4;
+        if constexpr (opens) sums[t.value] = D::first(w, at);
+        else sums[t.value] = D::step(sums[t.value], w, at);
+        if constexpr (closes) totals[t.value] = D::widen(totals[t.value], sums[t.value]);
+      });
+    });
+  }
+
+  BITLOOM_INLINE static void fetchAhead(const uint8_t* from) {
+    unrolled<C::unitBytes / kStepBytes>(
+        [&](auto i) BITLOOM_INLINE { __builtin_prefetch(from + i.value * kStepBytes + kPrefetchBytes); });
+  }
+
+  BITLOOM_INLINE static void group(typename V::I* totals, const uint8_t* codes, int64_t units,
+                                   const uint8_t* const* x) {
     if constexpr (D::direct) {
       for (int64_t u = 0; u < units; u++) unit(totals, codes, u, x);
     } else {
@@ -98,60 +126,44 @@ struct FewTokens {
       if constexpr (chunk == 0) {
         for (int64_t u = 0; u < units; u++) longUnit(totals, codes, u, x);
       } else {
-        int64_t u = 0;
-        // The usual chunk has a fixed length, so that it is unrolled.
-        for (; u + chunk <= units; u += chunk) run<chunk>(totals, codes, u, chunk, x);
-        if (u < units) run<0>(totals, codes, u, units - u, x);
+        for (int64_t u = 0; u < units;) {
+          typename D::Sums sums[T];
+          unrolled<T>([&](auto t) BITLOOM_INLINE { sums[t.value] = typename D::Sums{}; });
+          for (const int64_t end = smaller(units, u + chunk); u < end; u++) unit(sums, codes, u, x);
+          unrolled<T>([&](auto t) BITLOOM_INLINE { totals[t.value] = D::widen(totals[t.value], sums[t.value]); });
+        }
       }
     }
   }
 
-  template <int64_t fixed>
-  static void run(typename V::I* totals, const uint8_t* codes, int64_t from, int64_t count, const uint8_t* const* x) {
-    typename D::Sums sums[T] = {};
-    const int64_t units = fixed > 0 ? fixed : count;
-#pragma GCC unroll 4
-    for (int64_t u = 0; u < units; u++) unit(sums, codes, from + u, x);
-#pragma GCC unroll 8
-    for (int t = 0; t < T; t++) totals[t] = D::widen(totals[t], sums[t]);
-  }
-
-  /// A unit of more quads than sums can hold: they are emptied on the way.
-  static void longUnit(typename V::I* totals, const uint8_t* codes, int64_t u, const uint8_t* const* x) {
-    const uint8_t* from = codes + u * C::unitBytes;
-    for (int64_t at = 0; at < C::unitBytes; at += kStepBytes) __builtin_prefetch(from + at + kPrefetchBytes);
-    typename D::Sums sums[T] = {};
-    unrolled<quads>([&](auto i) {
-      const typename D::Weights w = D::weights(C::template quad<i.value>(from));
-#pragma GCC unroll 8
-      for (int t = 0; t < T; t++) {
-        const uint8_t* at = x[t] + (u * quads + i.value) * D::activationBytes;
-        sums[t] = i.value % D::stepsPerWiden == 0 ? D::step(typename D::Sums{}, w, at) : D::step(sums[t], w, at);
-        if ((i.value + 1) % D::stepsPerWiden == 0 || i.value + 1 == quads) totals[t] = D::widen(totals[t], sums[t]);
-      }
-    });
-  }
-
   static void blocks(const GroupProduct& p, const Prepared& prepared, int64_t m) {
+    const uint8_t* rows[T];
+    const int32_t* starts[T];
+    unrolled<T>([&](auto t) BITLOOM_INLINE {
+      rows[t.value] = prepared.activations + (m + t.value) * prepared.stride;
+      starts[t.value] = prepared.starts + (m + t.value) * p.groups;
+    });
     for (int64_t n = 0; n < p.N; n += kBlockRows) {
       const uint8_t* codes = p.w + (n / kBlockRows) * p.blockBytes;
       typename V::F acc[T];
-      for (int t = 0; t < T; t++) acc[t] = startOf<V>(p, m + t, n);
+      unrolled<T>([&](auto t) BITLOOM_INLINE { acc[t.value] = startOf<V>(p, m + t.value, n); });
       for (int64_t g = 0; g < p.groups; g++) {
         const int64_t length = p.lengthOf(g);
         const uint8_t* x[T];
         typename V::I totals[T];
-        for (int t = 0; t < T; t++) {
-          x[t] = prepared.activations + (m + t) * prepared.stride + g * p.group / 4 * D::activationBytes;
-          totals[t] = V::setI(C::bias == 0 ? 0 : prepared.starts[(m + t) * p.groups + g]);
-        }
+        unrolled<T>([&](auto t) BITLOOM_INLINE {
+          x[t.value] = rows[t.value] + g * p.group * D::parts;
+          totals[t.value] = V::setI(C::bias == 0 ? 0 : starts[t.value][g]);
+        });
         group(totals, codes, ceilDiv(length, C::unitColumns), x);
         codes += codeBytesOf<C>(length);
         const typename V::F scale = V::halves(codes);
         codes += kScaleBytes;
-        for (int t = 0; t < T; t++) acc[t] = V::add(acc[t], V::mul(V::toFloat(totals[t]), scale));
+        unrolled<T>([&](auto t) BITLOOM_INLINE {
+          acc[t.value] = V::add(acc[t.value], V::mul(V::toFloat(totals[t.value]), scale));
+        });
       }
-      for (int t = 0; t < T; t++) finishTo<V>(p, m + t, n, acc[t]);
+      unrolled<T>([&](auto t) BITLOOM_INLINE { finishTo<V>(p, m + t.value, n, acc[t.value]); });
     }
   }
 };
@@ -160,17 +172,17 @@ struct FewTokens {
 template <class C>
 bool prepareFew(const GroupProduct& p, Prepared& prepared) {
   using D = typename C::Dot;
-  if (D::rawActivations) {
+  if (D::parts == 1) {
     prepared.activations = reinterpret_cast<const uint8_t*>(p.x);
     prepared.stride = p.xStride;
   } else {
     const int64_t fours = ceilDiv(p.K, 4);
-    prepared.stride = fours * D::activationBytes;
+    prepared.stride = fours * D::parts * 4;
     uint8_t* to = scratch<uint8_t>(kScratchActivations, p.M * prepared.stride);
     if (to == nullptr) return false;
     prepared.activations = to;
     for (int64_t m = 0; m < p.M; m++) {
-      for (int64_t k = 0; k < fours; k++, to += D::activationBytes) D::prepare(to, p.x + m * p.xStride + 4 * k);
+      for (int64_t k = 0; k < fours; k++, to += D::parts * 4) D::prepare(to, 4, p.x + m * p.xStride + 4 * k);
     }
   }
   prepared.starts = nullptr;

@@ -20,34 +20,36 @@ struct Panel {
   static constexpr int quads = C::unitColumns / 4;
 
   const GroupProduct& p;
-  /// Groups unpacked together, and the most vectors (4 columns each) they make.
-  int64_t groupsPerRun, fours;
-  /// Per tile of T tokens: [four columns][token] of activationBytes.
+  /// Groups unpacked together, and the most steps they make.
+  int64_t groupsPerRun, stepsPerRun;
+  /// Per tile of T tokens: [step][token] of four bytes.
   uint8_t* activations;
-  int64_t foursPerToken;
+  int64_t stepsPerToken;
   /// [tile][group][T]
   int32_t* starts;
+  /// [step] of 64 bytes
   uint8_t* weights;
   /// [groups of a run][16]
   float* scales;
   /// [token][16], whole tiles
   float* sums;
 
-  static int64_t foursOf(int64_t length) { return ceilDiv(length, C::unitColumns) * quads; }
+  /// Steps of a group of `length` columns.
+  static int64_t stepsOf(int64_t length) { return ceilDiv(length, C::unitColumns) * quads * D::parts; }
 
   explicit Panel(const GroupProduct& product) : p(product) {
-    const int64_t perGroup = foursOf(smaller(p.group, p.K));
-    groupsPerRun = larger(1, kRunBytes / (perGroup * D::weightBytes));
-    fours = groupsPerRun * perGroup;
-    foursPerToken = (p.groups - 1) * perGroup + foursOf(p.lastLength);
+    const int64_t perGroup = stepsOf(smaller(p.group, p.K));
+    groupsPerRun = larger(1, kRunBytes / (perGroup * kStepBytes));
+    stepsPerRun = groupsPerRun * perGroup;
+    stepsPerToken = (p.groups - 1) * perGroup + stepsOf(p.lastLength);
   }
 
   bool allocate() {
     const int64_t tiles = ceilDiv(p.M, T);
-    activations = scratch<uint8_t>(kScratchActivations, tiles * T * foursPerToken * D::activationBytes);
+    activations = scratch<uint8_t>(kScratchActivations, tiles * T * stepsPerToken * 4);
     const int64_t startCount = tiles * T * p.groups;
     starts = scratch<int32_t>(kScratchSums, startCount);
-    weights = scratch<uint8_t>(kScratchWeights, fours * D::weightBytes);
+    weights = scratch<uint8_t>(kScratchWeights, stepsPerRun * kStepBytes);
     const int64_t scaleCount = groupsPerRun * kBlockRows;
     scales = scratch<float>(kScratchFloats, scaleCount + tiles * T * kBlockRows);
     sums = scales + scaleCount;
@@ -62,23 +64,20 @@ struct Panel {
   void layOut() {
     for (int64_t tile = 0; tile * T < p.M; tile++) {
       const int room = roomOf(tile), tokens = tokensOf(tile);
-      uint8_t* to = activations + tile * T * foursPerToken * D::activationBytes;
+      uint8_t* to = activations + tile * T * stepsPerToken * 4;
       int32_t* line = starts + tile * T * p.groups;
       if (tokens < room) {
-        memset(to, 0, static_cast<size_t>(room * foursPerToken * D::activationBytes));
+        memset(to, 0, static_cast<size_t>(room * stepsPerToken * 4));
         memset(line, 0, static_cast<size_t>(room * p.groups) * 4);
       }
       for (int t = 0; t < tokens; t++) {
         const int8_t* x = p.x + (tile * T + t) * p.xStride;
-        uint8_t* at = to + t * D::activationBytes;
+        uint8_t* at = to + t * 4;
         for (int64_t g = 0; g < p.groups; g++) {
           // A padded group reads into the next one, where its own weights are 0.
           const int8_t* from = x + g * p.group;
-          const int64_t count = foursOf(p.lengthOf(g));
-          for (int64_t k = 0; k < count; k++, at += room * D::activationBytes) {
-            if (D::rawActivations) memcpy(at, from + 4 * k, 4);
-            else D::prepare(at, from + 4 * k);
-          }
+          const int64_t count = stepsOf(p.lengthOf(g)) / D::parts;
+          for (int64_t k = 0; k < count; k++, at += room * D::parts * 4) D::prepare(at, room * 4, from + 4 * k);
           if (C::bias == 0) continue;
           int32_t sum = 0;
           for (int64_t k = 0; k < 4 * count; k++) sum += from[k];
@@ -95,9 +94,12 @@ struct Panel {
       const int64_t length = p.lengthOf(g);
       const uint8_t* end = codes + codeBytesOf<C>(length);
       for (; codes < end; codes += C::unitBytes) {
-        unrolled<quads>([&](auto i) {
-          D::storeWeights(out, D::weights(C::template quad<i.value>(codes)));
-          out += D::weightBytes;
+        unrolled<quads>([&](auto i) BITLOOM_INLINE {
+          const typename V::B quad = C::template quad<i.value>(codes);
+          unrolled<D::parts>([&](auto part) BITLOOM_INLINE {
+            V::storeBytes(out, D::template weights<part.value>(quad));
+            out += kStepBytes;
+          });
         });
       }
       V::store(scales + (g - from) * kBlockRows, V::halves(codes));
@@ -109,55 +111,65 @@ struct Panel {
   /// One register tile of `tokens` tokens over the groups [from, to) that are unpacked.
   template <int tokens>
   void tileOf(int64_t tile, int64_t from, int64_t to) {
-    const int64_t perGroup = foursOf(smaller(p.group, p.K));
-    const uint8_t* x =
-        activations + (tile * T * foursPerToken + from * perGroup * tokens) * D::activationBytes;
+    const int64_t perGroup = stepsOf(smaller(p.group, p.K));
+    const uint8_t* x = activations + (tile * T * stepsPerToken + from * perGroup * tokens) * 4;
     const uint8_t* w = weights;
     const int32_t* start = starts + tile * T * p.groups + from * tokens;
     float* acc = sums + tile * T * kBlockRows;
     for (int64_t g = from; g < to; g++, start += tokens) {
-      const int64_t count = foursOf(p.lengthOf(g));
+      const int64_t count = stepsOf(p.lengthOf(g));
       typename V::I totals[tokens];
-      for (int t = 0; t < tokens; t++) totals[t] = V::setI(C::bias == 0 ? 0 : start[t]);
+      unrolled<tokens>(
+          [&](auto t) BITLOOM_INLINE { totals[t.value] = V::setI(C::bias == 0 ? 0 : start[t.value]); });
       groupOf<tokens>(totals, w, x, count);
-      w += count * D::weightBytes;
-      x += count * tokens * D::activationBytes;
+      w += count * kStepBytes;
+      x += count * tokens * 4;
       const typename V::F scale = V::load(scales + (g - from) * kBlockRows);
-#pragma GCC unroll 16
-      for (int t = 0; t < tokens; t++) {
-        float* at = acc + t * kBlockRows;
-        V::store(at, V::add(V::load(at), V::mul(V::toFloat(totals[t]), scale)));
-      }
+      unrolled<tokens>([&](auto t) BITLOOM_INLINE {
+        float* at = acc + t.value * kBlockRows;
+        V::store(at, V::add(V::load(at), V::mul(V::toFloat(totals[t.value]), scale)));
+      });
     }
   }
 
+  /// Steps of a run of the inner loop that is written out: as many as sums hold, within reason.
+  static constexpr int kUnrolled = static_cast<int>(smaller(8, D::stepsPerWiden));
+
   template <int tokens>
-  static void groupOf(typename V::I* totals, const uint8_t* w, const uint8_t* x, int64_t count) {
+  BITLOOM_INLINE static void groupOf(typename V::I* totals, const uint8_t* w, const uint8_t* x, int64_t count) {
     if constexpr (D::direct) {
-      for (int64_t k = 0; k < count; k++, w += D::weightBytes, x += tokens * D::activationBytes) {
-        const typename D::Weights line = D::loadWeights(w);
-#pragma GCC unroll 16
-        for (int t = 0; t < tokens; t++) totals[t] = D::step(totals[t], line, x + t * D::activationBytes);
-      }
+      for (int64_t k = 0; k < count; k++, w += kStepBytes, x += tokens * 4) step<tokens>(totals, w, x);
     } else {
-      while (count > 0) {
-        const int64_t chunk = smaller(count, D::stepsPerWiden);
-        typename D::Sums s[tokens];
-        const typename D::Weights opening = D::loadWeights(w);
-#pragma GCC unroll 16
-        for (int t = 0; t < tokens; t++) s[t] = D::first(opening, x + t * D::activationBytes);
-        w += D::weightBytes;
-        x += tokens * D::activationBytes;
-        for (int64_t k = 1; k < chunk; k++, w += D::weightBytes, x += tokens * D::activationBytes) {
-          const typename D::Weights line = D::loadWeights(w);
-#pragma GCC unroll 16
-          for (int t = 0; t < tokens; t++) s[t] = D::step(s[t], line, x + t * D::activationBytes);
-        }
-#pragma GCC unroll 16
-        for (int t = 0; t < tokens; t++) totals[t] = D::widen(totals[t], s[t]);
-        count -= chunk;
+      typename D::Sums sums[tokens];
+      for (; count >= kUnrolled; count -= kUnrolled, w += kUnrolled * kStepBytes, x += kUnrolled * tokens * 4) {
+        typename D::Weights opening = V::loadBytes(w);
+        V::keep(opening);
+        unrolled<tokens>([&](auto t) BITLOOM_INLINE {
+          sums[t.value] = D::first(opening, x + t.value * 4);
+          V::keep(sums[t.value]);
+        });
+        unrolled<kUnrolled - 1>([&](auto k) BITLOOM_INLINE {
+          step<tokens>(sums, w + (k.value + 1) * kStepBytes, x + (k.value + 1) * tokens * 4);
+        });
+        unrolled<tokens>([&](auto t) BITLOOM_INLINE { totals[t.value] = D::widen(totals[t.value], sums[t.value]); });
       }
+      if (count == 0) return;
+      unrolled<tokens>([&](auto t) BITLOOM_INLINE { sums[t.value] = typename D::Sums{}; });
+      for (; count > 0; count--, w += kStepBytes, x += tokens * 4) step<tokens>(sums, w, x);
+      unrolled<tokens>([&](auto t) BITLOOM_INLINE { totals[t.value] = D::widen(totals[t.value], sums[t.value]); });
     }
+  }
+
+  /// One step for every token. `keep` holds the compiler to this order: it would load all activations first, put the
+  /// sums in memory for want of registers, and read the weights again for every token.
+  template <int tokens>
+  BITLOOM_INLINE static void step(typename D::Sums* sums, const uint8_t* w, const uint8_t* x) {
+    typename D::Weights line = V::loadBytes(w);
+    if (!D::direct) V::keep(line);
+    unrolled<tokens>([&](auto t) BITLOOM_INLINE {
+      sums[t.value] = D::step(sums[t.value], line, x + t.value * 4);
+      V::keep(sums[t.value]);
+    });
   }
 
   Status run() {
@@ -204,7 +216,7 @@ Status productOf(GroupProduct& p, Arguments& a) {
   // Tokens at a time: enough that unpacking weights costs little, few enough that their codes stay in the second-level
   // cache while all the blocks pass.
   constexpr int64_t tile = V::panelTokens;
-  const int64_t tokens = larger(kLeastTokens, kTokenBytes / (p.K * C::Dot::activationBytes / 4)) / tile * tile;
+  const int64_t tokens = larger(kLeastTokens, kTokenBytes / (p.K * C::Dot::parts)) / tile * tile;
   for (int64_t m = 0; m < p.M; m += tokens) {
     GroupProduct part = p;
     part.M = smaller(tokens, p.M - m);

@@ -288,6 +288,7 @@ struct Plain {
   // --- limits of the machine ------------------------------------------------------------------------------------
   /// Makes the compiler believe that v has changed.
   static void keep(I& v) { __asm__ volatile("" : "+m"(v)); }
+  static void keep(B& v) { __asm__ volatile("" : "+m"(v)); }
   static void keep(F& v) { __asm__ volatile("" : "+m"(v)); }
   /// The cheapest mix of this set that adds products of four unsigned and signed bytes to each lane.
   static I dot4Mix(const I& sum, const B& w, const B& x) {
@@ -322,29 +323,30 @@ struct Plain {
 
   /// Products of unsigned codes 0..maxCode with int8.
   ///
-  /// Weights are what a step of four columns becomes, weightBytes when stored; activations are activationBytes per
-  /// four columns, the int8 themselves when rawActivations. Sums are accumulated over at most stepsPerWiden steps and
-  /// then added to a total; where `direct`, sums are the total itself.
+  /// A quad (four columns of 16 rows) is multiplied in `parts` steps: weights<part> is what the codes become for one,
+  /// and a step takes four bytes of activations, which prepare() writes for each part, `stride` bytes apart. With one
+  /// part they are the int8 themselves. Sums are accumulated over at most stepsPerWiden steps and then added to a total
+  /// by widen(); where `direct`, sums are the total itself.
   template <int maxCode>
   struct Narrow {
     using Weights = B;
     using Sums = I;
     static constexpr bool direct = true;
-    static constexpr bool rawActivations = true;
-    static constexpr int activationBytes = 4;
-    static constexpr int weightBytes = 64;
+    static constexpr int parts = 1;
     static constexpr int64_t stepsPerWiden = int64_t{1} << 40;
 
-    static Weights weights(const B& codes) { return codes; }
-    static void storeWeights(uint8_t* p, const Weights& w) { storeBytes(p, w); }
-    static Weights loadWeights(const uint8_t* p) { return loadBytes(p); }
-    static void prepare(uint8_t*, const int8_t*) {}
+    template <int part>
+    static Weights weights(const B& codes) {
+      return codes;
+    }
+    static void prepare(uint8_t* to, int64_t, const int8_t* x) { memcpy(to, x, 4); }
     static Sums step(const Sums& s, const Weights& w, const uint8_t* x) { return dot4(s, w, x); }
   };
 
   /// Products of signed 8-bit codes with int8: the codes are made unsigned by adding `bias`, which the total corrects.
   struct Wide : Narrow<255> {
     static constexpr int32_t bias = 128;
+    template <int part>
     static B weights(B codes) {
       for (uint8_t& byte : codes.v) byte ^= 0x80;
       return codes;
