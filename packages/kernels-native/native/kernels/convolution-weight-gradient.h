@@ -11,6 +11,8 @@ namespace {
 constexpr int64_t kGradientRows = 192;
 /// Steps at a time.
 constexpr int64_t kGradientSteps = 256;
+/// Most operands of neighbouring taps that are taken as the channels of one: a first layer has few of its own.
+constexpr int64_t kGradientRun = 64;
 
 template <class V, class Operands>
 struct WeightGradientProduct : WeightGradient {
@@ -24,6 +26,11 @@ struct WeightGradientProduct : WeightGradient {
   uint8_t* panel;
   uint8_t* rowsAt;
   uint8_t* none;
+  /// Copies of runs that leave the image, one for each pixel of a chunk.
+  uint8_t* sides;
+  static constexpr int64_t sideBytes = kGradientRun * size + kOverread;
+  /// The taps of a run, side by side, and its operands.
+  int64_t runTaps, lanesAll;
   const uint8_t** list;
   TileRow table[kGradientRows];
   int64_t group, first, filters, pixel, count, steps, stride;
@@ -49,20 +56,31 @@ struct WeightGradientProduct : WeightGradient {
     }
   }
 
-  /// What a tap reads for each pixel of the chunk, and zeros for one more.
+  /// What the run of a tap reads for each pixel of the chunk, and zeros for one more.
   void listPixels(const PixelWalk& start, int64_t tapY, int64_t tapX) {
     PixelWalk at = start;
     for (int64_t i = 0; i < count; i++, at.next(*this)) {
-      const uint8_t* from = Windows::pixel(src + at.image * srcImage, at.y * stepY + offsetY + tapY * tapStepY,
-                                           at.x * stepX + offsetX + tapX * tapStepX);
-      list[i] = from == nullptr ? none : from + group * depth * size;
+      const int64_t y = at.y * stepY + offsetY + tapY * tapStepY;
+      const int64_t x = at.x * stepX + offsetX + tapX * tapStepX;
+      const int64_t skip = larger(0, -x);
+      const int64_t inside = smaller(runTaps, srcWidth - x) - skip;
+      list[i] = none;
+      if (y < 0 || y >= srcHeight || inside <= 0) continue;
+      const uint8_t* from =
+          src + at.image * srcImage + (y * srcWidth + x + skip) * srcPixel + group * depth * size;
+      list[i] = from;
+      if (inside == runTaps) continue;
+      uint8_t* side = sides + i * sideBytes;
+      memset(side, 0, static_cast<size_t>(sideBytes));
+      memcpy(side + skip * depth * size, from, static_cast<size_t>(inside * depth * size));
+      list[i] = side;
     }
     list[count] = none;
   }
 
   void packPanel(int64_t c) {
     for (int v = 0; v < V::floatVectors; v++, c += 16) {
-      const int64_t lanes = larger(0, smaller(16, depth - c));
+      const int64_t lanes = larger(0, smaller(16, lanesAll - c));
       if (lanes == 0) return;
       uint8_t* to = panel + 64 * v;
       for (int64_t i = 0; i < steps * perStep; i += perStep, to += panelStep) {
@@ -72,13 +90,19 @@ struct WeightGradientProduct : WeightGradient {
   }
 
   Status run() {
-    const int64_t zeroBytes = larger(depth, kGradientRows) * size + kOverread;
+    const bool folds = groups == 1 && tapStepX == 1 && srcPixel == depth * size && wTapX == depth * 4 &&
+                       depth < columns && depth * tapsX <= kGradientRun;
+    runTaps = folds ? tapsX : 1;
+    lanesAll = runTaps * depth;
+    const int64_t runsX = folds ? 1 : tapsX;
+    const int64_t zeroBytes = larger(lanesAll, kGradientRows) * size + kOverread;
     panel = scratch<uint8_t>(kScratchWeights, kGradientSteps * panelStep);
     rowsAt = scratch<uint8_t>(kScratchActivations, kGradientSteps * kGradientRows * 4);
-    none = scratch<uint8_t>(kScratchSums, zeroBytes);
+    none = scratch<uint8_t>(kScratchSums, zeroBytes + (folds ? chunk * sideBytes : 0));
     list = scratch<const uint8_t*>(kScratchFloats, chunk + 1);
     if (panel == nullptr || rowsAt == nullptr || none == nullptr || list == nullptr) return kNoMemory;
     memset(none, 0, static_cast<size_t>(zeroBytes));
+    sides = none + zeroBytes;
     const int64_t all = pixels();
     for (group = 0; group < groups; group++) {
       for (first = 0; first < width; first += kGradientRows) {
@@ -89,14 +113,14 @@ struct WeightGradientProduct : WeightGradient {
           count = smaller(chunk, all - pixel);
           steps = ceilDiv(count, perStep);
           packGradients();
-          for (int64_t tap = 0; tap < tapsY * tapsX; tap++) {
-            listPixels(start, tap / tapsX, tap % tapsX);
-            const int64_t place = tap / tapsX * wTapY + tap % tapsX * wTapX;
-            for (int64_t c = 0; c < depth; c += columns) {
+          for (int64_t run = 0; run < tapsY * runsX; run++) {
+            listPixels(start, run / runsX, run % runsX);
+            const int64_t place = run / runsX * wTapY + run % runsX * wTapX;
+            for (int64_t c = 0; c < lanesAll; c += columns) {
               packPanel(c);
               for (int64_t f = 0; f < filters; f += V::floatRows) {
                 multiplyRows<V, Operands, true>(filters - f, table + f, panel, steps, stride, place + c * 4,
-                                                depth - c, pixel == 0);
+                                                lanesAll - c, pixel == 0);
               }
             }
           }
