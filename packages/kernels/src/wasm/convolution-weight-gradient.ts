@@ -6,7 +6,14 @@
 import { i32, load, type ModuleBuilder, op } from '@bitloom/wasm';
 import { WEIGHT_GRADIENT_ARGUMENTS } from '../convolution-plan.js';
 import { storePairs } from './convolution-pack.js';
-import { CHUNK_STEPS, PANEL_COLUMNS, PARTS, TILE_PIXELS } from './convolution-scratch.js';
+import {
+  CHUNK_STEPS,
+  GRADIENT_RUN,
+  PANEL_COLUMNS,
+  PARTS,
+  sideBytes,
+  TILE_PIXELS,
+} from './convolution-scratch.js';
 import {
   type Arithmetic,
   ENTRY_BYTES,
@@ -19,6 +26,7 @@ import {
 import {
   integerParams,
   integers,
+  larger,
   nextPixel,
   pixelWalk,
   setInside,
@@ -81,7 +89,17 @@ function emitProduct(module: ModuleBuilder, arithmetic: Arithmetic): Procedure {
         'entry',
         'at',
       );
-      const { sourceY, sourceX } = integers(f, 'sourceY', 'sourceX');
+      const { sourceY, sourceX, skip, inside, side, runTaps, runsX, length } = integers(
+        f,
+        'sourceY',
+        'sourceX',
+        'skip',
+        'inside',
+        'side',
+        'runTaps',
+        'runsX',
+        'length',
+      );
       const start = pixelWalk(f);
       const walk = { x: f.local('i32', 'atX'), y: f.local('i32', 'atY'), image: f.local('i32', 'atImage') };
       const [a, b] = [f.local('v128', 'a'), f.local('v128', 'b')];
@@ -131,26 +149,68 @@ function emitProduct(module: ModuleBuilder, arithmetic: Arithmetic): Procedure {
         }
       };
 
-      /** Pointers to what this tap reads for each pixel of the chunk, at `channel` of this group; one more to zeros. */
+      /** Taps side by side that read neighbouring pixels, whole, are one run where there are few channels. */
+      const foldTaps = (): void => {
+        const conditions = [
+          op('i32.eq', p.groups, i32(1)),
+          op('i32.eq', p.tapStepX, i32(1)),
+          op('i32.eq', p.srcPixel, mul(p.depth, size)),
+          op('i32.eq', p.wTapX, mul(p.depth, 4)),
+          op('i32.lt_s', p.depth, i32(TILE_COLUMNS)),
+          op('i32.le_s', times(p.depth, p.tapsX), i32(GRADIENT_RUN)),
+        ];
+        const folds = conditions.reduce((all, condition) => op('i32.and', all, condition));
+        f.set(runTaps, i32(1));
+        f.set(runsX, p.tapsX);
+        f.if(folds, () => {
+          f.set(runTaps, p.tapsX);
+          f.set(runsX, smaller(p.tapsX, i32(1)));
+        });
+        f.set(length, times(runTaps, p.depth));
+      };
+
+      /** A copy in `side` of a run that begins at `from` inside of the image, with zeros for what lies outside. */
+      const copyInside = (): void => {
+        for (let offset = 0; offset < sideBytes(size); offset += 16)
+          f.store('v128.store', side, zero, offset);
+        f.set(at, add(side, times(skip, p.srcPixel)));
+        f.set(j, times(inside, p.srcPixel));
+        countDown(f, j, () => {
+          f.store('i32.store8', at, load('i32.load8_u', from));
+          advance(f, at, 1);
+          advance(f, from, 1);
+        });
+        f.set(from, side);
+      };
+
+      /**
+       * Pointers to what the run of this tap reads for each pixel of the chunk, at `channel` of this group; one more to
+       * zeros.
+       */
       const listPixels = (): void => {
         f.set(walk.x, start.x);
         f.set(walk.y, start.y);
         f.set(walk.image, start.image);
         f.set(to, part(PARTS.pointers));
+        f.set(side, part(PARTS.sides));
         f.set(i, count);
         countDown(f, i, () => {
           f.set(sourceY, add(add(times(walk.y, p.stepY), p.offsetY), times(tapY, p.tapStepY)));
           f.set(sourceX, add(add(times(walk.x, p.stepX), p.offsetX), times(tapX, p.tapStepX)));
+          f.set(skip, larger(sub(i32(0), sourceX), i32(0)));
+          f.set(inside, sub(smaller(runTaps, sub(p.srcWidth, sourceX)), skip));
           f.set(from, part(PARTS.pixelZeros));
           f.if(op('i32.lt_u', sourceY, p.srcHeight), () => {
-            f.if(op('i32.lt_u', sourceX, p.srcWidth), () => {
-              const place = times(add(times(sourceY, p.srcWidth), sourceX), p.srcPixel);
+            f.if(op('i32.gt_s', inside, i32(0)), () => {
+              const place = times(add(times(sourceY, p.srcWidth), add(sourceX, skip)), p.srcPixel);
               const lane = mul(add(times(group, p.depth), channel), size);
               f.set(from, add(add(p.src, times(walk.image, p.srcImage)), add(place, lane)));
+              f.if(op('i32.lt_s', inside, runTaps), copyInside);
             });
           });
           f.store('i32.store', to, from);
           advance(f, to, 4);
+          advance(f, side, sideBytes(size));
           nextPixel(f, walk, p.rows, p.cols);
         });
         f.store('i32.store', to, part(PARTS.pixelZeros));
@@ -201,6 +261,7 @@ function emitProduct(module: ModuleBuilder, arithmetic: Arithmetic): Procedure {
       for (let offset = 0; offset < PANEL_COLUMNS * 4 + 32; offset += 16) {
         f.store('v128.store', part(PARTS.pixelZeros), zero, offset);
       }
+      foldTaps();
       f.set(pixels, times(times(p.images, p.rows), p.cols));
       f.while(op('i32.lt_s', group, p.groups), () => {
         f.set(first, i32(0));
@@ -216,10 +277,10 @@ function emitProduct(module: ModuleBuilder, arithmetic: Arithmetic): Procedure {
             f.set(tapY, i32(0));
             f.while(op('i32.lt_s', tapY, p.tapsY), () => {
               f.set(tapX, i32(0));
-              f.while(op('i32.lt_s', tapX, p.tapsX), () => {
+              f.while(op('i32.lt_s', tapX, runsX), () => {
                 f.set(channel, i32(0));
-                f.while(op('i32.lt_s', channel, p.depth), () => {
-                  f.set(channels, smaller(i32(PANEL_COLUMNS), sub(p.depth, channel)));
+                f.while(op('i32.lt_s', channel, length), () => {
+                  f.set(channels, smaller(i32(PANEL_COLUMNS), sub(length, channel)));
                   listPixels();
                   packPixels();
                   multiply();
