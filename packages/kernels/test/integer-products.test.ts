@@ -65,12 +65,16 @@ function matrix(
 
 /** Both operands of int8, −128 included; or nothing but −128 and 127. */
 function operands(o: Operands, s: Shape): [...ReturnType<typeof matrix>, ...ReturnType<typeof matrix>] {
-  const value = (): number =>
+  const full = (): number =>
     s.extreme ? (o.random() < 0.9 ? -128 : 127) : Math.floor(o.random() * 256) - 128;
-  return [
-    ...matrix(o, s.M, s, (s.layout & 1) !== 0, value),
-    ...matrix(o, s.N, s, (s.layout & 2) !== 0, value),
-  ];
+  // Sometimes one operand spans seven bits, which backends make use of.
+  const least = -((s.K * 37) % 128);
+  const narrow = (): number =>
+    least + (s.extreme ? (o.random() < 0.9 ? 127 : 0) : Math.floor(o.random() * 128));
+  const kind = (s.M + s.N) % 4;
+  const a = matrix(o, s.M, s, (s.layout & 1) !== 0, kind === 1 ? narrow : full);
+  const b = matrix(o, s.N, s, (s.layout & 2) !== 0, kind === 2 ? narrow : full);
+  return [...a, ...b];
 }
 
 /** Codes of so many bits, and often the largest. */

@@ -106,9 +106,8 @@ export function emitCopyTile(module: ModuleBuilder): Procedure {
  * Adds tile(a, b, pairs, rows, columns, out, outR, continue, temporary): a tile of which the first `rows` and
  * `columns` are written; there may be more of both than the tile has.
  */
-export function emitTile(module: ModuleBuilder): Procedure {
+export function emitTile(module: ModuleBuilder, copy: Procedure): Procedure {
   const whole = emitWholeTile(module);
-  const copy = emitCopyTile(module);
   const params = {
     a: 'i32',
     b: 'i32',

@@ -4,8 +4,10 @@
  * ShiftQuant are powers of two that multiply the codes while they are packed, so its sums cost what those of int8 cost.
  */
 import { type FunctionBuilder, f32, i32, type Local, load, type ModuleBuilder, op } from '@bitloom/wasm';
+import type { Features } from '../features.js';
 import { FLAG_CONTINUE } from '../interface/group-products.js';
 import { add, advance, atLeast, type I32, isSet, mul, sub } from './emit.js';
+import { BYTE_PRODUCT_SCRATCH, bytesHold, emitByteProduct } from './integer-products-bytes.js';
 import { emitMls, MLS_SCRATCH_BYTES } from './integer-products-mls.js';
 import {
   emitPack,
@@ -15,7 +17,7 @@ import {
   panelBytes,
   smaller,
 } from './integer-products-pack.js';
-import { emitTile, TILE_BYTES, TILE_COLUMNS, TILE_ROWS } from './integer-products-tile.js';
+import { emitCopyTile, emitTile, TILE_BYTES, TILE_COLUMNS, TILE_ROWS } from './integer-products-tile.js';
 
 /** Rows of a and channels of one block: 256 KiB of int16 pairs, half of a usual second-level cache. */
 const BLOCK_ROWS = 256;
@@ -35,6 +37,7 @@ const PLACE = {
 /** Bytes of scratch memory that one thread needs. */
 export const INTEGER_PRODUCT_SCRATCH_BYTES = Math.max(
   PLACE.a + BLOCK_ROWS * BLOCK_CHANNELS * 2,
+  BYTE_PRODUCT_SCRATCH,
   MLS_SCRATCH_BYTES,
 );
 
@@ -218,8 +221,10 @@ function emitFinish(module: ModuleBuilder): Procedure {
 const SHIFT_PARAMS = { bitsA: 'i32', bitsB: 'i32', mostShift: 'i32', ...OPERANDS, shift: 'i32' } as const;
 
 /** Adds every kernel of the family to `module`. */
-export function emitIntegerProducts(module: ModuleBuilder): void {
-  const tile = emitTile(module);
+export function emitIntegerProducts(module: ModuleBuilder, features: Features): void {
+  const copyTile = emitCopyTile(module);
+  const tile = emitTile(module, copyTile);
+  const bytes = features.relaxedSimd ? emitByteProduct(module, copyTile) : undefined;
   const finish = emitFinish(module);
   const int8 = emitProduct(module, 'Int8', false, tile);
   const shift = emitProduct(module, 'Shift', true, tile);
@@ -240,12 +245,21 @@ export function emitIntegerProducts(module: ModuleBuilder): void {
   });
 
   type ShiftLocals = OperandLocals & {
-    readonly [K in 'bitsA' | 'shift' | 'out' | 'outR' | 'scratch']: Local<'i32'>;
+    readonly [K in 'bitsA' | 'bitsB' | 'mostShift' | 'shift' | 'out' | 'outR' | 'scratch']: Local<'i32'>;
   };
   const shifted = (f: FunctionBuilder, p: ShiftLocals): void => {
-    // What a code of a can be shifted by within int16; b takes the rest, which the bound on the sum lets it.
-    const most = sub(i32(16), p.bitsA);
-    f.call(shift, ...operands(p), p.shift, most, p.out, p.outR, i32(0), p.scratch);
+    const words = (): void => {
+      // What a code of a can be shifted by within int16; b takes the rest, which the bound on the sum lets it.
+      const most = sub(i32(16), p.bitsA);
+      f.call(shift, ...operands(p), p.shift, most, p.out, p.outR, i32(0), p.scratch);
+    };
+    if (bytes === undefined) return words();
+    const widths = [p.bitsA, p.bitsB, p.mostShift];
+    f.if(
+      bytesHold(p.bitsA, p.bitsB),
+      () => f.call(bytes, ...widths, ...operands(p), p.shift, p.out, p.outR, p.scratch),
+      words,
+    );
   };
   const result = { out: 'i32', outR: 'i32', scratch: 'i32' } as const;
   module.procedure('gemmShift', { ...SHIFT_PARAMS, ...result }, shifted);
