@@ -18,15 +18,18 @@ function find(): Found {
   if (typeof process !== 'object' || typeof process.getBuiltinModule !== 'function') {
     return { reason: 'this is not Node.js 20.16 or newer' };
   }
-  if (process.env.BITLOOM_NATIVE === '0') return { reason: 'BITLOOM_NATIVE=0 turns it off' };
+  const wish = process.env.BITLOOM_NATIVE;
+  if (wish === '0') return { reason: 'BITLOOM_NATIVE=0 turns it off' };
   const { existsSync } = process.getBuiltinModule('node:fs');
   const { createRequire } = process.getBuiltinModule('node:module');
-  const path = new URL(ADDON_PATH, import.meta.url);
-  if (path.protocol !== 'file:' || !existsSync(path)) {
+  const { fileURLToPath } = process.getBuiltinModule('node:url');
+  const url = new URL(ADDON_PATH, import.meta.url);
+  const path = wish || (url.protocol === 'file:' ? fileURLToPath(url) : '');
+  if (!existsSync(path)) {
     return { reason: 'the addon was not built: a C++ compiler was missing or failed when it was installed' };
   }
   try {
-    const module: unknown = createRequire(import.meta.url)(ADDON_PATH);
+    const module: unknown = createRequire(import.meta.url)(path);
     return isNativeAddon(module) ? { addon: module } : { reason: 'the addon is of another version' };
   } catch (error) {
     // Built for another machine, or a library that it needs is missing.
@@ -34,7 +37,10 @@ function find(): Found {
   }
 }
 
-/** The addon, or undefined where it is absent or turned off with `BITLOOM_NATIVE=0`. Never throws or prints. */
+/**
+ * The addon, or undefined where it is absent or turned off with `BITLOOM_NATIVE=0`. Another value of that variable is the
+ * absolute path of an addon to take in place of the package's own, for tests. Never throws or prints.
+ */
 export function loadNative(): NativeAddon | undefined {
   const found = find();
   return 'addon' in found ? found.addon : undefined;

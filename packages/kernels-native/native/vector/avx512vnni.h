@@ -4,13 +4,11 @@
 #pragma once
 
 #ifdef BITLOOM_SIMDE
-// Emulation for machines without AVX-512, see scripts/test-avx512.sh.
-#define SIMDE_ENABLE_NATIVE_ALIASES
-#include <simde/x86/avx512.h>
-#include <simde/x86/avx512/dpbusd.h>
-#include <simde/x86/fma.h>
+#include "simde.h"
+#define BITLOOM_ANYWHERE "+m"
 #else
 #include <immintrin.h>
+#define BITLOOM_ANYWHERE "+v"
 #endif
 
 #include "../common.h"
@@ -127,7 +125,7 @@ struct Avx512Vnni {
   BITLOOM_INLINE static H loadH(const int16_t* p) { return _mm512_loadu_si512(p); }
   BITLOOM_INLINE static void storeH(int16_t* p, H v) { _mm512_storeu_si512(p, v); }
   BITLOOM_INLINE static H pairEverywhere(int32_t pair) { return _mm512_set1_epi32(pair); }
-  BITLOOM_INLINE static I dot2(I sum, H a, H b) { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
+  BITLOOM_INLINE static I dot2(I sum, H a, H b) { return _mm512_dpwssd_epi32(sum, a, b); }
   BITLOOM_INLINE static B loadBytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
   BITLOOM_INLINE static void storeBytes(uint8_t* p, B v) { _mm512_storeu_si512(p, v); }
   BITLOOM_INLINE static B andBytes(B a, uint8_t mask) { return _mm512_and_si512(a, _mm512_set1_epi8(static_cast<char>(mask))); }
@@ -142,8 +140,8 @@ struct Avx512Vnni {
   }
 
   // --- limits of the machine ------------------------------------------------------------------------------------
-  BITLOOM_INLINE static void keep(I& v) { __asm__ volatile("" : "+v"(v)); }
-  BITLOOM_INLINE static void keep(F& v) { __asm__ volatile("" : "+v"(v)); }
+  BITLOOM_INLINE static void keep(I& v) { __asm__ volatile("" : BITLOOM_ANYWHERE(v)); }
+  BITLOOM_INLINE static void keep(F& v) { __asm__ volatile("" : BITLOOM_ANYWHERE(v)); }
   BITLOOM_INLINE static I dot4Mix(I sum, B w, B x) { return _mm512_dpbusd_epi32(sum, w, x); }
   BITLOOM_INLINE static I narrowMix(I sum, B w, B x) { return _mm512_dpbusd_epi32(sum, w, x); }
   BITLOOM_INLINE static B bytesOf(I v) { return v; }
