@@ -3,7 +3,7 @@
  * registers, fed by four broadcasts and two vectors per pair of channels. Sums wrap modulo 2^32.
  */
 import { i32, i32x4, load, type ModuleBuilder, op } from '@bitloom/wasm';
-import { add, advance, mul } from './emit.js';
+import { add, advance, atLeast } from './emit.js';
 import { type Procedure, smaller } from './integer-products-pack.js';
 
 /** Rows of a and of b in one tile. */
@@ -12,10 +12,7 @@ export const TILE_COLUMNS = 8;
 /** Bytes of the results of one tile, for those that are cut by an edge. */
 export const TILE_BYTES = TILE_ROWS * TILE_COLUMNS * 4;
 
-/** Pairs of channels in one turn of the loop. */
-const UNROLL = 2;
-
-/** tile(a, b, pairs, out, outR, continue): 4 x 8 sums; `pairs` is even. */
+/** tile(a, b, pairs, out, outR, continue): 4 x 8 sums. */
 function emitWholeTile(module: ModuleBuilder): Procedure {
   const params = { a: 'i32', b: 'i32', pairs: 'i32', out: 'i32', outR: 'i32', continue: 'i32' } as const;
   return module.procedure(
@@ -32,20 +29,19 @@ function emitWholeTile(module: ModuleBuilder): Procedure {
       };
       each((i, v) => f.set(sums[i][v], i32x4(0)));
       f.while(p.pairs, () => {
-        for (let u = 0; u < UNROLL; u += 1) {
-          columns.forEach((column, v) => {
-            f.set(column, load('v128.load', p.b, u * 32 + v * 16));
-          });
-          for (let i = 0; i < TILE_ROWS; i += 1) {
-            f.set(row, load('v128.load32_splat', p.a, u * 16 + i * 4));
-            for (let v = 0; v < 2; v += 1) {
-              f.set(sums[i][v], op('i32x4.add', sums[i][v], op('i32x4.dot_i16x8_s', row, columns[v])));
-            }
+        // One pair in a turn: a longer body needs more registers than there are, and loses a fifth.
+        columns.forEach((column, v) => {
+          f.set(column, load('v128.load', p.b, v * 16));
+        });
+        for (let i = 0; i < TILE_ROWS; i += 1) {
+          f.set(row, load('v128.load32_splat', p.a, i * 4));
+          for (let v = 0; v < 2; v += 1) {
+            f.set(sums[i][v], op('i32x4.add', sums[i][v], op('i32x4.dot_i16x8_s', row, columns[v])));
           }
         }
-        advance(f, p.a, UNROLL * 16);
-        advance(f, p.b, UNROLL * 32);
-        advance(f, p.pairs, -UNROLL);
+        advance(f, p.a, TILE_ROWS * 4);
+        advance(f, p.b, TILE_COLUMNS * 4);
+        advance(f, p.pairs, -1);
       });
       const store = (continued: boolean): void => {
         for (let i = 0; i < TILE_ROWS; i += 1) {
@@ -83,16 +79,22 @@ export function emitCopyTile(module: ModuleBuilder): Procedure {
     params,
     (f, p) => {
       const at = f.local('i32', 'at');
-      const end = f.local('i32', 'end', mul(p.columns, 4));
-      const sum = f.local('i32', 'sum');
+      const left = f.local('i32', 'left');
+      const sums = f.local('v128', 'sums');
       f.while(p.rows, () => {
         f.set(at, i32(0));
-        f.while(op('i32.lt_s', at, end), () => {
-          f.set(sum, load('i32.load', add(p.from, at)));
-          f.if(p.continue, () => f.set(sum, add(sum, load('i32.load', add(p.out, at)))));
-          f.store('i32.store', add(p.out, at), sum);
-          advance(f, at, 4);
-        });
+        f.set(left, p.columns);
+        const copy = (count: 4 | 1): void => {
+          const read = count === 4 ? 'v128.load' : 'v128.load32_zero';
+          f.set(sums, load(read, add(p.from, at)));
+          f.if(p.continue, () => f.set(sums, op('i32x4.add', sums, load(read, add(p.out, at)))));
+          if (count === 4) f.store('v128.store', add(p.out, at), sums);
+          else f.storeLane('v128.store32_lane', 0, add(p.out, at), sums);
+          advance(f, at, count * 4);
+          advance(f, left, -count);
+        };
+        f.while(atLeast(left, 4), () => copy(4));
+        f.while(left, () => copy(1));
         advance(f, p.from, TILE_COLUMNS * 4);
         advance(f, p.out, p.outR);
         advance(f, p.rows, -1);

@@ -253,7 +253,10 @@ export function emitIntegerProducts(module: ModuleBuilder, features: Features): 
       const most = sub(i32(16), p.bitsA);
       f.call(shift, ...operands(p), p.shift, most, p.out, p.outR, i32(0), p.scratch);
     };
-    if (bytes === undefined) return words();
+    if (bytes === undefined) {
+      words();
+      return;
+    }
     const widths = [p.bitsA, p.bitsB, p.mostShift];
     f.if(
       bytesHold(p.bitsA, p.bitsB),
