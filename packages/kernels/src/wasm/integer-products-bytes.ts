@@ -13,6 +13,7 @@ import {
   i32,
   i32x4,
   type Local,
+  lane,
   load,
   type ModuleBuilder,
   op,
@@ -21,7 +22,7 @@ import {
 } from '@bitloom/wasm';
 import { SHIFT_CODE_BITS } from '../interface/integer-products.js';
 import { add, advance, type I32, mul, sub } from './emit.js';
-import { type Procedure, smaller } from './integer-products-pack.js';
+import { type Procedure, smaller, transpose4 } from './integer-products-pack.js';
 import { TILE_BYTES, TILE_COLUMNS, TILE_ROWS } from './integer-products-tile.js';
 
 /** Channels of a block, and its places: every class may need three more to fill a quad. */
@@ -42,12 +43,13 @@ const AT = {
   runs: TILE_BYTES,
   table: TILE_BYTES + CLASSES * RUN_BYTES,
   corrections: TILE_BYTES + CLASSES * RUN_BYTES + PLACES * PLACE_BYTES,
-  b: TILE_BYTES + CLASSES * RUN_BYTES + PLACES * PLACE_BYTES + ROWS * 4,
-  a: TILE_BYTES + CLASSES * RUN_BYTES + PLACES * PLACE_BYTES + ROWS * 4 + COLUMNS * PLACES + 128,
+  factors: TILE_BYTES + CLASSES * RUN_BYTES + PLACES * PLACE_BYTES + ROWS * 4,
+  b: TILE_BYTES + CLASSES * RUN_BYTES + PLACES * PLACE_BYTES + ROWS * 4 + PLACES,
+  a: TILE_BYTES + CLASSES * RUN_BYTES + PLACES * PLACE_BYTES + ROWS * 4 + PLACES + COLUMNS * PLACES + 128,
 } as const;
 
-/** Bytes of scratch memory that the product of bytes uses. */
-export const BYTE_PRODUCT_SCRATCH = AT.a + ROWS * PLACES;
+/** Bytes of scratch memory that the product of bytes uses; packing in order runs over the end by three quads. */
+export const BYTE_PRODUCT_SCRATCH = AT.a + ROWS * PLACES + 64;
 
 /** planRuns(shift, channels, most, unit, runs, table) → runs: the channels by class, shift / unit, the highest first. */
 function emitPlan(module: ModuleBuilder): FunctionReference<readonly ValueType[], 'i32'> {
@@ -126,6 +128,7 @@ function emitPack(module: ModuleBuilder, name: 'A' | 'B', panelRows: number): Pr
     stride: 'i32',
     corrections: 'i32',
     offset: 'i32',
+    factors: 'i32',
   } as const;
   return module.procedure(
     `packBytes${name}`,
@@ -140,6 +143,44 @@ function emitPack(module: ModuleBuilder, name: 'A' | 'B', panelRows: number): Pr
       const value = f.local('i32', 'value');
       const factor = f.local('i32', 'factor');
       const weight = f.local('i32', 'weight');
+      const at = f.local('i32', 'at');
+      const codes = [0, 1, 2, 3].map((i) => f.local('v128', `codes${i}`));
+      const turned = [0, 1, 2, 3].map((i) => f.local('v128', `turned${i}`));
+      const totals = sums.map((_, r) => f.local('v128', `total${r}`));
+      const factors = f.local('v128', 'factors');
+      const offsets = f.local('v128', 'offsets', op('i8x16.splat', p.offset));
+      /** Channels as they lie, one class: 16 at a time. Factors are 0 past the last, so what lies there does not matter. */
+      const inOrder = (): void => {
+        for (const total of totals) f.set(total, i32x4(0));
+        f.set(at, i32(0));
+        f.while(op('i32.lt_s', at, p.places), () => {
+          f.set(factors, load('v128.load', add(p.factors, at)));
+          for (let half = 0; half < panelRows; half += 4) {
+            codes.forEach((code, i) => {
+              f.set(code, load('v128.load', add(rows[half + i], at)));
+              if (name === 'B') {
+                f.set(code, op('i8x16.add', code, offsets));
+                return;
+              }
+              const low = op('i16x8.extmul_low_i8x16_s', code, factors);
+              const high = op('i16x8.extmul_high_i8x16_s', code, factors);
+              f.set(code, op('i8x16.narrow_i16x8_s', low, high));
+              const pairs = op('i16x8.extadd_pairwise_i8x16_s', code);
+              f.set(totals[i], op('i32x4.add', totals[i], op('i32x4.extadd_pairwise_i16x8_s', pairs)));
+            });
+            transpose4(f, codes, turned).forEach((quad, i) => {
+              f.store('v128.store', to, quad, i * panelRows * 4 + half * 4);
+            });
+          }
+          advance(f, at, 16);
+          advance(f, to, panelRows * 16);
+        });
+        // The factor of the class is that of a channel over what its code was multiplied by.
+        f.set(weight, op('i32.div_u', load('i32.load', p.table, 8), load('i32.load', p.table, 4)));
+        sums.forEach((sum, r) => {
+          f.set(sum, op('i32.mul', sumLanes(totals[r]), weight));
+        });
+      };
       f.while(op('i32.gt_s', p.rows, i32(0)), () => {
         rows.forEach((row, r) => {
           const last = r === 0 ? p.src : rows[r - 1];
@@ -148,6 +189,11 @@ function emitPack(module: ModuleBuilder, name: 'A' | 'B', panelRows: number): Pr
         for (const sum of sums) f.set(sum, i32(0));
         f.set(entry, p.table);
         f.set(to, p.dst);
+        f.if(p.factors, () => {
+          inOrder();
+          // Nothing is left for the loop over places.
+          f.set(entry, end);
+        });
         f.while(op('i32.lt_u', entry, end), () => {
           for (let i = 0; i < 4; i += 1) {
             f.set(from, op('i32.mul', load('i32.load', entry), p.inner));
@@ -180,6 +226,11 @@ function emitPack(module: ModuleBuilder, name: 'A' | 'B', panelRows: number): Pr
     },
     { export: false },
   );
+}
+
+function sumLanes(value: Local<'v128'>): I32 {
+  const [a, b, c, d] = ([0, 1, 2, 3] as const).map((i) => lane('i32x4.extract_lane', i, value));
+  return add(add(a, b), add(c, d));
 }
 
 /** tileBytes(a, b, runs, count, steps, corrections, out): 4 x 8 int32 sums at `out`, one row after the other. */
@@ -324,6 +375,7 @@ export function emitByteProduct(module: ModuleBuilder, copyTile: Procedure): Pro
       );
       const [m, n, k, runs, places] = [int('m'), int('n'), int('k'), int('runs'), int('places')];
       const [rows, columns, channels, i] = [int('rows'), int('columns'), int('channels'), int('i')];
+      const isOrdered = int('isOrdered');
       const [aStride, bStride, aTile, bTile] = [int('aStride'), int('bStride'), int('aTile'), int('bTile')];
       const [left, correction, outTile] = [int('left'), int('correction'), int('outTile')];
 
@@ -366,17 +418,56 @@ export function emitByteProduct(module: ModuleBuilder, copyTile: Procedure): Pro
             f.set(places, add(places, mul(load('i32.load', add(at(AT.runs), mul(i, RUN_BYTES))), 4)));
             advance(f, i, 1);
           });
+          // One class: channels are packed in their order, by their factors as bytes.
+          f.set(isOrdered, op('i32.eq', runs, i32(1)));
+          f.if(isOrdered, () => {
+            f.set(i, i32(0));
+            f.while(op('i32.lt_s', i, places), () => {
+              const factor = load('i32.load', add(at(AT.table), mul(i, PLACE_BYTES)), 4);
+              f.store('i32.store8', add(at(AT.factors), i), factor);
+              advance(f, i, 1);
+            });
+            for (let byte = 0; byte < 16; byte += 4) {
+              f.store('i32.store', add(at(AT.factors), i), i32(0), byte);
+            }
+          });
+          const factorsFor = (inner: I32): I32 =>
+            select(at(AT.factors), i32(0), op('i32.and', isOrdered, op('i32.eq', inner, i32(1))));
           f.set(aStride, mul(places, TILE_ROWS));
           f.set(bStride, mul(places, TILE_COLUMNS));
           const bAt = add(add(p.b, product(n, p.bN)), product(k, p.bK));
           const table = [at(AT.table), places];
-          f.call(packB, bAt, p.bN, p.bK, columns, ...table, at(AT.b), bStride, i32(0), offset);
+          f.call(
+            packB,
+            bAt,
+            p.bN,
+            p.bK,
+            columns,
+            ...table,
+            at(AT.b),
+            bStride,
+            i32(0),
+            offset,
+            factorsFor(p.bK),
+          );
           f.set(m, i32(0));
           f.while(op('i32.lt_s', m, p.M), () => {
             f.set(rows, smaller(i32(ROWS), sub(p.M, m)));
             const aAt = add(add(p.a, product(m, p.aM)), product(k, p.aK));
             const corrections = at(AT.corrections);
-            f.call(packA, aAt, p.aM, p.aK, rows, ...table, at(AT.a), aStride, corrections, offset);
+            f.call(
+              packA,
+              aAt,
+              p.aM,
+              p.aK,
+              rows,
+              ...table,
+              at(AT.a),
+              aStride,
+              corrections,
+              offset,
+              factorsFor(p.aK),
+            );
             tiles();
             advance(f, m, ROWS);
           });
