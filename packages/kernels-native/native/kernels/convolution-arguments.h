@@ -23,23 +23,30 @@ class Reader {
   int next_ = 0;
 };
 
+/// The product of sizes, which float64 holds however large they are.
+template <class... Sizes>
+double product(Sizes... sizes) {
+  return (static_cast<double>(sizes) * ...);
+}
+
 /// The lowest and highest byte reached by steps along several axes.
 struct Extent {
   double low = 0, high = 0;
   bool empty = false;
 
-  void axis(int64_t count, int64_t stride) {
+  void axis(int64_t count, double stride) {
     if (count <= 0) empty = true;
-    const double reach = static_cast<double>(count - 1) * static_cast<double>(stride);
+    const double reach = static_cast<double>(count - 1) * stride;
     (reach < 0 ? low : high) += reach;
   }
+  void axis(int64_t count, int64_t stride) { axis(count, static_cast<double>(stride)); }
 };
 
 /// The pointer of an operand of `extent`, of `bytes` at each place; refused where it leaves the memory.
-inline uint8_t* placed(Arguments& arguments, const Call& call, int64_t pointer, const Extent& extent, int64_t bytes) {
+inline uint8_t* placed(Arguments& arguments, const Call& call, int64_t pointer, const Extent& extent, double bytes) {
   if (!extent.empty && bytes > 0) {
     const double from = static_cast<double>(pointer) + extent.low;
-    const double to = static_cast<double>(pointer) + extent.high + static_cast<double>(bytes);
+    const double to = static_cast<double>(pointer) + extent.high + bytes;
     if (!(from >= 0 && to <= call.bytes)) arguments.refuse(kOutside);
   }
   return call.memory + pointer;
@@ -59,12 +66,14 @@ struct Windows {
     offsetX = r.whole();
     tapStepY = r.size();
     tapStepX = r.size();
+    if (stepY == 0 || stepX == 0) r.arguments().refuse(kBadArgument);
   }
 
   Extent source() const {
     Extent extent;
     extent.axis(images, srcImage);
-    extent.axis(srcHeight * srcWidth, srcPixel);
+    extent.axis(srcHeight, product(srcWidth, srcPixel));
+    extent.axis(srcWidth, srcPixel);
     return extent;
   }
 
@@ -129,15 +138,17 @@ struct Gather : Windows {
     kernel.axis(tapsY, wTapY);
     kernel.axis(tapsX, wTapX);
     Arguments& a = r.arguments();
-    src = placed(a, call, r.whole(), source(), groups * depth * size + kOverread);
-    weights = placed(a, call, r.whole(), kernel, size + kOverread);
-    dst = placed(a, call, r.whole(), output, groups * width * 4);
+    src = placed(a, call, r.whole(), source(), product(groups, depth, size) + kOverread);
+    weights = placed(a, call, r.whole(), kernel, static_cast<double>(size + kOverread));
+    dst = placed(a, call, r.whole(), output, product(groups, width, 4));
     const int64_t scalePlace = r.whole();
-    scale = scalePlace == 0 ? nullptr : placed(a, call, scalePlace, factors, groups * width * 4);
+    scale = scalePlace == 0 ? nullptr : placed(a, call, scalePlace, factors, product(groups, width, 4));
     return a.status();
   }
 
   bool isDepthwise() const { return depth == 1 && width == 1 && groups > 1; }
+  /// Whether there is no result, so that counts without an operand behind them may be of any size.
+  bool isEmpty() const { return images == 0 || rows == 0 || cols == 0 || groups == 0 || width == 0; }
 };
 
 /// Weight gradient.
@@ -165,18 +176,23 @@ struct WeightGradient : Windows {
     wTapY = r.size();
     wTapX = r.size();
     Extent gradients, output;
-    gradients.axis(pixels(), gradientPixel);
-    output.axis(groups * width, wFilter);
+    gradients.axis(images, product(rows, cols, gradientPixel));
+    gradients.axis(rows, product(cols, gradientPixel));
+    gradients.axis(cols, gradientPixel);
+    output.axis(groups, product(width, wFilter));
+    output.axis(width, wFilter);
     output.axis(tapsY, wTapY);
     output.axis(tapsX, wTapX);
     Arguments& a = r.arguments();
-    src = placed(a, call, r.whole(), source(), groups * depth * size + kOverread);
-    gradient = placed(a, call, r.whole(), gradients, groups * width * size + kOverread);
-    dst = placed(a, call, r.whole(), output, depth * 4);
+    src = placed(a, call, r.whole(), source(), product(groups, depth, size) + kOverread);
+    gradient = placed(a, call, r.whole(), gradients, product(groups, width, size) + kOverread);
+    dst = placed(a, call, r.whole(), output, product(depth, 4));
     return a.status();
   }
 
   bool isDepthwise() const { return depth == 1 && width == 1 && groups > 1; }
+  /// Whether there is no result, so that counts without an operand behind them may be of any size.
+  bool isEmpty() const { return groups == 0 || width == 0 || depth == 0 || tapsY == 0 || tapsX == 0; }
 };
 
 /// Pooling, or its gradient.
@@ -199,21 +215,23 @@ struct Pooling : Windows {
     cols = r.size();
     dstPixel = r.size();
     readPlacing(r);
+    if (tapStepY == 0 || tapStepX == 0) r.arguments().refuse(kBadArgument);
     isMax = r.whole() == 0;
     lanes = r.size();
     Extent pooled;
     pooled.axis(images, dstImage);
-    pooled.axis(rows * cols, dstPixel);
+    pooled.axis(rows, product(cols, dstPixel));
+    pooled.axis(cols, dstPixel);
     Arguments& a = r.arguments();
-    src = placed(a, call, r.whole(), source(), lanes * size);
-    dst = placed(a, call, r.whole(), isGradient ? source() : pooled, lanes * size);
+    src = placed(a, call, r.whole(), source(), product(lanes, size));
+    dst = placed(a, call, r.whole(), isGradient ? source() : pooled, product(lanes, size));
     const int64_t gradientPlace = r.whole();
-    gradient = isGradient ? placed(a, call, gradientPlace, pooled, lanes * size) : nullptr;
+    gradient = isGradient ? placed(a, call, gradientPlace, pooled, product(lanes, size)) : nullptr;
     return a.status();
   }
 };
 
-/// The range of 0..count whose places offset + i·step lie in 0..size.
+/// The range of 0..count whose places offset + i·step lie in 0..size, for steps of at least 1.
 struct Inside {
   int64_t begin, end;
 

@@ -249,7 +249,7 @@ template <class V, class Operands>
 Status gather(const Call& call) {
   GatherProduct<V, Operands> product;
   const Status status = product.read(call, Operands::size);
-  if (status != kOk) return status;
+  if (status != kOk || product.isEmpty()) return status;
   return product.isDepthwise() ? depthwise<V, Operands>(product) : product.run();
 }
 
@@ -257,7 +257,7 @@ template <class V>
 Status gatherInt8(const Call& call) {
   GatherProduct<V, ByteOperands<V>> product;
   const Status status = product.read(call, 1);
-  if (status != kOk) return status;
+  if (status != kOk || product.isEmpty()) return status;
   if (product.isDepthwise() || product.wDepth != 1 || !isNonNegative(product)) return gather<V, Int8Operands<V>>(call);
   return product.run();
 }

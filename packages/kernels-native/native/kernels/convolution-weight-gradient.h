@@ -173,7 +173,7 @@ template <class V, class Operands>
 Status weightGradient(const Call& call) {
   WeightGradientProduct<V, Operands> product;
   const Status status = product.read(call, Operands::size);
-  if (status != kOk) return status;
+  if (status != kOk || product.isEmpty()) return status;
   if (!product.isDepthwise()) return product.run();
   depthwiseGradient<V, Operands>(product);
   return kOk;

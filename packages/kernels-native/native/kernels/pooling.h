@@ -62,7 +62,7 @@ template <class V>
 Status pooling(const Call& call) {
   Pooling p;
   const Status status = p.read(call, 1, false);
-  if (status != kOk) return status;
+  if (status != kOk || p.lanes == 0) return status;
   forPoolWindows(p, [&](const PoolWindow& window) {
     int8_t* const to = reinterpret_cast<int8_t*>(p.dst + window.place(1));
     const int64_t lanes = window.lanes;
@@ -93,7 +93,7 @@ template <class V>
 Status poolingF32(const Call& call) {
   Pooling p;
   const Status status = p.read(call, 4, false);
-  if (status != kOk) return status;
+  if (status != kOk || p.lanes == 0) return status;
   forPoolWindows(p, [&](const PoolWindow& window) {
     float* const to = reinterpret_cast<float*>(p.dst + window.place(4));
     const int64_t lanes = window.lanes;
@@ -120,7 +120,7 @@ template <class V>
 Status poolingGradientF32(const Call& call) {
   Pooling p;
   const Status status = p.read(call, 4, true);
-  if (status != kOk) return status;
+  if (status != kOk || p.lanes == 0) return status;
   for (int64_t image = 0; image < p.images; image++) {
     for (int64_t pixel = 0; pixel < p.srcHeight * p.srcWidth; pixel++) {
       memset(p.dst + image * p.srcImage + pixel * p.srcPixel, 0, static_cast<size_t>(p.lanes) * 4);
