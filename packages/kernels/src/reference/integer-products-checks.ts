@@ -24,7 +24,7 @@ export function checkStrides(kernel: string, aM: number, aK: number, bN: number,
  * Bits of magnitude that a ShiftQuant sum may reach. One bit more than the sum itself needs where K is 1, because two
  * channels are added at once.
  */
-export function shiftSumBits(bitsA: number, bitsB: number, mostShift: number, K: number): number {
+function shiftSumBits(bitsA: number, bitsB: number, mostShift: number, K: number): number {
   const terms = K <= 2 ? 1 : 32 - Math.clz32(K - 1);
   return bitsA + bitsB - 2 + mostShift + terms;
 }

@@ -7,14 +7,14 @@ import { checkMlsElement, checkMlsGroups, checkShift, checkStrides } from './int
 const f = Math.fround;
 
 /** Value of a group scale code <8, mantissaBits>, at most 1: bias 127, gradual underflow. */
-export function mlsScaleValue(code: number, mantissaBits: number): number {
+function mlsScaleValue(code: number, mantissaBits: number): number {
   if (mantissaBits === 0) return 2 ** (code - 127);
   const exponent = code >> 1;
   return exponent === 0 ? (code & 1) * 2 ** -127 : (2 + (code & 1)) * 2 ** (exponent - 128);
 }
 
 /** The integer of an MLS element code in units of its smallest value. */
-export function mlsInteger(code: number, exponentBits: number, mantissaBits: number): number {
+function mlsInteger(code: number, exponentBits: number, mantissaBits: number): number {
   const exponent = (code >> mantissaBits) & (2 ** exponentBits - 1);
   const mantissa = code & (2 ** mantissaBits - 1);
   const magnitude = exponent === 0 ? mantissa : (2 ** mantissaBits + mantissa) * 2 ** (exponent - 1);

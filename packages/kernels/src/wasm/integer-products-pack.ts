@@ -27,7 +27,7 @@ export type Procedure = FunctionReference<readonly ValueType[], undefined>;
 /** Rows that the packing of a matrix with contiguous rows writes at once; round up the rows of a buffer to it. */
 export const PACK_ROWS = 16;
 /** Channels that packing writes at once; round up the channels of a buffer to it. */
-export const PACK_CHANNELS = 8;
+const PACK_CHANNELS = 8;
 
 /** Bytes of a panel of `rows` rows and `channels` channels, as an expression. */
 export function panelBytes(channels: I32, rows: number): I32 {
@@ -35,7 +35,7 @@ export function panelBytes(channels: I32, rows: number): I32 {
 }
 
 /** `value` rounded up to a multiple of a power of two. */
-export function roundUp(value: I32, unit: number): I32 {
+function roundUp(value: I32, unit: number): I32 {
   return op('i32.and', add(value, unit - 1), i32(-unit));
 }
 
@@ -47,7 +47,7 @@ export function pairsOf(channels: I32): I32 {
 }
 
 /** (a0 b0 a1 b1 ...) of the first or the second eight bytes of two vectors. */
-export function zipBytes(a: V128, b: V128, half: 0 | 1): V128 {
+function zipBytes(a: V128, b: V128, half: 0 | 1): V128 {
   return shuffle(
     a,
     b,
