@@ -77,6 +77,12 @@ struct Windows {
     return extent;
   }
 
+  /// Refuses counts that no memory of this size can hold: strides of 0 would hide them.
+  void checkCounts(Reader& r, const Call& call, double operands) const {
+    const bool fits = product(images, srcHeight, srcWidth) <= call.bytes && product(images, rows, cols) <= call.bytes;
+    if (!fits || operands > call.bytes) r.arguments().refuse(kBadArgument);
+  }
+
   /// The tap's pixel, or null outside of the image.
   const uint8_t* pixel(const uint8_t* image, int64_t y, int64_t x) const {
     if (y < 0 || x < 0 || y >= srcHeight || x >= srcWidth) return nullptr;
@@ -128,6 +134,7 @@ struct Gather : Windows {
     wTapY = r.whole();
     wTapX = r.whole();
     wGroup = r.whole();
+    checkCounts(r, call, product(groups, width, depth, tapsY, tapsX));
     Extent output, kernel, factors;
     output.axis(images, dstImage);
     output.axis(rows, dstRow);
@@ -175,6 +182,7 @@ struct WeightGradient : Windows {
     wFilter = r.size();
     wTapY = r.size();
     wTapX = r.size();
+    checkCounts(r, call, product(groups, width, depth, tapsY, tapsX));
     Extent gradients, output;
     gradients.axis(images, product(rows, cols, gradientPixel));
     gradients.axis(rows, product(cols, gradientPixel));
@@ -218,6 +226,7 @@ struct Pooling : Windows {
     if (tapStepY == 0 || tapStepX == 0) r.arguments().refuse(kBadArgument);
     isMax = r.whole() == 0;
     lanes = r.size();
+    checkCounts(r, call, product(lanes));
     Extent pooled;
     pooled.axis(images, dstImage);
     pooled.axis(rows, product(cols, dstPixel));
