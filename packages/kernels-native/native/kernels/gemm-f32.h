@@ -1,9 +1,11 @@
-// gemmF32 and matmulF32: out[m, n] = Σ_k a[m, k]·b[n, k] in float32. Each output is one chain of (fused where the set
-// has it) multiply-adds over k = 0, 1, 2, ... from +0 or from what out holds, so its bits depend on neither M, N, the
-// strides, the tile, the threads nor where K is cut.
+// gemmF32 and matmulF32: out[m, n] = Σ_k a[m, k]·b[n, k] in float32, in the order of the WebAssembly kernels: blocks of
+// kDepth of K; within one, four chains by k mod 4 from +0 of (fused where the set has it) multiply-adds; then
+// (s0 + s2) + (s1 + s3) is added to what the blocks before, or out itself, gave. So bits depend on neither M, N, the
+// strides, the tile, the threads nor where K is cut at multiples of kDepth, and where the engine fuses they are those of
+// WebAssembly. Lanes are four columns by four chains: what lies side by side along K needs no transposition.
 //
-// b is packed to panels [k][columns], which the tile reads as vectors; a is copied to tiles
-// [row][k] of fixed stride, so that rows a power of two apart do not fight for the same cache lines, and broadcast.
+// b is packed to panels [k / 4][4 columns][4], a is copied to tiles [row][k] of fixed stride, so that rows a power of two
+// apart do not fight for the same cache lines. Few rows read b where it lies.
 // Loops from outside: kSpan outputs, kDepth of K (sums continue in `out`), kRows rows, panels, tiles.
 #pragma once
 
@@ -11,18 +13,19 @@
 
 namespace {
 
-/// K at a time: a panel of 16 columns (16 KiB) and a tile of rows (6 KiB) share a first-level cache.
-constexpr int64_t kDepth = 256;
-/// Outputs whose packed weights (1 MiB) stay in a third-level cache.
-constexpr int64_t kSpan = 1024;
-/// Rows whose copy (under 200 KiB) stays in a second-level cache; a multiple of every tile height.
-constexpr int64_t kRows = 192;
+/// K at a time; part of the definition. A panel of 4 columns (8 KiB) and a tile of rows share a first-level cache.
+constexpr int64_t kDepth = 512;
+/// Outputs whose packed weights (256 KiB) stay in a second-level cache.
+constexpr int64_t kSpan = 128;
+/// Rows whose copy (96 KiB) stays there as well; a multiple of every tile height.
+constexpr int64_t kRows = 48;
+/// Columns of a panel.
+constexpr int64_t kQuad = 4;
 
 template <class V>
 struct FloatProduct {
   static constexpr int R = V::floatRows;
-  static constexpr int vectors = V::floatVectors;
-  static constexpr int64_t columns = 16 * vectors;
+  using F = typename V::F;
 
   int64_t M, N, K, aM, aK, bN, bK, outStride;
   const uint8_t* a;
@@ -36,62 +39,66 @@ struct FloatProduct {
   const float* bAt(int64_t n, int64_t k) const { return reinterpret_cast<const float*>(b + n * bN + k * bK); }
   const float* aAt(int64_t m, int64_t k) const { return reinterpret_cast<const float*>(a + m * aM + k * aK); }
 
-  /// Columns [k, k + depth) of rows [n, n + columns) of b, as [depth][columns]; rows past N are zero.
+  /// Columns [k, k + depth) of rows [n, n + 4) of b, as [depth / 4][4][4]; what lies past N and past `depth` is zero.
   void packPanel(float* to, int64_t n, int64_t k, int64_t depth) const {
-    for (int v = 0; v < vectors; v++, n += 16, to += 16) {
-      const int64_t rows = larger(0, smaller(16, N - n));
-      int64_t i = 0;
-      if (bN == 4 && rows > 0) {
-        for (; i < depth; i++) V::store(to + i * columns, V::loadPart(bAt(n, k + i), rows));
-      } else if (rows == 16 && bK == 4 && bN % 4 == 0) {
-        for (; i + 8 <= depth; i += 8) V::transpose8(bAt(n, k + i), bN / 4, to + i * columns, columns);
+    const int64_t rows = smaller(kQuad, N - n);
+    const bool isWhole = rows == kQuad && (bK == 4 || bN == 4) && bK % 4 == 0 && bN % 4 == 0;
+    int64_t i = 0;
+    if (isWhole) {
+      for (; i + 4 <= depth; i += 4, to += 16) {
+        if (bK == 4) {
+          V::store(to, V::quads(bAt(n, k + i), bAt(n + 1, k + i), bAt(n + 2, k + i), bAt(n + 3, k + i)));
+        } else {
+          V::transposeQuad(bAt(n, k + i), bK / 4, to);
+        }
       }
-      for (; i < depth; i++) {
-        for (int64_t r = 0; r < 16; r++) to[i * columns + r] = r < rows ? *bAt(n + r, k + i) : 0.0f;
+    }
+    for (; i < depth; i += 4, to += 16) {
+      for (int64_t r = 0; r < kQuad; r++) {
+        for (int64_t j = 0; j < 4; j++) to[r * 4 + j] = r < rows && i + j < depth ? *bAt(n + r, k + i + j) : 0.0f;
       }
     }
   }
 
-  /// R rows by one panel. `first`: start at +0, else continue in out.
+  /// Adds the folded chains of one row and four columns to out.
+  BITLOOM_INLINE void finish(F chains, int64_t m, int64_t n, bool first) const {
+    float sums[4];
+    V::foldQuads(chains, sums);
+    float* to = outAt(m, n);
+    const int64_t count = smaller(kQuad, N - n);
+    for (int64_t c = 0; c < count; c++) to[c] = first ? sums[c] : to[c] + sums[c];
+  }
+
+  /// `rows` rows by one panel: `steps` of four columns of K. `lines` are the rows of a, `stride` floats apart.
   template <int rows>
-  void tile(const float* line, const float* panel, int64_t depth, int64_t m, int64_t n, bool first) const {
-    typename V::F acc[rows * vectors];
-    int64_t lanes[vectors];
-    unrolled<vectors>([&](auto v) BITLOOM_INLINE { lanes[v.value] = larger(0, smaller(16, N - n - 16 * v.value)); });
-    unrolled<rows * vectors>([&](auto i) BITLOOM_INLINE {
-      constexpr int r = i.value / vectors, v = i.value % vectors;
-      acc[i.value] = first ? V::set(0.0f) : V::loadPart(outAt(m + r, n + 16 * v), lanes[v]);
-    });
-    for (int64_t k = 0; k < depth; k++, panel += columns) {
-      typename V::F column[vectors];
-      unrolled<vectors>([&](auto v) BITLOOM_INLINE { column[v.value] = V::load(panel + 16 * v.value); });
+  void tile(const float* lines, int64_t stride, const float* panel, int64_t steps, int64_t m, int64_t n, bool first) const {
+    F acc[rows];
+    unrolled<rows>([&](auto r) BITLOOM_INLINE { acc[r.value] = V::set(0.0f); });
+    for (int64_t s = 0; s < steps; s++, panel += 16) {
+      const F columns = V::load(panel);
       unrolled<rows>([&](auto r) BITLOOM_INLINE {
-        const typename V::F value = V::set(line[r.value * kDepth + k]);
-        unrolled<vectors>([&](auto v) BITLOOM_INLINE {
-          constexpr int i = r.value * vectors + v.value;
-          acc[i] = V::fma(value, column[v.value], acc[i]);
-        });
+        acc[r.value] = V::fma(V::quad(lines + r.value * stride + s * 4), columns, acc[r.value]);
       });
     }
-    unrolled<rows * vectors>([&](auto i) BITLOOM_INLINE {
-      constexpr int r = i.value / vectors, v = i.value % vectors;
-      V::storePart(outAt(m + r, n + 16 * v), acc[i.value], lanes[v]);
-    });
+    unrolled<rows>([&](auto r) BITLOOM_INLINE { finish(acc[r.value], m + r.value, n, first); });
   }
 
   template <int rows>
-  void tileOf(int64_t count, const float* line, const float* panel, int64_t depth, int64_t m, int64_t n,
+  void tileOf(int64_t count, const float* lines, const float* panel, int64_t steps, int64_t m, int64_t n,
               bool first) const {
     if constexpr (rows > 1) {
-      if (count < rows) return tileOf<rows - 1>(count, line, panel, depth, m, n, first);
+      if (count < rows) return tileOf<rows - 1>(count, lines, panel, steps, m, n, first);
     }
-    tile<rows>(line, panel, depth, m, n, first);
+    tile<rows>(lines, kDepth, panel, steps, m, n, first);
   }
 
+  /// Rows [m, m + count) of a, depth columns from k on, with zeros up to a whole step.
   void copyRows(int64_t m, int64_t count, int64_t k, int64_t depth) const {
+    const int64_t whole = ceilDiv(depth, 4) * 4;
     for (int64_t r = 0; r < count; r++) {
       float* to = tiles + r * kDepth;
       if (aK == 4) memcpy(to, aAt(m + r, k), static_cast<size_t>(depth) * 4);
+      for (int64_t i = depth; i < whole; i++) to[i] = 0.0f;
     }
     if (aK == 4) return;
     // 16 columns at a time: a line of a transposed operand is used for as many rows as it holds.
@@ -103,8 +110,75 @@ struct FloatProduct {
     }
   }
 
+  /// `rows` rows of a by two quads of rows of b that lie side by side along K: nothing is packed but the end of K.
+  template <int rows>
+  void direct(const float* own, int64_t k, int64_t depth, int64_t m, int64_t n, bool first) const {
+    constexpr int quads = 2;
+    const int64_t steps = depth / 4, rest = depth % 4;
+    const float* lines[quads * 4];
+    // Columns past N repeat the last: their sums are not stored.
+    for (int c = 0; c < quads * 4; c++) lines[c] = bAt(smaller(n + c, N - 1), k);
+    F acc[rows * quads];
+    unrolled<rows * quads>([&](auto i) BITLOOM_INLINE { acc[i.value] = V::set(0.0f); });
+    const auto step = [&](const float* const* at, const float* line, int64_t stride, int64_t s) BITLOOM_INLINE {
+      unrolled<quads>([&](auto q) BITLOOM_INLINE {
+        constexpr int c = q.value * 4;
+        const F columns = V::quads(at[c] + s, at[c + 1] + s, at[c + 2] + s, at[c + 3] + s);
+        unrolled<rows>([&](auto r) BITLOOM_INLINE {
+          constexpr int i = r.value * quads + q.value;
+          acc[i] = V::fma(V::quad(line + r.value * stride + s), columns, acc[i]);
+        });
+      });
+    };
+    for (int64_t s = 0; s < steps; s++) step(lines, own, kDepth, s * 4);
+    if (rest > 0) {
+      float ends[quads * 4][4];
+      const float* at[quads * 4];
+      for (int c = 0; c < quads * 4; c++) {
+        for (int64_t j = 0; j < 4; j++) ends[c][j] = j < rest ? lines[c][steps * 4 + j] : 0.0f;
+        at[c] = ends[c];
+      }
+      step(at, own + steps * 4, kDepth, 0);
+    }
+    unrolled<rows * quads>([&](auto i) BITLOOM_INLINE {
+      constexpr int r = i.value / quads, q = i.value % quads;
+      if (n + q * 4 < N) finish(acc[i.value], m + r, n + q * 4, first);
+    });
+  }
+
+  template <int rows>
+  void directOf(int64_t count, const float* own, int64_t k, int64_t depth, int64_t m, int64_t n, bool first) const {
+    if constexpr (rows > 1) {
+      if (count < rows) return directOf<rows - 1>(count, own, k, depth, m, n, first);
+    }
+    direct<rows>(own, k, depth, m, n, first);
+  }
+
+  /// Rows of one `direct`: two quads of accumulators each.
+  static constexpr int64_t directRows = R / 2;
+  /// Most rows for which packing b costs more than it saves: b is read once per directRows, from a first-level cache.
+  static constexpr int64_t mostDirectRows = 2 * directRows;
+
+  Status runDirect() {
+    tiles = scratch<float>(kScratchActivations, M * kDepth);
+    if (tiles == nullptr) return kNoMemory;
+    for (int64_t k = 0; k == 0 || k < K; k += kDepth) {
+      const int64_t depth = smaller(kDepth, K - k);
+      copyRows(0, M, k, depth);
+      for (int64_t n = 0; n < N; n += 2 * kQuad) {
+        for (int64_t m = 0; m < M; m += directRows) {
+          directOf<directRows>(M - m, tiles + m * kDepth, k, depth, m, n, k == 0 && !continues);
+        }
+      }
+    }
+    return kOk;
+  }
+
   Status run() {
-    const int64_t span = smaller(kSpan, ceilDiv(N, columns) * columns);
+    // No sum at all: what is continued stays as it is, −0 included.
+    if (K == 0 && continues) return kOk;
+    if (M <= mostDirectRows && bK == 4) return runDirect();
+    const int64_t span = smaller(kSpan, ceilDiv(N, kQuad) * kQuad);
     panels = scratch<float>(kScratchWeights, span * kDepth);
     tiles = scratch<float>(kScratchActivations, smaller(kRows, M) * kDepth);
     if (panels == nullptr || tiles == nullptr) return kNoMemory;
@@ -112,15 +186,15 @@ struct FloatProduct {
       const int64_t n1 = smaller(N, n0 + kSpan);
       // K = 0 passes once, with no depth, and writes zeros.
       for (int64_t k = 0; k == 0 || k < K; k += kDepth) {
-        const int64_t depth = smaller(kDepth, K - k);
-        for (int64_t n = n0; n < n1; n += columns) packPanel(panels + (n - n0) * kDepth, n, k, depth);
+        const int64_t depth = smaller(kDepth, K - k), steps = ceilDiv(depth, 4);
+        const bool first = k == 0 && !continues;
+        for (int64_t n = n0; n < n1; n += kQuad) packPanel(panels + (n - n0) * kDepth, n, k, depth);
         for (int64_t m0 = 0; m0 < M; m0 += kRows) {
           const int64_t count = smaller(kRows, M - m0);
           copyRows(m0, count, k, depth);
-          for (int64_t n = n0; n < n1; n += columns) {
-            for (int64_t m = 0; m < count; m += R) {
-              tileOf<R>(count - m, tiles + m * kDepth, panels + (n - n0) * kDepth, depth, m0 + m, n,
-                      k == 0 && !continues);
+          for (int64_t m = 0; m < count; m += R) {
+            for (int64_t n = n0; n < n1; n += kQuad) {
+              tileOf<R>(count - m, tiles + m * kDepth, panels + (n - n0) * kDepth, steps, m0 + m, n, first);
             }
           }
         }

@@ -84,6 +84,22 @@ struct Avx2 {
     const __m128i* from = static_cast<const __m128i*>(p);
     return {_mm256_cvtph_ps(_mm_loadu_si128(from)), _mm256_cvtph_ps(_mm_loadu_si128(from + 1))};
   }
+  BITLOOM_INLINE static F quad(const float* p) {
+    const __m256 four = _mm256_broadcast_ps(reinterpret_cast<const __m128*>(p));
+    return {four, four};
+  }
+  BITLOOM_INLINE static F quads(const float* a, const float* b, const float* c, const float* d) {
+    return {pairQuads(a, b), pairQuads(c, d)};
+  }
+  BITLOOM_INLINE static void foldQuads(F s, float* out) {
+    // Quarters (0, 2) below, (1, 3) above: s0 + s2 and s1 + s3 of each, then their sum.
+    const __m256 halves = _mm256_add_ps(_mm256_shuffle_ps(s.lo, s.hi, 0x44), _mm256_shuffle_ps(s.lo, s.hi, 0xee));
+    const __m256 sums = _mm256_add_ps(_mm256_shuffle_ps(halves, halves, 0x88), _mm256_shuffle_ps(halves, halves, 0xdd));
+    _mm_storeu_ps(out, _mm_unpacklo_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1)));
+  }
+  BITLOOM_INLINE static void transposeQuad(const float* from, int64_t stride, float* to) {
+    transposeQuad4(from, stride, to);
+  }
   BITLOOM_INLINE static F swapPairs(F a) { return {_mm256_permute_ps(a.lo, 0xb1), _mm256_permute_ps(a.hi, 0xb1)}; }
   BITLOOM_INLINE static F evenPairs(F a) { return {_mm256_moveldup_ps(a.lo), _mm256_moveldup_ps(a.hi)}; }
   BITLOOM_INLINE static F oddPairs(F a) { return {_mm256_movehdup_ps(a.lo), _mm256_movehdup_ps(a.hi)}; }

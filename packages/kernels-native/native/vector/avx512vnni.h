@@ -174,6 +174,20 @@ struct Avx512Vnni {
     BITLOOM_INLINE static B weights(B codes) { return _mm512_xor_si512(codes, _mm512_set1_epi8(static_cast<char>(0x80))); }
   };
 
+  BITLOOM_INLINE static F quad(const float* p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
+  BITLOOM_INLINE static F quads(const float* a, const float* b, const float* c, const float* d) {
+    const F low = _mm512_castps256_ps512(pairQuads(a, b));
+    return _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(low), _mm256_castps_pd(pairQuads(c, d)), 1));
+  }
+  BITLOOM_INLINE static void foldQuads(F s, float* out) {
+    const F halves = _mm512_add_ps(s, _mm512_shuffle_ps(s, s, 0x4e));
+    const F sums = _mm512_add_ps(halves, _mm512_shuffle_ps(halves, halves, 0xb1));
+    const __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+    _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, sums)));
+  }
+  BITLOOM_INLINE static void transposeQuad(const float* from, int64_t stride, float* to) {
+    transposeQuad4(from, stride, to);
+  }
   BITLOOM_INLINE static void transpose8(const float* from, int64_t stride, float* to, int64_t toStride) {
     transposeColumns8(from, stride, to, toStride);
   }

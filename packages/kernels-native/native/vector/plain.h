@@ -121,6 +121,23 @@ struct Plain {
     return value;
   }
   /// Lanes 2i and 2i + 1 exchanged.
+  /// Four float32 in each quarter.
+  static F quad(const float* p) {
+    return each([&](int i) { return p[i % 4]; });
+  }
+  /// Four float32 of each of four places, side by side.
+  static F quads(const float* a, const float* b, const float* c, const float* d) {
+    const float* places[4] = {a, b, c, d};
+    return each([&](int i) { return places[i / 4][i % 4]; });
+  }
+  /// (s0 + s2) + (s1 + s3) of each quarter.
+  static void foldQuads(const F& s, float* out) {
+    for (int q = 0; q < 4; q++) out[q] = (s.v[q * 4] + s.v[q * 4 + 2]) + (s.v[q * 4 + 1] + s.v[q * 4 + 3]);
+  }
+  /// A block of 4 x 4 float32, rows `stride` floats apart, turned about its diagonal.
+  static void transposeQuad(const float* from, int64_t stride, float* to) {
+    LANES to[i] = from[(i % 4) * stride + i / 4];
+  }
   static F swapPairs(const F& a) {
     return each([&](int i) { return a.v[i ^ 1]; });
   }

@@ -6,6 +6,22 @@
 
 namespace {
 
+// Four float32 of each of two places, side by side.
+inline __m256 pairQuads(const float* a, const float* b) {
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1);
+}
+
+// A block of 4 x 4 float32, rows `stride` floats apart, turned about its diagonal.
+inline void transposeQuad4(const float* from, int64_t stride, float* to) {
+  __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + stride);
+  __m128 c = _mm_loadu_ps(from + 2 * stride), d = _mm_loadu_ps(from + 3 * stride);
+  _MM_TRANSPOSE4_PS(a, b, c, d);
+  _mm_storeu_ps(to, a);
+  _mm_storeu_ps(to + 4, b);
+  _mm_storeu_ps(to + 8, c);
+  _mm_storeu_ps(to + 12, d);
+}
+
 // Columns k..k+7 of 16 rows of float32 (`stride` floats apart) to 8 vectors of one column each.
 inline void transposeColumns8(const float* from, int64_t stride, float* to, int64_t toStride) {
   for (int half = 0; half < 2; half++) {
