@@ -45,7 +45,6 @@ export {
   symmetricMaxCode,
 } from './layouts/group-shape.js';
 export * from './layouts/rows16.js';
-export * from './layouts/sparse16.js';
 export {
   ROWS16_CONTAINERS,
   ROWS16_STEP_BYTES,
@@ -55,6 +54,7 @@ export {
   type Rows16Plane,
   rows16Container,
 } from './layouts/rows16-container.js';
+export * from './layouts/sparse16.js';
 export { entropy, klDivergence } from './metrics/divergence.js';
 export * from './metrics/error-metrics.js';
 export {
