@@ -3,7 +3,9 @@
  * kernel continues or overwrites lies there as well, and the soak fills it alike for every backend. A generator returns
  * the arguments and the number of bytes of results.
  */
+
 import { FLAG_CONTINUE, FLAG_FINISH, POOL_MAX, POOL_MEAN } from '@bitloom/kernels';
+import { MOST_SHIFT } from './pools.mjs';
 
 const flags = (random) => random.pick([0, FLAG_CONTINUE, FLAG_FINISH, FLAG_CONTINUE | FLAG_FINISH]);
 
@@ -53,6 +55,65 @@ const norm = (bias) => (pools, random) => {
 
 /** One call in so many is large enough to be divided over threads. */
 const isLarge = (random) => random.bits() % 400 === 0;
+
+/** Strides of a matrix [rows, K] of elements of `bytes` bytes, row-major or transposed. */
+function strides(random, rows, K, bytes) {
+  return random.bits() % 2 === 0 ? [K * bytes, bytes] : [bytes, rows * bytes];
+}
+
+/** Sizes and two operands of a product of bytes. */
+function byteProduct(random, a, b) {
+  const [M, N, K] = [random.size(12), random.size(40), random.size(130)];
+  return {
+    ...{ M, N, K },
+    operands: [a(M * K), ...strides(random, M, K, 1), b(N * K), ...strides(random, N, K, 1)],
+  };
+}
+
+/** A ShiftQuant product without its output. */
+function shiftProduct(pools, random) {
+  const [bitsA, bitsB] = [random.pick([4, 6]), random.pick([4, 6])];
+  const narrow = (bits) => (count) => pools.narrow(random, bits, count);
+  const { M, N, K, operands } = byteProduct(random, narrow(bitsA), narrow(bitsB));
+  return { M, N, args: [bitsA, bitsB, MOST_SHIFT, M, N, K, ...operands, pools.shifts(random, K)] };
+}
+
+/** A training convolution: its common arguments and the elements of input, weights and output. */
+function layer(random) {
+  const w = window(random);
+  const [images, groups, perGroup] = [random.integer(0, 2), random.integer(1, 3), random.integer(1, 9)];
+  const channels = groups * perGroup;
+  const filters = groups * random.integer(1, 9);
+  const pixels = images * w.outHeight * w.outWidth;
+  return {
+    args: [images, w.height, w.width, channels, ...w.sizes, filters, groups],
+    input: images * w.height * w.width * channels,
+    weights: filters * w.taps * perGroup,
+    output: pixels * filters,
+    products: Math.max(w.taps * channels, w.taps * filters, pixels),
+  };
+}
+
+/** A convolution or a gradient: which two of input, weights and output it reads, and which it makes. */
+const convolutionOf = (left, right, made, isFloat) => (pools, random) => {
+  const shape = layer(random);
+  const operand = (count) => (isFloat ? pools.floats(random, count) : pools.codes(random, count));
+  return {
+    args: [...shape.args, operand(shape[left]), operand(shape[right]), pools.out],
+    bytes: shape[made] * 4,
+    ...(isFloat ? { close: 4 * shape.products * 2 ** -24 * shape.products * 9 } : {}),
+  };
+};
+
+function poolingShape(random) {
+  const w = window(random);
+  const [images, channels] = [random.integer(0, 2), random.size(40)];
+  return {
+    args: [images, w.height, w.width, channels, ...w.sizes, random.pick([POOL_MAX, POOL_MEAN])],
+    input: images * w.height * w.width * channels,
+    output: images * w.outHeight * w.outWidth * channels,
+  };
+}
 
 function heads(random) {
   if (isLarge(random))
@@ -186,6 +247,101 @@ export const CASES = {
       args: [M, N, K, pools.floats(random, M * K), row, pools.floats(random, N * K), row, pools.out, N * 4],
       bytes: M * N * 4,
       close: 4 * K * 2 ** -24 * K * 9,
+    };
+  },
+
+  matmulF32(pools, random) {
+    const [M, N, K] = [random.size(12), random.size(50), random.size(100)];
+    return {
+      args: [
+        ...[M, N, K, pools.floats(random, M * K), ...strides(random, M, K, 4), pools.floats(random, N * K)],
+        ...[...strides(random, N, K, 4), pools.out, N * 4, random.pick([0, FLAG_CONTINUE])],
+      ],
+      bytes: M * N * 4,
+      close: 4 * (K + 1) * 2 ** -24 * (K + 1) * 9,
+    };
+  },
+
+  gemmInt8(pools, random) {
+    const { M, N, K, operands } = byteProduct(
+      random,
+      (count) => pools.codes(random, count),
+      (count) => (random.bits() % 2 === 0 ? pools.codes(random, count) : pools.narrow(random, 6, count)),
+    );
+    return {
+      args: [M, N, K, ...operands, pools.out, N * 4, random.pick([0, FLAG_CONTINUE])],
+      bytes: M * N * 4,
+    };
+  },
+
+  gemmInt8Scaled(pools, random) {
+    const codes = (count) => pools.codes(random, count);
+    const { M, N, K, operands } = byteProduct(random, codes, codes);
+    const maybe = (pointer) => (random.bits() % 3 === 0 ? 0 : pointer);
+    return {
+      args: [
+        ...[M, N, K, ...operands, maybe(pools.positives(random, M)), maybe(pools.positives(random, N))],
+        ...[pools.out, N * 4],
+      ],
+      bytes: M * N * 4,
+    };
+  },
+
+  gemmShift(pools, random) {
+    const { M, N, args } = shiftProduct(pools, random);
+    return { args: [...args, pools.out, N * 4], bytes: M * N * 4 };
+  },
+
+  gemmShiftScaled(pools, random) {
+    const { M, N, args } = shiftProduct(pools, random);
+    return { args: [...args, 0.0123, pools.out, N * 4], bytes: M * N * 4 };
+  },
+
+  mlsIntegers(pools, random) {
+    const [exponentBits, mantissaBits] = random.pick([
+      [2, 1],
+      [2, 4],
+      [0, 3],
+    ]);
+    const [rows, cols] = [random.integer(0, 4), random.size(200)];
+    return {
+      args: [exponentBits, mantissaBits, rows, cols, pools.codes(random, rows * cols), cols, pools.out, cols],
+      bytes: rows * cols,
+    };
+  },
+
+  gemmMls(pools, random) {
+    const codes = (count) => pools.codes(random, count);
+    const { M, N, K, operands } = byteProduct(random, codes, codes);
+    const group = random.pick([4, 16, 50, 64]);
+    const groups = Math.ceil(K / group);
+    const [a, aM, aK, b, bN, bK] = operands;
+    return {
+      args: [
+        ...[group, 0, M, N, K, a, aM, aK, pools.scaleCodes(random, M * groups), groups * 2, 2],
+        ...[b, bN, bK, pools.scaleCodes(random, N * groups), groups * 2, 2, 0.5, pools.out, N * 4],
+      ],
+      bytes: M * N * 4,
+    };
+  },
+
+  convolutionInt8: convolutionOf('input', 'weights', 'output', false),
+  convolutionInputGradientInt8: convolutionOf('output', 'weights', 'input', false),
+  convolutionWeightGradientInt8: convolutionOf('input', 'output', 'weights', false),
+  convolutionF32: convolutionOf('input', 'weights', 'output', true),
+  convolutionInputGradientF32: convolutionOf('output', 'weights', 'input', true),
+  convolutionWeightGradientF32: convolutionOf('input', 'output', 'weights', true),
+
+  poolingF32(pools, random) {
+    const { args, input, output } = poolingShape(random);
+    return { args: [...args, pools.floats(random, input), pools.out], bytes: output * 4 };
+  },
+
+  poolingGradientF32(pools, random) {
+    const { args, input, output } = poolingShape(random);
+    return {
+      args: [...args, pools.floats(random, input), pools.floats(random, output), pools.out],
+      bytes: input * 4,
     };
   },
 

@@ -5,6 +5,8 @@
 import { packCanonical, packRows16, packSparse16, quantizeGroups } from '@bitloom/formats';
 
 const BYTES = 2 ** 19;
+/** Largest shift of a channel of a ShiftQuant product. */
+export const MOST_SHIFT = 3;
 /** Room for the results of one call. */
 export const OUT_BYTES = 2 ** 18;
 
@@ -38,6 +40,21 @@ export class Pools {
     this.#halves = fill((at) => {
       for (let i = 0; i < (BYTES + 4096) / 2; i += 1) arena.u16[at / 2 + i] = random.bits() & 0xbbff;
     });
+    this.#narrow = new Map(
+      [4, 6].map((bits) => [
+        bits,
+        fill((at) => {
+          const most = 2 ** (bits - 1) - 1;
+          for (let i = 0; i < BYTES + 4096; i += 1) arena.i8[at + i] = random.integer(-most, most);
+        }),
+      ]),
+    );
+    this.#shifts = fill((at) => {
+      for (let i = 0; i < BYTES + 4096; i += 1) arena.i8[at + i] = random.integer(0, MOST_SHIFT);
+    });
+    this.#scaleCodes = fill((at) => {
+      for (let i = 0; i < (BYTES + 4096) / 2; i += 1) arena.u16[at / 2 + i] = random.integer(90, 127);
+    });
     this.out = arena.alloc(OUT_BYTES + 4096);
     /** Matrices large enough that their products are divided over threads. */
     this.largeMatrices = [4, 8].map((bits) => this.#matrix(random, bits, 32, [1600, 256]));
@@ -57,6 +74,9 @@ export class Pools {
   #positives;
   #ids;
   #halves;
+  #narrow;
+  #shifts;
+  #scaleCodes;
 
   #matrix(random, bits, groupSize, size = [random.integer(1, 100), random.integer(1, 300)]) {
     const [rows, cols] = size;
@@ -94,6 +114,12 @@ export class Pools {
   positives = (random, count) => this.#part(this.#positives, random, count * 4, 4);
   ids = (random, count) => this.#part(this.#ids, random, count * 4, 4);
   halves = (random, count) => this.#part(this.#halves, random, count * 2, 2);
+  /** Symmetric codes of 4 or 6 bits, one per byte. */
+  narrow = (random, bits, count) => this.#part(this.#narrow.get(bits), random, count, 1);
+  /** Bytes from 0 to {@link MOST_SHIFT}. */
+  shifts = (random, count) => this.#part(this.#shifts, random, count, 1);
+  /** MLS group scales without a mantissa bit, uint16. */
+  scaleCodes = (random, count) => this.#part(this.#scaleCodes, random, count * 2, 2);
   /** int16, any bits. */
   words = (random, count) => this.#part(this.#bytes, random, count * 2, 2);
 }
