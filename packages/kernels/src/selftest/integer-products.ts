@@ -1,25 +1,10 @@
 /** Self-test cases of the integer products. Codes come from `bytes`, which holds −127 to 127. */
 import { FLAG_CONTINUE } from '../interface/group-products.js';
 import type { IntegerProductKernels } from '../interface/integer-products.js';
-import type { Places, SelfTestCases } from './places.js';
+import type { SelfTestCases } from './places.js';
 
-/** Where a case puts operands that it makes, in `out`: codes of few bits, and group scales. */
-const CODES = 4096;
-const SCALES = 6144;
 /** Channels of the shifted products: the first bytes of `ids` are 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0. */
 const CHANNELS = 11;
-
-/** Turns bytes into codes of `bits` bits: <0, bits − 1> is a sign and a magnitude. */
-function smallCodes(k: IntegerProductKernels, p: Places, bits: number): number {
-  k.mlsIntegers(0, bits - 1, 1, 1024, p.bytes, 1024, p.out + CODES, 1024);
-  return p.out + CODES;
-}
-
-/** Group scale codes 0 to 127, one every two bytes. */
-function scaleCodes(k: IntegerProductKernels, p: Places): number {
-  k.mlsIntegers(0, 7, 256, 1, p.bytes, 1, p.out + SCALES, 2);
-  return p.out + SCALES;
-}
 
 export const INTEGER_PRODUCT_CASES: SelfTestCases<IntegerProductKernels> = {
   gemmInt8(k, p) {
@@ -29,12 +14,12 @@ export const INTEGER_PRODUCT_CASES: SelfTestCases<IntegerProductKernels> = {
   gemmInt8Scaled: (k, p) =>
     k.gemmInt8Scaled(5, 9, 19, p.bytes, 29, 1, p.bytes + 256, 1, 31, p.floats, p.floats + 64, p.out, 40),
   gemmShift(k, p) {
-    const a = smallCodes(k, p, 4);
+    const a = p.narrow[4];
     k.gemmShift(4, 4, 2, 6, 17, CHANNELS, a, 16, 1, a + 256, 1, 18, p.ids, p.out, 72);
     k.gemmShift(8, 8, 2, 6, 17, CHANNELS, p.bytes, 1, 8, p.bytes + 256, 13, 1, p.ids, p.out + 512, 72);
   },
   gemmShiftScaled(k, p) {
-    const a = smallCodes(k, p, 6);
+    const a = p.narrow[6];
     k.gemmShiftScaled(6, 6, 2, 6, 17, CHANNELS, a, 16, 1, a + 256, 1, 18, p.ids, 0.3, p.out, 72);
   },
   mlsIntegers(k, p) {
@@ -42,7 +27,7 @@ export const INTEGER_PRODUCT_CASES: SelfTestCases<IntegerProductKernels> = {
     k.mlsIntegers(2, 4, 2, 37, p.bytes, 40, p.out + 256, 48);
   },
   gemmMls(k, p) {
-    const scales = scaleCodes(k, p);
+    const scales = p.scaleCodes;
     k.gemmMls(
       9,
       0,

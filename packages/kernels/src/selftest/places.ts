@@ -25,6 +25,10 @@ export interface Places {
   readonly rectified: number;
   /** fp16 numbers of either sign with magnitudes between 0.25 and 1. */
   readonly halves: number;
+  /** Symmetric codes of 4 and of 6 bits, one per byte. */
+  readonly narrow: { readonly 4: number; readonly 6: number };
+  /** MLS group scales, uint16 codes 0 to 127. */
+  readonly scaleCodes: number;
   /** A copy of `floats`, made anew before each run, for kernels that overwrite an operand. */
   readonly scratch: number;
   readonly out: number;
@@ -35,6 +39,8 @@ export type SelfTestCases<T> = { readonly [K in keyof T]: (kernels: T, places: P
 
 /** Bytes of `floats`, `bytes`, `ids` and `scratch`. */
 export const REGION = 4096;
+/** Bytes of `narrow` and `scaleCodes`. */
+const NARROW = 1024;
 /** Bytes of `out`. */
 export const OUT_BYTES = 2 * REGION;
 /** Ragged on purpose: neither a multiple of 16 rows nor of 4 columns; two groups of 32. */
@@ -84,6 +90,15 @@ export function layOutPlaces(arena: Arena): Places {
   };
   const sparse = { 4: packPruned(4), 8: packPruned(8) };
   const weights = new Map(ROWS16_CONTAINERS.map(({ bits }) => [bits, pack(bits)]));
+  const codes = (bits: 4 | 6): number => {
+    const at = arena.alloc(NARROW);
+    const most = 2 ** (bits - 1) - 1;
+    for (let i = 0; i < NARROW; i += 1) arena.i8[at + i] = Math.floor(random() * (2 * most + 1)) - most;
+    return at;
+  };
+  const narrow = { 4: codes(4), 6: codes(6) };
+  const scaleCodes = arena.alloc(NARROW);
+  for (let i = 0; i < NARROW / 2; i += 1) arena.u16[scaleCodes / 2 + i] = Math.floor(random() * 128);
   const scratch = arena.alloc(REGION);
   const out = arena.alloc(OUT_BYTES);
   for (let i = 0; i < REGION / 4; i += 1) arena.f32[floats / 4 + i] = (random() - 0.5) * 8;
@@ -95,5 +110,5 @@ export function layOutPlaces(arena: Arena): Places {
   arena.i32.set([2, 0, 1], ids / 4);
   const rectified = arena.alloc(REGION / 2);
   for (let i = 0; i < REGION / 2; i += 1) arena.i8[rectified + i] = Math.floor(random() * 128);
-  return { floats, bytes, rectified, ids, weights, sparse, halves, scratch, out };
+  return { floats, bytes, rectified, ids, weights, sparse, halves, narrow, scaleCodes, scratch, out };
 }
