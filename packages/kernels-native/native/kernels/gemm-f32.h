@@ -21,6 +21,8 @@ constexpr int64_t kSpan = 128;
 constexpr int64_t kRows = 48;
 /// Columns of a panel.
 constexpr int64_t kQuad = 4;
+/// float32 from one copied row of a to the next: a line more than a power of two.
+constexpr int64_t kStride = kDepth + 16;
 
 template <class V>
 struct FloatProduct {
@@ -62,11 +64,11 @@ struct FloatProduct {
 
   /// Adds the folded chains of one row and four columns to out.
   BITLOOM_INLINE void finish(F chains, int64_t m, int64_t n, bool first) const {
-    float sums[4];
-    V::foldQuads(chains, sums);
     float* to = outAt(m, n);
-    const int64_t count = smaller(kQuad, N - n);
-    for (int64_t c = 0; c < count; c++) to[c] = first ? sums[c] : to[c] + sums[c];
+    if (n + kQuad <= N) return V::addFolded(chains, to, first);
+    float sums[4] = {};
+    V::addFolded(chains, sums, true);
+    for (int64_t c = 0; c < N - n; c++) to[c] = first ? sums[c] : to[c] + sums[c];
   }
 
   /// `rows` rows by one panel: `steps` of four columns of K. `lines` are the rows of a, `stride` floats apart.
@@ -89,14 +91,14 @@ struct FloatProduct {
     if constexpr (rows > 1) {
       if (count < rows) return tileOf<rows - 1>(count, lines, panel, steps, m, n, first);
     }
-    tile<rows>(lines, kDepth, panel, steps, m, n, first);
+    tile<rows>(lines, kStride, panel, steps, m, n, first);
   }
 
   /// Rows [m, m + count) of a, depth columns from k on, with zeros up to a whole step.
   void copyRows(int64_t m, int64_t count, int64_t k, int64_t depth) const {
     const int64_t whole = ceilDiv(depth, 4) * 4;
     for (int64_t r = 0; r < count; r++) {
-      float* to = tiles + r * kDepth;
+      float* to = tiles + r * kStride;
       if (aK == 4) memcpy(to, aAt(m + r, k), static_cast<size_t>(depth) * 4);
       for (int64_t i = depth; i < whole; i++) to[i] = 0.0f;
     }
@@ -105,7 +107,7 @@ struct FloatProduct {
     for (int64_t k0 = 0; k0 < depth; k0 += 16) {
       const int64_t k1 = smaller(depth, k0 + 16);
       for (int64_t r = 0; r < count; r++) {
-        for (int64_t i = k0; i < k1; i++) tiles[r * kDepth + i] = *aAt(m + r, k + i);
+        for (int64_t i = k0; i < k1; i++) tiles[r * kStride + i] = *aAt(m + r, k + i);
       }
     }
   }
@@ -130,7 +132,7 @@ struct FloatProduct {
         });
       });
     };
-    for (int64_t s = 0; s < steps; s++) step(lines, own, kDepth, s * 4);
+    for (int64_t s = 0; s < steps; s++) step(lines, own, kStride, s * 4);
     if (rest > 0) {
       float ends[quads * 4][4];
       const float* at[quads * 4];
@@ -138,7 +140,7 @@ struct FloatProduct {
         for (int64_t j = 0; j < 4; j++) ends[c][j] = j < rest ? lines[c][steps * 4 + j] : 0.0f;
         at[c] = ends[c];
       }
-      step(at, own + steps * 4, kDepth, 0);
+      step(at, own + steps * 4, kStride, 0);
     }
     unrolled<rows * quads>([&](auto i) BITLOOM_INLINE {
       constexpr int r = i.value / quads, q = i.value % quads;
@@ -160,14 +162,14 @@ struct FloatProduct {
   static constexpr int64_t mostDirectRows = 2 * directRows;
 
   Status runDirect() {
-    tiles = scratch<float>(kScratchActivations, M * kDepth);
+    tiles = scratch<float>(kScratchActivations, M * kStride);
     if (tiles == nullptr) return kNoMemory;
     for (int64_t k = 0; k == 0 || k < K; k += kDepth) {
       const int64_t depth = smaller(kDepth, K - k);
       copyRows(0, M, k, depth);
       for (int64_t n = 0; n < N; n += 2 * kQuad) {
         for (int64_t m = 0; m < M; m += directRows) {
-          directOf<directRows>(M - m, tiles + m * kDepth, k, depth, m, n, k == 0 && !continues);
+          directOf<directRows>(M - m, tiles + m * kStride, k, depth, m, n, k == 0 && !continues);
         }
       }
     }
@@ -180,7 +182,7 @@ struct FloatProduct {
     if (M <= mostDirectRows && bK == 4) return runDirect();
     const int64_t span = smaller(kSpan, ceilDiv(N, kQuad) * kQuad);
     panels = scratch<float>(kScratchWeights, span * kDepth);
-    tiles = scratch<float>(kScratchActivations, smaller(kRows, M) * kDepth);
+    tiles = scratch<float>(kScratchActivations, smaller(kRows, M) * kStride);
     if (panels == nullptr || tiles == nullptr) return kNoMemory;
     for (int64_t n0 = 0; n0 < N; n0 += kSpan) {
       const int64_t n1 = smaller(N, n0 + kSpan);
@@ -194,7 +196,7 @@ struct FloatProduct {
           copyRows(m0, count, k, depth);
           for (int64_t m = 0; m < count; m += R) {
             for (int64_t n = n0; n < n1; n += kQuad) {
-              tileOf<R>(count - m, tiles + m * kDepth, panels + (n - n0) * kDepth, steps, m0 + m, n, first);
+              tileOf<R>(count - m, tiles + m * kStride, panels + (n - n0) * kDepth, steps, m0 + m, n, first);
             }
           }
         }

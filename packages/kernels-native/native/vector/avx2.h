@@ -91,11 +91,12 @@ struct Avx2 {
   BITLOOM_INLINE static F quads(const float* a, const float* b, const float* c, const float* d) {
     return {pairQuads(a, b), pairQuads(c, d)};
   }
-  BITLOOM_INLINE static void foldQuads(F s, float* out) {
+  BITLOOM_INLINE static void addFolded(F s, float* out, bool first) {
     // Quarters (0, 2) below, (1, 3) above: s0 + s2 and s1 + s3 of each, then their sum.
     const __m256 halves = _mm256_add_ps(_mm256_shuffle_ps(s.lo, s.hi, 0x44), _mm256_shuffle_ps(s.lo, s.hi, 0xee));
     const __m256 sums = _mm256_add_ps(_mm256_shuffle_ps(halves, halves, 0x88), _mm256_shuffle_ps(halves, halves, 0xdd));
-    _mm_storeu_ps(out, _mm_unpacklo_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1)));
+    const __m128 folded = _mm_unpacklo_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
+    _mm_storeu_ps(out, first ? folded : _mm_add_ps(_mm_loadu_ps(out), folded));
   }
   BITLOOM_INLINE static void transposeQuad(const float* from, int64_t stride, float* to) {
     transposeQuad4(from, stride, to);

@@ -179,11 +179,12 @@ struct Avx512Vnni {
     const F low = _mm512_castps256_ps512(pairQuads(a, b));
     return _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(low), _mm256_castps_pd(pairQuads(c, d)), 1));
   }
-  BITLOOM_INLINE static void foldQuads(F s, float* out) {
+  BITLOOM_INLINE static void addFolded(F s, float* out, bool first) {
     const F halves = _mm512_add_ps(s, _mm512_shuffle_ps(s, s, 0x4e));
     const F sums = _mm512_add_ps(halves, _mm512_shuffle_ps(halves, halves, 0xb1));
     const __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
-    _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, sums)));
+    const __m128 folded = _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, sums));
+    _mm_storeu_ps(out, first ? folded : _mm_add_ps(_mm_loadu_ps(out), folded));
   }
   BITLOOM_INLINE static void transposeQuad(const float* from, int64_t stride, float* to) {
     transposeQuad4(from, stride, to);

@@ -130,9 +130,12 @@ struct Plain {
     const float* places[4] = {a, b, c, d};
     return each([&](int i) { return places[i / 4][i % 4]; });
   }
-  /// (s0 + s2) + (s1 + s3) of each quarter.
-  static void foldQuads(const F& s, float* out) {
-    for (int q = 0; q < 4; q++) out[q] = (s.v[q * 4] + s.v[q * 4 + 2]) + (s.v[q * 4 + 1] + s.v[q * 4 + 3]);
+  /// (s0 + s2) + (s1 + s3) of each quarter, put to four float32, or added to what they are.
+  static void addFolded(const F& s, float* out, bool first) {
+    for (int q = 0; q < 4; q++) {
+      const float sum = (s.v[q * 4] + s.v[q * 4 + 2]) + (s.v[q * 4 + 1] + s.v[q * 4 + 3]);
+      out[q] = first ? sum : out[q] + sum;
+    }
   }
   /// A block of 4 x 4 float32, rows `stride` floats apart, turned about its diagonal.
   static void transposeQuad(const float* from, int64_t stride, float* to) {
