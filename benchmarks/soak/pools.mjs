@@ -64,6 +64,7 @@ export class Pools {
         for (let i = 0; i < 2; i += 1) this.matrices.push(this.#matrix(random, bits, group));
       }
     }
+    this.largeSparse = this.#sparse(random, 4, 32, [1600, 256]);
     this.sparseMatrices = [4, 8].flatMap((bits) =>
       [16, 32, 1000].map((group) => this.#sparse(random, bits, group)),
     );
@@ -88,8 +89,8 @@ export class Pools {
     return { ...shape, at };
   }
 
-  #sparse(random, bits, groupSize) {
-    const [rows, cols] = [random.integer(17, 100), random.integer(1, 300)];
+  #sparse(random, bits, groupSize, size = [random.integer(17, 100), random.integer(1, 300)]) {
+    const [rows, cols] = size;
     const values = Float32Array.from({ length: rows * cols }, (_, i) => {
       // Tiles of 16 x 16 keep 0, 2, 4, 8 or 16 of each 16 values.
       const tile = Math.floor(i / cols / 16) * 31 + Math.floor((i % cols) / 16);
