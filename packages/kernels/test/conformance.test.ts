@@ -1,4 +1,5 @@
 /** One suite over the backends: every kernel, ragged sizes, strides, broadcasts and special values, bit for bit. */
+import { loadNative } from '@bitloom/kernels-native';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ROPE_HALF, ROPE_INTERLEAVED } from '../src/index.js';
@@ -9,6 +10,11 @@ const bench = makeBench();
 const COLUMNS = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 20, 31, 33, 64, 172, 260];
 const columns = fc.oneof(fc.constantFrom(...COLUMNS), fc.integer({ min: 0, max: 70 }));
 const small = fc.integer({ min: 0, max: 3 });
+
+/** Shows as skipped where the addon is absent: no suite of the harness compares it then. */
+it.skipIf(loadNative() === undefined)('native kernels are under conformance', () => {
+  expect(bench.candidates.some(({ kernels }) => kernels.backend === 'native')).toBe(true);
+});
 
 it('has no kernel on the reference', () => {
   for (const { label, kernels } of bench.candidates) {

@@ -8,7 +8,7 @@ import {
   checkStrides,
 } from '../reference/integer-products-checks.js';
 
-/** @param scratch `SCRATCH_BYTES` bytes (see gemm-groups) that only this thread uses */
+/** @param scratch `SCRATCH_BYTES` bytes (see scratch.ts) that only this thread uses */
 export function bindIntegerProducts(
   exports: Readonly<Record<string, WasmFunction>>,
   scratch: number,
