@@ -79,8 +79,12 @@ Opened* receive(napi_env env, napi_callback_info info, double* numbers, size_t m
   return static_cast<Opened*>(data);
 }
 
-/// The number as an index, −1 for any that is none.
-int indexOf(double number) { return number >= 0 && number < 65536 ? static_cast<int>(number) : -1; }
+/// The number as an index, −1 for any that is none: fractions too.
+int indexOf(double number) {
+  if (!(number >= 0 && number < 65536)) return -1;
+  const int index = static_cast<int>(number);
+  return static_cast<double>(index) == number ? index : -1;
+}
 
 napi_value statusOf(napi_env env, Status status) {
   napi_value value = nullptr;
@@ -181,6 +185,11 @@ napi_value open(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/// Whether a measure may take so long: its end must come, so NaN and infinity may not.
+bool isDuration(double milliseconds) { return milliseconds >= 0 && milliseconds <= 60000; }
+
+constexpr char kNoDuration[] = "milliseconds must be a number from 0 to 60000";
+
 /// peak(kind, milliseconds)
 napi_value peak(napi_env env, napi_callback_info info) {
   napi_value values[2];
@@ -190,6 +199,7 @@ napi_value peak(napi_env env, napi_callback_info info) {
   if (count > 0) napi_get_value_string_utf8(env, values[0], kind, sizeof kind, nullptr);
   const char* const kinds[kPeakKinds] = {"int8", "int16", "int4", "float32"};
   const double milliseconds = count > 1 ? numberIn(env, values[1]) : 50;
+  if (!isDuration(milliseconds)) return fail(env, kNoDuration);
   for (int i = 0; i < kPeakKinds; i++) {
     if (strcmp(kind, kinds[i]) != 0) continue;
     const Isa* usable[kMostIsas];
@@ -210,9 +220,11 @@ napi_value read(napi_env env, napi_callback_info info) {
   if (!(bytes >= 4096 && bytes <= 0x1p36) || threads < 1 || threads > kMaxShares) {
     return fail(env, "read needs 4096 bytes or more and 1 to 64 threads");
   }
+  const double milliseconds = numberIn(env, values[2]);
+  if (!isDuration(milliseconds)) return fail(env, kNoDuration);
   const Isa* usable[kMostIsas];
   usableIsas(usable);
-  return numberOf(env, measureRead(*usable[0], bytes, threads, numberIn(env, values[2])));
+  return numberOf(env, measureRead(*usable[0], bytes, threads, milliseconds));
 }
 
 void setFunction(napi_env env, napi_value object, const char* name, napi_callback callback) {

@@ -1,11 +1,17 @@
 // Arguments of a kernel: float64 numbers turned into sizes, strides and addresses, each checked once, at entry. An
-// operand that leaves the memory, or a number that is no whole number, is remembered and answered as a status; no
-// kernel computes before `status()` is kOk, so wrong pointers never crash the process.
+// operand that leaves the memory, or a number that is no whole number, is remembered and answered as a status, so wrong
+// pointers never crash the process. A kernel computes when `status()` is kOk; one that takes addresses from data (rows by
+// their ids) checks each as it comes to it, and may have written the rows before. Counts are bounded by the bytes of the
+// memory even where strides of 0 or rows without bytes would let any number lie in it: a call ends.
 #pragma once
 
 #include "common.h"
 
 namespace {
+
+constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Where an operand lies, in bytes: rows of `rowStride` within batches of `batchStride`.
 struct Operand {
@@ -50,7 +56,33 @@ class Arguments {
 
   /// Operand at arguments i (pointer), i + 1 (batch stride), i + 2 (row stride).
   Operand rows(int i, int64_t batch, int64_t rows, int64_t rowBytes) {
-    return place(whole(i), batch, whole(i + 1), rows, whole(i + 2), rowBytes);
+    const Operand operand = place(whole(i), batch, whole(i + 1), rows, whole(i + 2), rowBytes);
+    bound(static_cast<double>(larger(1, batch)) * static_cast<double>(larger(1, rows)));
+    return operand;
+  }
+
+  /// The same for an operand that is written, whose rows lie apart.
+  Operand results(int i, int64_t batch, int64_t rows, int64_t rowBytes) {
+    const Operand operand = this->rows(i, batch, rows, rowBytes);
+    bound(static_cast<double>(batch) * static_cast<double>(rows) * static_cast<double>(rowBytes));
+    return operand;
+  }
+
+  /// Results at arguments i (pointer) and i + 1 (row stride).
+  Operand results(int i, int64_t rows, int64_t rowBytes) {
+    const Operand operand = place(whole(i), 1, 0, rows, whole(i + 1), rowBytes);
+    bound(static_cast<double>(rows) * static_cast<double>(rowBytes));
+    return operand;
+  }
+
+  /// `bytes` bytes of row `index`, of rows that are `stride` bytes apart.
+  uint8_t* indexed(int64_t pointer, int64_t index, int64_t stride, int64_t bytes) {
+    const double at = static_cast<double>(pointer) + static_cast<double>(index) * static_cast<double>(stride);
+    if (!(at >= 0 && at + static_cast<double>(bytes) <= call_.bytes)) {
+      refuse(kOutside);
+      return call_.memory;
+    }
+    return call_.memory + pointer + index * stride;
   }
 
   /// `bytes` contiguous bytes at argument i.
@@ -67,6 +99,7 @@ class Arguments {
                           static_cast<double>(rowBytes);
       if (!(low >= 0 && high <= call_.bytes) && status_ == kOk) status_ = kOutside;
     }
+    if (batch > 0 && rows > 0) bound(static_cast<double>(larger(batch, rows)));
     return {call_.memory + pointer, batchStride, rowStride};
   }
 
@@ -75,6 +108,11 @@ class Arguments {
 
   void refuse(Status status) {
     if (status_ == kOk) status_ = status;
+  }
+
+  /// Refuses more of something than the memory has bytes.
+  void bound(double count) {
+    if (!(count <= call_.bytes)) refuse(kBadArgument);
   }
 
   Status status() const { return status_; }
@@ -103,10 +141,6 @@ BITLOOM_INLINE inline void unrolled(const Function& f) {
     unrolled<count, i + 1>(f);
   }
 }
-
-constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Scratch memory of this thread as elements of T.
 template <class T>

@@ -4,42 +4,42 @@
 
 #include "common.h"
 
-#define BITLOOM_KERNELS(X) \
-  X(quantizeRows)          \
-  X(gemmGroups)            \
-  X(attentionScores)       \
-  X(softmaxQuantize)       \
-  X(attentionMix)          \
-  X(gemmF32)               \
-  X(gemmInt8)              \
-  X(gemmInt8Scaled)        \
-  X(gemmShift)             \
-  X(gemmShiftScaled)       \
-  X(matmulF32)             \
-  X(attentionScoresF32)    \
-  X(softmaxF32)            \
-  X(attentionMixF32)       \
-  X(rmsNorm)               \
-  X(layerNorm)             \
-  X(rope)                  \
-  X(add)                   \
-  X(mul)                   \
-  X(siluMul)               \
-  X(silu)                  \
-  X(gelu)                  \
-  X(relu)                  \
-  X(copy)                  \
-  X(embedGroups)           \
-  X(embedF32) \
-  X(convolution) \
-  X(pooling) \
-  X(convolutionInt8) \
-  X(convolutionInputGradientInt8) \
+#define BITLOOM_KERNELS(X)         \
+  X(quantizeRows)                  \
+  X(gemmGroups)                    \
+  X(attentionScores)               \
+  X(softmaxQuantize)               \
+  X(attentionMix)                  \
+  X(gemmF32)                       \
+  X(gemmInt8)                      \
+  X(gemmInt8Scaled)                \
+  X(gemmShift)                     \
+  X(gemmShiftScaled)               \
+  X(matmulF32)                     \
+  X(attentionScoresF32)            \
+  X(softmaxF32)                    \
+  X(attentionMixF32)               \
+  X(rmsNorm)                       \
+  X(layerNorm)                     \
+  X(rope)                          \
+  X(add)                           \
+  X(mul)                           \
+  X(siluMul)                       \
+  X(silu)                          \
+  X(gelu)                          \
+  X(relu)                          \
+  X(copy)                          \
+  X(embedGroups)                   \
+  X(embedF32)                      \
+  X(convolution)                   \
+  X(pooling)                       \
+  X(convolutionInt8)               \
+  X(convolutionInputGradientInt8)  \
   X(convolutionWeightGradientInt8) \
-  X(convolutionF32) \
-  X(convolutionInputGradientF32) \
-  X(convolutionWeightGradientF32) \
-  X(poolingF32) \
+  X(convolutionF32)                \
+  X(convolutionInputGradientF32)   \
+  X(convolutionWeightGradientF32)  \
+  X(poolingF32)                    \
   X(poolingGradientF32)
 
 #define BITLOOM_COUNT(name) +1

@@ -90,8 +90,10 @@ void Pool::runShare(int share) {
 }
 
 void Pool::work() {
+  // In the one order of all: a worker that counts itself as asleep and finds no tickets then is seen by the caller that
+  // brings them.
   const auto ready = [this] {
-    return (tickets_.load(std::memory_order_acquire) & kCountMask) != 0 || stop_.load(std::memory_order_relaxed);
+    return (tickets_.load(std::memory_order_seq_cst) & kCountMask) != 0 || stop_.load(std::memory_order_relaxed);
   };
   while (!stop_.load()) {
     for (int share = take(); share >= 0; share = take()) {

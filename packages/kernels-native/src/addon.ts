@@ -41,7 +41,10 @@ export interface NativeHandle {
   close(): void;
 }
 
-/** Measures of this machine, for benchmarks. Each takes about the given time and keeps the best sample. */
+/**
+ * Measures of this machine, for benchmarks. Each takes about the given time, 0 to 60000 milliseconds, and keeps the best
+ * sample. Each throws a TypeError for other times, and for what it does not know.
+ */
 export interface NativeLimits {
   /** Operations per second (a multiplication and an addition are two) of one thread with everything in registers. */
   peak(kind: PeakKind, milliseconds: number): number;

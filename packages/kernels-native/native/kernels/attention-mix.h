@@ -102,8 +102,8 @@ Status attentionMix(const Call& call) {
   const Operand p = a.rows(4, batch, M, K);
   const Operand pScale = a.rows(7, batch, M, finish ? 4 : 0);
   const Operand values = a.rows(10, M > 0 ? shared : 0, K, N);
-  const Operand sums = a.rows(14, batch, M, N * 4);
-  const Operand out = a.rows(17, batch, M, finish ? N * 4 : 0);
+  const Operand sums = a.results(14, batch, M, N * 4);
+  const Operand out = a.results(17, batch, M, finish ? N * 4 : 0);
   if (a.status() != kOk || batch == 0 || M == 0 || N == 0) return a.status();
   const int64_t pairs = ceilDiv(K, 2);
   int32_t* wide = scratch<int32_t>(kScratchActivations, kRowTile * pairs);
@@ -189,7 +189,7 @@ Status attentionMixF32(const Call& call) {
   const int64_t shared = bDiv < 1 ? 0 : ceilDiv(batch, bDiv);
   const Operand p = a.rows(4, batch, M, N > 0 ? K * 4 : 0);
   const Operand values = a.rows(7, M > 0 ? shared : 0, K, N * 4);
-  const Operand out = a.rows(11, batch, M, N * 4);
+  const Operand out = a.results(11, batch, M, N * 4);
   if (a.status() != kOk || batch == 0 || M == 0 || N == 0) return a.status();
   forRowTiles(batch, M, bDiv, [&](int64_t group, const RowIndex* tile, int count) {
     typename FloatMix<V>::Operands o;

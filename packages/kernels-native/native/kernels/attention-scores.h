@@ -59,7 +59,7 @@ Status attentionScores(const Call& call) {
   const Operand qScale = a.rows(7, batch, M, N > 0 ? 4 : 0);
   const Operand k = a.rows(10, M > 0 ? shared : 0, N, K);
   const Operand kScale = a.place(a.whole(13), shared, a.whole(14), M > 0 ? 1 : 0, 0, N * 4);
-  const Operand out = a.rows(16, batch, M, N * 4);
+  const Operand out = a.results(16, batch, M, N * 4);
   if (a.status() != kOk || batch == 0 || M == 0 || N == 0) return a.status();
   const int64_t length = ceilDiv(K, 32) * 32;
   int16_t* wide = scratch<int16_t>(kScratchActivations, kRowTile * length);
@@ -136,7 +136,7 @@ Status attentionScoresF32(const Call& call) {
   const int64_t shared = bDiv < 1 ? 0 : ceilDiv(batch, bDiv);
   const Operand q = a.rows(4, batch, M, N > 0 ? K * 4 : 0);
   const Operand k = a.rows(7, M > 0 ? shared : 0, N, K * 4);
-  const Operand out = a.rows(11, batch, M, N * 4);
+  const Operand out = a.results(11, batch, M, N * 4);
   if (a.status() != kOk || batch == 0 || M == 0 || N == 0) return a.status();
   typename V::F sums[kRowTile][16];
   for (int r = 0; r < kRowTile; r++) {

@@ -29,6 +29,15 @@ double product(Sizes... sizes) {
   return (static_cast<double>(sizes) * ...);
 }
 
+/// The same with 1 in place of 0: a count of 0 hides none of the others.
+template <class... Sizes>
+double productOfSome(Sizes... sizes) {
+  return (static_cast<double>(larger(1, sizes)) * ...);
+}
+
+/// No coordinate of a pixel is larger, so that sums of two never overflow.
+constexpr double kFarthest = 70368744177664.0;  // 2^46
+
 /// The lowest and highest byte reached by steps along several axes.
 struct Extent {
   double low = 0, high = 0;
@@ -77,10 +86,16 @@ struct Windows {
     return extent;
   }
 
-  /// Refuses counts that no memory of this size can hold: strides of 0 would hide them.
-  void checkCounts(Reader& r, const Call& call, double operands) const {
-    const bool fits = product(images, srcHeight, srcWidth) <= call.bytes && product(images, rows, cols) <= call.bytes;
-    if (!fits || operands > call.bytes) r.arguments().refuse(kBadArgument);
+  /// Refuses counts that no memory of this size can hold: strides of 0 would hide them. `lanes` are the results of an
+  /// output pixel, `taps` the weights or results of the taps.
+  void checkCounts(Reader& r, double lanes, double taps) const {
+    Arguments& a = r.arguments();
+    a.bound(productOfSome(images, srcHeight, srcWidth));
+    a.bound(productOfSome(images, rows, cols) * lanes);
+    a.bound(taps);
+    const bool isNear = product(rows, stepY) <= kFarthest && product(cols, stepX) <= kFarthest &&
+                        product(tapsY, tapStepY) <= kFarthest && product(tapsX, tapStepX) <= kFarthest;
+    if (!isNear) a.refuse(kBadArgument);
   }
 
   /// The tap's pixel, or null outside of the image.
@@ -134,7 +149,9 @@ struct Gather : Windows {
     wTapY = r.whole();
     wTapX = r.whole();
     wGroup = r.whole();
-    checkCounts(r, call, product(groups, width, depth, tapsY, tapsX));
+    checkCounts(r, productOfSome(groups, width), productOfSome(groups, width, depth, tapsY, tapsX));
+    // Without channels, or without taps, there is nothing to sum.
+    if (depth == 0 || tapsY == 0 || tapsX == 0) depth = tapsY = tapsX = 0;
     Extent output, kernel, factors;
     output.axis(images, dstImage);
     output.axis(rows, dstRow);
@@ -182,7 +199,7 @@ struct WeightGradient : Windows {
     wFilter = r.size();
     wTapY = r.size();
     wTapX = r.size();
-    checkCounts(r, call, product(groups, width, depth, tapsY, tapsX));
+    checkCounts(r, 1, productOfSome(groups, width, depth, tapsY, tapsX));
     Extent gradients, output;
     gradients.axis(images, product(rows, cols, gradientPixel));
     gradients.axis(rows, product(cols, gradientPixel));
@@ -226,7 +243,7 @@ struct Pooling : Windows {
     if (tapStepY == 0 || tapStepX == 0) r.arguments().refuse(kBadArgument);
     isMax = r.whole() == 0;
     lanes = r.size();
-    checkCounts(r, call, product(lanes));
+    checkCounts(r, productOfSome(lanes), 1);
     Extent pooled;
     pooled.axis(images, dstImage);
     pooled.axis(rows, product(cols, dstPixel));

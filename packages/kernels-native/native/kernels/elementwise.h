@@ -11,8 +11,8 @@ Status unary(const Call& call, Function f) {
   Arguments a(call);
   const int64_t batch = a.size(0), rows = a.size(1), cols = a.size(2);
   const Operand src = a.rows(3, batch, rows, cols * 4);
-  const Operand dst = a.rows(6, batch, rows, cols * 4);
-  if (a.status() != kOk) return a.status();
+  const Operand dst = a.results(6, batch, rows, cols * 4);
+  if (a.status() != kOk || cols == 0) return a.status();
   for (int64_t b = 0; b < batch; b++) {
     for (int64_t r = 0; r < rows; r++) {
       const float* from = src.at<float>(b, r);
@@ -32,8 +32,8 @@ Status binary(const Call& call, Function f) {
   const int64_t batch = a.size(0), rows = a.size(1), cols = a.size(2);
   const Operand left = a.rows(3, batch, rows, cols * 4);
   const Operand right = a.rows(6, batch, rows, cols * 4);
-  const Operand dst = a.rows(9, batch, rows, cols * 4);
-  if (a.status() != kOk) return a.status();
+  const Operand dst = a.results(9, batch, rows, cols * 4);
+  if (a.status() != kOk || cols == 0) return a.status();
   for (int64_t b = 0; b < batch; b++) {
     for (int64_t r = 0; r < rows; r++) {
       const float* x = left.at<float>(b, r);
@@ -86,8 +86,8 @@ Status copy(const Call& call) {
   Arguments a(call);
   const int64_t batch = a.size(0), rows = a.size(1), cols = a.size(2);
   const Operand src = a.rows(3, batch, rows, cols * 4);
-  const Operand dst = a.rows(6, batch, rows, cols * 4);
-  if (a.status() != kOk) return a.status();
+  const Operand dst = a.results(6, batch, rows, cols * 4);
+  if (a.status() != kOk || cols == 0) return a.status();
   for (int64_t b = 0; b < batch; b++) {
     for (int64_t r = 0; r < rows; r++) memmove(dst.row(b, r), src.row(b, r), static_cast<size_t>(cols) * 4);
   }
@@ -102,10 +102,10 @@ Status rope(const Call& call) {
   const int64_t batch = a.size(0), rows = a.size(1), cols = a.size(2), half = cols / 2;
   const Operand src = a.rows(3, batch, rows, cols * 4);
   const Operand table = a.place(a.whole(6), batch > 0 ? 1 : 0, 0, rows, a.whole(7), half * 8);
-  const Operand dst = a.rows(8, batch, rows, cols * 4);
+  const Operand dst = a.results(8, batch, rows, cols * 4);
   const int64_t layout = a.size(11);
   if (cols % 2 != 0) a.refuse(kBadArgument);
-  if (a.status() != kOk) return a.status();
+  if (a.status() != kOk || cols == 0) return a.status();
   for (int64_t b = 0; b < batch; b++) {
     for (int64_t r = 0; r < rows; r++) {
       const float* from = src.at<float>(b, r);

@@ -31,12 +31,12 @@ Status embedGroups(const Call& call) {
   if (group < 1) a.refuse(kBadArgument);
   const int32_t* ids = reinterpret_cast<const int32_t*>(a.block(4, rows * 4));
   const int64_t codes = a.whole(5), codesRow = a.whole(6), scales = a.whole(7), scalesRow = a.whole(8);
-  const Operand dst = a.place(a.whole(9), 1, 0, rows, a.whole(10), cols * 4);
-  if (a.status() != kOk) return a.status();
+  const Operand dst = a.results(9, rows, cols * 4);
+  if (a.status() != kOk || cols == 0) return a.status();
   for (int64_t r = 0; r < rows; r++) {
     const int64_t id = ids[r];
-    const uint8_t* line = a.place(codes + id * codesRow, 1, 0, 1, 0, ceilDiv(cols * bits, 8)).base;
-    const uint8_t* factors = a.place(scales + id * scalesRow, 1, 0, 1, 0, ceilDiv(cols, group) * 2).base;
+    const uint8_t* line = a.indexed(codes, id, codesRow, ceilDiv(cols * bits, 8));
+    const uint8_t* factors = a.indexed(scales, id, scalesRow, ceilDiv(cols, group) * 2);
     if (a.status() != kOk) return a.status();
     float* to = dst.at<float>(0, r);
     for (int64_t start = 0; start < cols; start += group) {
@@ -64,10 +64,10 @@ Status embedF32(const Call& call) {
   const int64_t rows = a.size(0), cols = a.size(1);
   const int32_t* ids = reinterpret_cast<const int32_t*>(a.block(2, rows * 4));
   const int64_t table = a.whole(3), tableRow = a.whole(4);
-  const Operand dst = a.place(a.whole(5), 1, 0, rows, a.whole(6), cols * 4);
-  if (a.status() != kOk) return a.status();
+  const Operand dst = a.results(5, rows, cols * 4);
+  if (a.status() != kOk || cols == 0) return a.status();
   for (int64_t r = 0; r < rows; r++) {
-    const uint8_t* line = a.place(table + ids[r] * tableRow, 1, 0, 1, 0, cols * 4).base;
+    const uint8_t* line = a.indexed(table, ids[r], tableRow, cols * 4);
     if (a.status() != kOk) return a.status();
     memmove(dst.row(0, r), line, static_cast<size_t>(cols) * 4);
   }

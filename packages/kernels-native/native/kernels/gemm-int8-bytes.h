@@ -127,8 +127,11 @@ struct ShiftPlan {
     ordered = weighed = false;
     runs[0] = {ceilDiv(depth, 4), 0};
     if (shift == nullptr || depth == 0) return;
+    // Read once: a shift that another thread changes in between must not lead past its class.
+    uint8_t shifts[kByteDepth];
+    for (int64_t k = 0; k < depth; k++) shifts[k] = shift[k] & 31;
     int64_t ofClass[kMostClasses] = {};
-    for (int64_t k = 0; k < depth; k++) ofClass[(shift[k] & 31) / (fold + 1)]++;
+    for (int64_t k = 0; k < depth; k++) ofClass[shifts[k] / (fold + 1)]++;
     int classes = 0, highest = 0;
     for (int c = 0; c < kMostClasses; c++) {
       if (ofClass[c] == 0) continue;
@@ -138,9 +141,9 @@ struct ShiftPlan {
     memset(weights, 1, sizeof weights);
     if (classes == 1) {
       runs[0].doublings = highest * (fold + 1);
-      for (int64_t k = 0; k < depth; k++) weights[k] = static_cast<int8_t>(1 << (shift[k] % (fold + 1)));
+      for (int64_t k = 0; k < depth; k++) weights[k] = static_cast<int8_t>(1 << (shifts[k] % (fold + 1)));
     } else {
-      int64_t next[kMostClasses];
+      int64_t next[kMostClasses] = {};
       count = 0;
       places = 0;
       for (int c = highest, previous = highest; c >= 0; c--) {
@@ -154,9 +157,9 @@ struct ShiftPlan {
         places += 4 * quads;
       }
       for (int64_t k = 0; k < depth; k++) {
-        const int64_t place = next[(shift[k] & 31) / (fold + 1)]++;
+        const int64_t place = next[shifts[k] / (fold + 1)]++;
         order[place] = static_cast<uint16_t>(k);
-        weights[place] = static_cast<int8_t>(1 << (shift[k] % (fold + 1)));
+        weights[place] = static_cast<int8_t>(1 << (shifts[k] % (fold + 1)));
       }
       ordered = true;
     }

@@ -71,7 +71,7 @@ struct IntegerProduct {
 
   void readOut(Arguments& args, int i) {
     outStride = args.whole(i + 1);
-    out = args.place(args.whole(i), 1, 0, M, outStride, N * 4).base;
+    out = args.results(i, M, N * 4).base;
   }
 
   /// A number per row or column; null where its pointer is 0.

@@ -252,7 +252,7 @@ Status gemmGroups(const Call& call) {
   p.flags = a.size(12);
   const bool finish = (p.flags & kFlagFinish) != 0 && p.N > 0;
   p.xScale = a.place(a.whole(7), 1, 0, finish ? p.M : 0, p.scaleStride, 4).base;
-  p.out = a.place(a.whole(10), 1, 0, p.M, p.outStride, p.N * 4).base;
+  p.out = a.results(10, p.M, p.N * 4).base;
   switch (bits) {
     case 2:
       return productOf<V, ContainerU2<V>>(p, a);

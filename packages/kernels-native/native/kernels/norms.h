@@ -22,9 +22,9 @@ Status rmsNorm(const Call& call) {
   const int64_t batch = a.size(0), rows = a.size(1), cols = a.size(2);
   const Operand src = a.rows(3, batch, rows, cols * 4);
   const float* weight = reinterpret_cast<const float*>(a.block(6, cols * 4));
-  const Operand dst = a.rows(7, batch, rows, cols * 4);
+  const Operand dst = a.results(7, batch, rows, cols * 4);
   const float eps = a.scalar(10);
-  if (a.status() != kOk) return a.status();
+  if (a.status() != kOk || cols == 0) return a.status();
   for (int64_t b = 0; b < batch; b++) {
     for (int64_t r = 0; r < rows; r++) {
       const float* from = src.at<float>(b, r);
@@ -54,9 +54,9 @@ Status layerNorm(const Call& call) {
   const float* weight = reinterpret_cast<const float*>(a.block(6, cols * 4));
   const bool biased = a.whole(7) != 0;
   const float* bias = biased ? reinterpret_cast<const float*>(a.block(7, cols * 4)) : nullptr;
-  const Operand dst = a.rows(8, batch, rows, cols * 4);
+  const Operand dst = a.results(8, batch, rows, cols * 4);
   const float eps = a.scalar(11);
-  if (a.status() != kOk) return a.status();
+  if (a.status() != kOk || cols == 0) return a.status();
   for (int64_t b = 0; b < batch; b++) {
     for (int64_t r = 0; r < rows; r++) {
       const float* from = src.at<float>(b, r);

@@ -12,7 +12,7 @@ Status quantizeRows(const Call& call) {
   const int64_t batch = a.size(0), rows = a.size(1), cols = a.size(2);
   const int64_t padded = larger(cols, a.size(9));
   const Operand src = a.rows(3, batch, rows, cols * 4);
-  const Operand dst = a.rows(6, batch, rows, padded);
+  const Operand dst = a.results(6, batch, rows, padded);
   const Operand scale = a.rows(10, batch, rows, 4);
   if (a.status() != kOk) return a.status();
   for (int64_t b = 0; b < batch; b++) {

@@ -49,7 +49,10 @@ void softmaxRow(const float* from, float* to, int64_t length, float smScale) {
 
 /// Valid columns of row r: clamp(valid0 + r·validStep, 0, cols).
 inline int64_t validColumns(int64_t cols, int64_t valid0, int64_t validStep, int64_t r) {
-  return larger(0, smaller(cols, valid0 + r * validStep));
+  // float64 holds any of them: exact where it lies in the row, else on the same side of it.
+  const double valid = static_cast<double>(valid0) + static_cast<double>(r) * static_cast<double>(validStep);
+  if (valid <= 0) return 0;
+  return valid < static_cast<double>(cols) ? static_cast<int64_t>(valid) : cols;
 }
 
 /// Arguments: batch, rows, cols, src, srcB, srcR, valid0, validStep, smScale, dst, dstB, dstR.
@@ -60,8 +63,8 @@ Status softmaxF32(const Call& call) {
   const Operand src = a.rows(3, batch, rows, cols * 4);
   const int64_t valid0 = a.whole(6), validStep = a.whole(7);
   const float smScale = a.scalar(8);
-  const Operand dst = a.rows(9, batch, rows, cols * 4);
-  if (a.status() != kOk) return a.status();
+  const Operand dst = a.results(9, batch, rows, cols * 4);
+  if (a.status() != kOk || cols == 0) return a.status();
   for (int64_t b = 0; b < batch; b++) {
     for (int64_t r = 0; r < rows; r++) {
       const int64_t length = validColumns(cols, valid0, validStep, r);
@@ -86,7 +89,7 @@ Status softmaxQuantize(const Call& call) {
   const int64_t valid0 = a.whole(9), validStep = a.whole(10);
   const float smScale = a.scalar(11);
   const int64_t padded = larger(cols, a.size(15));
-  const Operand dst = a.rows(12, batch, rows, padded);
+  const Operand dst = a.results(12, batch, rows, padded);
   const Operand scale = a.rows(16, batch, rows, 4);
   if (a.status() != kOk) return a.status();
   for (int64_t b = 0; b < batch; b++) {
