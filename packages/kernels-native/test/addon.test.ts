@@ -4,6 +4,10 @@
  * `@bitloom/kernels`, on every instruction set.
  */
 import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
@@ -44,11 +48,38 @@ test('absent or present, it says so and nothing else', () => {
   if (!status.available) expect(status.reason).not.toBe('');
 });
 
-test('a build without a compiler ends well and says why in one line', () => {
+test('in a checkout the install script leaves the build to the repository', () => {
   const script = fileURLToPath(new URL('../build-addon.mjs', import.meta.url));
-  // In a checkout the install script leaves the build to the repository.
   const installed = spawnSync(process.execPath, [script, '--install'], { encoding: 'utf8' });
   expect([installed.status, installed.stdout, installed.stderr]).toEqual([0, '', '']);
+});
+
+test.skipIf(process.platform === 'win32').each([
+  ['no compiler', '', 'no C++ compiler found: install g++ or clang++, or set CXX'],
+  // Node tells its version, as a compiler does, and fails with the flags of one.
+  ['a compiler that fails', process.execPath, `${process.execPath} failed: `],
+])('an install with %s ends well and says why in one line', (_what, compiler, reason) => {
+  const home = mkdtempSync(join(tmpdir(), 'bitloom-native-'));
+  try {
+    for (const name of ['build-addon.mjs', 'native']) {
+      cpSync(fileURLToPath(new URL(`../${name}`, import.meta.url)), join(home, name), { recursive: true });
+    }
+    const headers = dirname(createRequire(import.meta.url).resolve('node-api-headers/package.json'));
+    mkdirSync(join(home, 'node_modules'));
+    symlinkSync(headers, join(home, 'node_modules', 'node-api-headers'), 'dir');
+    mkdirSync(join(home, 'no-programs'));
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['build-addon.mjs', '--install'], {
+      cwd: home,
+      encoding: 'utf8',
+      env: { PATH: join(home, 'no-programs'), CXX: compiler },
+    });
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout.startsWith(`kernels-native: not built (${reason}`)).toBe(true);
+    expect(stdout.indexOf('\n')).toBe(stdout.length - 1);
+    expect(existsSync(join(home, 'build')) ? readdirSync(join(home, 'build')) : []).toEqual([]);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
 });
 
 describe.skipIf(addon === undefined)('the addon', () => {
@@ -127,15 +158,142 @@ describe.skipIf(addon === undefined)('the addon', () => {
     }
   });
 
-  test('ids of a look-up are checked', () => {
+  test('ids of a look-up are checked, whatever their stride', () => {
     const { handle, call, memory } = open(native, 1);
-    new Int32Array(memory.buffer)[DATA / 4] = 1 << 30;
-    expect(call('embedF32', [1, 8, DATA, DATA + 64, 32, DATA + 4096, 32])).toBe(3);
+    for (const id of [1 << 30, -1, -(2 ** 31)]) {
+      new Int32Array(memory.buffer)[DATA / 4] = id;
+      for (const stride of [BYTES / 2, 2 ** 45, -(2 ** 45)]) {
+        const table = id === -1 && stride < 0 ? 0 : 64;
+        expect(call('embedF32', [1, 8, DATA, table, stride, DATA + 4096, 32])).toBe(3);
+        expect(call('embedGroups', [4, 8, 1, 8, DATA, table, stride, DATA, 0, DATA + 4096, 32])).toBe(3);
+        expect(call('embedGroups', [4, 8, 1, 8, DATA, DATA, 0, table, stride, DATA + 4096, 32])).toBe(3);
+      }
+    }
     handle.close();
+  });
+
+  test('valid columns of a softmax are all or none past any memory', () => {
+    const { handle, call, floats } = open(native, 1);
+    const at = DATA / 4;
+    for (const [first, step, rows] of [
+      [2 ** 45, 2 ** 45, [1, 1, 1]],
+      [-(2 ** 45), -(2 ** 45), [0, 0, 0]],
+      [2 ** 45, -(2 ** 45), [1, 0, 0]],
+      [-1, 2 ** 45, [0, 1, 1]],
+    ] as const) {
+      floats.fill(3, at, at + 6);
+      expect(call('softmaxF32', [1, 3, 2, DATA, 0, 8, first, step, 1, DATA, 0, 8])).toBe(0);
+      expect([...floats.subarray(at, at + 6)]).toEqual(rows.flatMap((row) => [row / 2, row / 2]));
+    }
+    handle.close();
+  });
+
+  const MANY = 2 ** 33;
+  const CONVOLUTION = {
+    images: 1,
+    srcImage: 0,
+    dstImage: 0,
+    srcHeight: 1,
+    srcWidth: 1,
+    srcPixel: 0,
+    rows: 1,
+    cols: 1,
+    dstRow: 0,
+    dstCol: 0,
+    stepY: 1,
+    stepX: 1,
+    tapsY: 1,
+    tapsX: 1,
+    offsetY: 0,
+    offsetX: 0,
+    tapStepY: 1,
+    tapStepX: 1,
+    depth: 1,
+    width: 1,
+    groups: 1,
+  };
+  const convolution = (changes: Partial<typeof CONVOLUTION>): number[] => [
+    ...Object.values({ ...CONVOLUTION, ...changes }),
+    ...[0, 0, 0, 0, 0],
+    ...[DATA, DATA, DATA + 4096, 0],
+  ];
+  const poolings = (
+    changes: Partial<Record<'images' | 'srcHeight' | 'rows' | 'cols' | 'lanes', number>>,
+  ): number[] => {
+    const { images, srcHeight, rows, cols, lanes } = {
+      ...{ images: 1, srcHeight: 1, rows: 1, cols: 1, lanes: 1 },
+      ...changes,
+    };
+    return [
+      images,
+      0,
+      0,
+      srcHeight,
+      1,
+      0,
+      rows,
+      cols,
+      0,
+      1,
+      1,
+      1,
+      1,
+      0,
+      0,
+      1,
+      1,
+      0,
+      lanes,
+      DATA,
+      DATA,
+      DATA + 4096,
+    ];
+  };
+  test.each<[string, string, number[], number]>([
+    ['rows without columns', 'rmsNorm', [MANY, MANY, 0, DATA, 0, 0, DATA, DATA, 0, 0, 1e-5], 2],
+    ['rows without columns', 'layerNorm', [MANY, MANY, 0, DATA, 0, 0, DATA, DATA, DATA, 0, 0, 1e-5], 2],
+    ['batches without rows', 'relu', [MANY, 0, 8, DATA, 0, 0, DATA, 0, 0], 2],
+    ['rows of one place', 'copy', [MANY, 1, 8, DATA, 0, 0, DATA, 0, 0], 2],
+    ['rows of one place', 'add', [1, MANY, 8, DATA, 0, 0, DATA, 0, 0, DATA, 0, 0], 2],
+    ['long rows of one place', 'add', [1, 2 ** 10, 2 ** 12, DATA, 0, 0, DATA, 0, 0, DATA, 0, 0], 2],
+    ['rows of one place', 'rope', [1, MANY, 8, DATA, 0, 0, DATA, 0, DATA, 0, 0, 0], 2],
+    ['rows without columns', 'quantizeRows', [1, MANY, 0, DATA, 0, 0, DATA, 0, 0, 0, DATA, 0, 0], 2],
+    ['rows without columns', 'softmaxF32', [MANY, MANY, 0, DATA, 0, 0, 0, 0, 1, DATA, 0, 0], 2],
+    ['results of one place', 'gemmInt8', [2 ** 19, 2 ** 17, 8, DATA, 0, 1, DATA, 0, 1, DATA, 0, 0], 2],
+    [
+      'results of one place',
+      'gemmGroups',
+      [4, 8, 2 ** 19, 2 ** 10, 8, DATA, 0, DATA, 0, DATA, DATA, 0, 3],
+      2,
+    ],
+    ['queries of one place', 'attentionScoresF32', [MANY, 1, 1, 4, DATA, 0, 0, DATA, 0, 0, 1, DATA, 0, 0], 2],
+    ['taps without channels', 'convolutionF32', convolution({ depth: 0, tapsY: MANY, tapsX: 2 ** 18 }), 2],
+    ['taps without channels', 'convolution', convolution({ depth: 0, tapsY: MANY, tapsX: 2 ** 18 }), 2],
+    ['channels without taps', 'convolutionF32', convolution({ depth: MANY, tapsX: 0 }), 2],
+    ['images without rows', 'convolutionInt8', convolution({ images: MANY, rows: 0, srcHeight: 0 }), 2],
+    ['results of one place', 'convolutionF32', convolution({ rows: 2 ** 19, width: 2 ** 15 }), 2],
+    [
+      'steps past any image',
+      'convolutionF32',
+      convolution({ rows: 2 ** 16, stepY: MANY, tapStepY: MANY }),
+      2,
+    ],
+    ['some taps without channels', 'convolutionF32', convolution({ depth: 0, tapsY: 2 ** 18 }), 0],
+    ['images without rows', 'poolingGradientF32', poolings({ images: MANY, srcHeight: 0, rows: 0 }), 2],
+    ['pixels of one place', 'poolingF32', poolings({ rows: 2 ** 15, cols: 2 ** 15 }), 2],
+  ])('%s end: %s', (_what, name, values, expected) => {
+    for (const isa of native.isas) {
+      const { handle, call } = open(native, 1, isa);
+      expect(call(name, values)).toBe(expected);
+      handle.close();
+    }
   });
 
   test('unknown kernels and too many shares are statuses', () => {
     const { handle } = open(native, 1);
+    expect(handle.call(0.5)).toBe(1);
+    expect(handle.run(0, 0.5)).toBe(2);
+    expect(handle.run(0, Number.NaN)).toBe(2);
     expect(handle.call(native.names.length)).toBe(1);
     expect(handle.call(-1)).toBe(1);
     expect(handle.run(0, NATIVE_MAX_SHARES + 1)).toBe(2);
@@ -151,6 +309,7 @@ describe.skipIf(addon === undefined)('the addon', () => {
       { memory, args: args.subarray(1), threads: 1 },
       { memory, args, threads: 0 },
       { memory, args, threads: 65 },
+      { memory, args, threads: 1.5 },
       { memory, args, threads: 1, isa: 'neon' as NativeIsa },
     ];
     for (const options of wrong) expect(() => native.open(options)).toThrow(TypeError);
@@ -237,6 +396,11 @@ describe.skipIf(addon === undefined)('the addon', () => {
     }
     for (const threads of [1, 2]) expect(native.limits.read(1 << 20, threads, 1)).toBeGreaterThan(0);
     expect(() => native.limits.read(0, 1, 1)).toThrow(TypeError);
+    expect(() => native.limits.read(1 << 20, 1.5, 1)).toThrow(TypeError);
+    for (const milliseconds of [Number.NaN, Number.POSITIVE_INFINITY, -1, 60001]) {
+      expect(() => native.limits.read(1 << 20, 1, milliseconds)).toThrow(/milliseconds/);
+      expect(() => native.limits.peak('int8', milliseconds)).toThrow(/milliseconds/);
+    }
   });
 });
 
