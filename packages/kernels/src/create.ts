@@ -25,7 +25,9 @@ export interface KernelOptions {
   /**
    * Threads for the large products, this one included; default 1. More than one starts worker threads, which end
    * with {@link Kernels.close} and never keep the process alive. Results are the same bits for any number. A page that
-   * is not cross-origin isolated cannot share memory: one thread does the work there.
+   * is not cross-origin isolated cannot share memory: one thread does the work there. A worker that ends between calls is
+   * replaced; one that dies inside a share is waited for a minute, then the call throws `kernel-worker-lost` and the
+   * other workers end too: create the kernels again.
    */
   readonly threads?: number;
   /** The instruction set of the native backend: the fastest that the machine runs by default. */
@@ -36,7 +38,8 @@ export interface KernelOptions {
 
 /**
  * Makes kernels over an arena. Families of kernels are emitted, compiled and checked against the reference when one of
- * their kernels is first asked for; a kernel that differs runs on the reference and is listed in `fallbacks`.
+ * their kernels is first asked for; a kernel that differs runs on the next slower backend (native, WebAssembly,
+ * reference) and is listed in `fallbacks`.
  *
  * Create kernels before taking marks of the arena: scratch memory under a released mark would be handed out again.
  *

@@ -1,7 +1,8 @@
 /**
  * The kernel interface: what every backend computes, operand by operand. The reference backend defines the
- * result; every other backend gives the same bits, except float32 products, which may differ within a stated tolerance
- * (but never with M, N, tiling or the number of threads).
+ * result; every other backend gives the same bits, except float32 products and float32 convolutions with their
+ * gradients, which may differ within a stated tolerance (but never with M, N, the images beside, tiling or the number of
+ * threads).
  *
  * Conventions
  * - Pointers and strides are bytes in the {@link Arena}. Float and int32 operands, and their strides, are
@@ -9,7 +10,7 @@
  * - Vector kernels run over `batch x rows x cols`; an operand is (pointer, batch stride, row stride), columns are
  *   contiguous, and a stride of 0 repeats the same row or batch (sources only).
  * - Every float operation is one float32 operation, in the order written here; no fused multiply-add but in float32
- *   products.
+ *   products and convolutions.
  * - `sum16` is the float reduction: element i goes to partial sum i mod 16 in increasing i, each starting at +0;
  *   then s[j] += s[j+8] (j < 8), s[j] += s[j+4] (j < 4), s[j] += s[j+2] (j < 2), result s[0] + s[1].
  * - Maxima are taken by `>` from a stated start, so a NaN never becomes a maximum.

@@ -28,6 +28,8 @@ export interface LoaderOptions {
   readonly native: NativeBackend | undefined;
   /** Threads at most, this one included. */
   readonly threads: number;
+  /** {@link FAMILIES} by default; others of the same order in tests of the fall-back. */
+  readonly families?: readonly KernelFamily[];
 }
 
 /** Room for operands and scratch memory of the self-test. */
@@ -36,23 +38,25 @@ const TEST_BYTES = 2 ** 20;
 export class FamilyLoader {
   readonly #options: LoaderOptions;
   readonly #tables = new Map<KernelFamily, FamilyTable>();
-  readonly #fallbacks: KernelName[] = [];
+  readonly #families: readonly KernelFamily[];
+  readonly #fallbacks = new Set<KernelName>();
 
   constructor(options: LoaderOptions) {
     this.#options = options;
+    this.#families = options.families ?? FAMILIES;
   }
 
-  /** Kernels of the families loaded so far that failed their check. */
+  /** Kernels of the families loaded so far that failed a check and so run on a slower backend, each once. */
   get fallbacks(): readonly KernelName[] {
-    return this.#fallbacks;
+    return [...this.#fallbacks];
   }
 
   loadAll(): void {
-    for (const family of FAMILIES) this.#load(family);
+    for (const family of this.#families) this.#load(family);
   }
 
   kernel(name: KernelName): NumericKernel {
-    const family = FAMILIES.find(({ names }) => names.includes(name));
+    const family = this.#families.find(({ names }) => names.includes(name));
     const kernel = family === undefined ? undefined : this.#load(family)[name];
     if (kernel === undefined) throw internalError(`no family has the kernel ${name}`);
     return kernel;
@@ -72,7 +76,7 @@ export class FamilyLoader {
     const fast = native === undefined ? {} : this.#makeNative(family, native);
     // Nothing is emitted where the addon has every kernel.
     if (family.names.every((name) => fast[name] !== undefined)) return fast;
-    return { ...this.#makeWasm(family), ...fast };
+    return { ...this.#makeWasm(family, fast), ...fast };
   }
 
   /** The kernels of a family that the addon has, those that fail the check left out. */
@@ -81,14 +85,15 @@ export class FamilyLoader {
     const tested = new NativeBackend(testArena, { threads: 1, isa: native.isa });
     const candidate = { ...family.reference(testArena), ...tested.table(family) };
     const failing = failingKernels(testArena, family, candidate);
-    this.#fallbacks.push(...failing);
+    for (const name of failing) this.#fallbacks.add(name);
     const good = Object.entries(native.table(family)).filter(
       ([name]) => !failing.some((bad) => bad === name),
     );
     return parallelKernels(Object.fromEntries(good), family, native, this.#options.threads);
   }
 
-  #makeWasm(family: KernelFamily): FamilyTable {
+  /** The kernels of a family in WebAssembly, those that fail the check on the reference; `faster` takes the place of some. */
+  #makeWasm(family: KernelFamily, faster: FamilyTable): FamilyTable {
     const { arena, features, scratch, pool, threads } = this.#options;
     const reference = family.reference(arena);
     if (family.emit === undefined) return reference;
@@ -102,13 +107,13 @@ export class FamilyLoader {
     const testScratch = testArena.alloc(SCRATCH_BYTES);
     const candidate = family.bind(instantiateFamily(family, module, testArena), testScratch);
     const failing = failingKernels(testArena, family, candidate);
-    this.#fallbacks.push(...failing);
+    for (const name of failing) if (faster[name] === undefined) this.#fallbacks.add(name);
     const exports = instantiateFamily(family, module, arena);
     const serial = family.bind(exports, scratch);
     let table = serial;
     if (pool !== undefined) {
       pool.start();
-      pool.add(FAMILIES.indexOf(family), bytes, exports);
+      pool.add(this.#families.indexOf(family), bytes, exports);
       table = parallelKernels(serial, family, pool, threads);
     }
     return { ...table, ...Object.fromEntries(failing.map((name) => [name, reference[name]])) };

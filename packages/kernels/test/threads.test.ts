@@ -1,6 +1,7 @@
 /** Threads: the same bits for any number, clean shutdown, no hang. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { BitloomError } from '@bitloom/ir';
 import { compileModule } from '@bitloom/wasm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FAMILIES } from '../src/families.js';
@@ -295,6 +296,39 @@ it.skipIf(!existsSync(bundle))('workers never keep a process alive, closed or no
     `;
     const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 30_000 });
     expect([run.status, run.signal, run.stderr.toString()], end).toEqual([0, null, '']);
+  }
+});
+
+it('a trap on a worker alone is kernel-worker-failed', async () => {
+  const arena = new Arena();
+  const pool = new WorkerPool(arena, 0, [arena.alloc(SCRATCH_BYTES)]);
+  pool.start();
+  const index = FAMILIES.findIndex(({ name }) => name === 'vectors');
+  const bytes = familyModuleBytes(FAMILIES[index], probeFeatures(), true);
+  // On this thread a share traps nowhere and takes long enough for the worker to begin one.
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  pool.add(index, bytes, { add: () => Atomics.wait(pause, 0, 0, 5).length });
+  const outside = [1, 1, 64, -1024, 0, 0, -1024, 0, 0, -1024, 0, 0];
+  const shares = Array.from({ length: 16 }, () => outside);
+  const run = (): unknown => {
+    try {
+      pool.run({ kernel: 'add', shares, scratchArgument: undefined });
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  };
+  try {
+    for (let i = 0; pool.ready < 1 && i < 1000; i += 1)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(pool.ready).toBe(1);
+    // A busy machine may leave the worker out of a call.
+    let error: unknown;
+    for (let i = 0; error === undefined && i < 50; i += 1) error = run();
+    expect(error).toBeInstanceOf(BitloomError);
+    expect(error).toMatchObject({ code: 'kernel-worker-failed', got: expect.stringMatching(/^\d+ of 16 /) });
+  } finally {
+    pool.close();
   }
 });
 

@@ -1,4 +1,7 @@
-/** Products of float32 matrices, the only kernels that may differ from the reference. Conventions: see {@link Kernels}. */
+/**
+ * Products of float32 matrices: with the float32 convolutions and their gradients (see {@link ConvolutionKernels}) the only
+ * kernels that may differ from the reference. Conventions: see {@link Kernels}.
+ */
 
 /**
  * Float32 products. The reference takes `sum16`; a backend may order the sum otherwise and round a multiplication and an
