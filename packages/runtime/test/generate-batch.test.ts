@@ -139,6 +139,20 @@ describe('texts in a batch', () => {
     expect(stepsOf(all, 1)).toEqual(alone(requests[1]));
   });
 
+  it('are refused once the batch is closed, and none stays behind', () => {
+    const batch = createTextBatch(open(), BYTE_TOKENIZER, { sequences: 1 });
+    batch.submit({ prompt: 'a', maxTokens: 3 });
+    batch.submit({ prompt: 'b', maxTokens: 3 });
+    batch.advance();
+    batch.close();
+    batch.close();
+    expect([batch.waiting, batch.running]).toEqual([0, 0]);
+    expect(codeOf(() => batch.submit({ prompt: 'c', maxTokens: 3 }))).toBe('batch-closed');
+    expect(codeOf(() => batch.advance())).toBe('batch-closed');
+    batch.cancel(0);
+    expect([batch.waiting, batch.running]).toEqual([0, 0]);
+  });
+
   it('are refused when they are submitted, if they never could run', () => {
     const batch = createTextBatch(open(), BYTE_TOKENIZER, { sequences: 1 });
     expect(codeOf(() => batch.submit({ prompt: 'x'.repeat(60), maxTokens: 1 }))).toBe('context-full');

@@ -42,14 +42,17 @@ export interface TextBatch {
   /**
    * Adds a request behind those that wait and returns its number: 0, 1, 2 and so on.
    * @throws BitloomError `max-tokens`, `prompt-empty`, `sampling-option`, `stop-string-empty`, `token-out-of-range`,
-   *   `context-full`
+   *   `context-full`, `batch-closed`
    */
   submit(request: TextRequest): number;
   /** Drops a request, waiting or in progress; of an unknown or ended one, nothing. */
   cancel(request: number): void;
-  /** One pass over the weights; what came of it, at most one step per request. Nothing to do gives nothing. */
+  /** One pass over the weights; what came of it, at most one step per request. Nothing to do gives nothing. @throws BitloomError `batch-closed` */
   advance(): TextBatchStep[];
-  /** Drops all requests and closes the sequences. The model stays open. */
+  /**
+   * Drops all requests and closes the sequences; the model stays open. After it `submit` and `advance` throw
+   * `batch-closed`, `cancel` finds nothing, and closing again does nothing.
+   */
   close(): void;
 }
 
@@ -124,6 +127,7 @@ class Texts implements TextBatch {
   #waiting: Text[] = [];
   #running: RunningText[] = [];
   #submitted = 0;
+  #closed = false;
 
   constructor(model: HostModel, tokenizer: TextTokenizer, engines: readonly Engine[]) {
     this.#model = model;
@@ -141,6 +145,7 @@ class Texts implements TextBatch {
   }
 
   submit(request: TextRequest): number {
+    this.#requireOpen('submit');
     const continuation = new Continuation(this.#tokenizer, request.prompt, request);
     const { capacity, vocabularySize } = this.#model;
     checkTokens(continuation.prompt, { position: 0, capacity, vocabularySize });
@@ -156,6 +161,7 @@ class Texts implements TextBatch {
   }
 
   advance(): TextBatchStep[] {
+    this.#requireOpen('advance');
     const out: TextBatchStep[] = [];
     this.#start();
     for (const text of [...this.#running]) this.#guard(text, out, () => checkText(text));
@@ -180,9 +186,21 @@ class Texts implements TextBatch {
   }
 
   close(): void {
+    this.#closed = true;
     this.#waiting = [];
     this.#running = [];
     for (const engine of this.#engines) engine.close();
+  }
+
+  #requireOpen(call: string): void {
+    if (!this.#closed) return;
+    throw new BitloomError({
+      code: 'batch-closed',
+      message: 'the batch of texts was closed, so it has no sequences to write with',
+      expected: 'an open batch',
+      got: `${call}() after close()`,
+      hint: 'create another batch of the model',
+    });
   }
 
   /** Gives free sequences to those that wait. */
