@@ -2,6 +2,7 @@
 
 import { zooModel } from '@bitloom/models';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { costText, fallbacksText, type RunCost } from '../src/commands/run.js';
 import { usefulThreads } from '../src/input/command-kernels.js';
 import { useScratch } from './support/cli.js';
 import { expectRefused, type Run, runInProcess } from './support/in-process.js';
@@ -102,11 +103,29 @@ describe('kernels and threads', () => {
     const path = scratch.path('float.bitloom');
     const said = await run('run', path, ...prompt, '--kernels', 'wasm', '--stats');
     expect(said.log.join()).toMatch(
-      /load .+\nprefill {2}9 tokens in .+\ndecode {3}11 tokens in .+\nkernels {2}wasm, 1 thread; peak memory/,
+      /load .+\nprefill {2}9 tokens in .+\ndecode {3}11 tokens in .+\nkernels {2}wasm, 1 thread; peak memory .+\nfallback none/,
     );
     expect((await run('run', path, ...prompt)).stdout).toBe(said.stdout);
     await expectRefused(['run', path, ...prompt, '--kernels', 'fast'], 'usage');
     await expectRefused(['run', path, ...prompt, '--threads', '0'], 'usage');
+  });
+
+  test('that failed their check are named', async () => {
+    writeTinyModel(scratch.path('float.bitloom'));
+    const said = await document('run', scratch.path('float.bitloom'), ...prompt);
+    expect(said).toMatchObject({ host: { fallbacks: [] } });
+    const cost: RunCost = {
+      loadSeconds: 1,
+      prefillSeconds: 1,
+      decodeSeconds: 1,
+      decodeTokensPerSecond: 11,
+      kernels: 'native',
+      threads: 1,
+      fallbacks: ['relu', 'gemmF32'],
+      peakMemoryBytes: 1e8,
+    };
+    expect(costText(cost, 9, 12)).toMatch(/\nfallback relu, gemmF32$/);
+    expect(fallbacksText(cost.fallbacks)).toMatch(/slower backend: relu, gemmF32$/);
   });
 
   test('threads by default: one for what is small, else one per core up to 16', () => {

@@ -39,6 +39,8 @@ export interface RunCost {
   readonly decodeTokensPerSecond: number;
   readonly kernels: string;
   readonly threads: number;
+  /** Kernels that failed their check on this machine and run on a slower backend; empty when all is well. */
+  readonly fallbacks: readonly string[];
   /** Largest resident memory of the process. */
   readonly peakMemoryBytes: number;
 }
@@ -90,6 +92,7 @@ export async function run(spec: string, options: RunOptions, terminal: Terminal)
     const seconds = (ended - started) / 1000;
     const cost = runCost(opened, { begun, started, first, ended }, tokenIds.length);
     if (options.stats === true) terminal.log(costText(cost, prompt.length, tokenIds.length));
+    else if (cost.fallbacks.length > 0) terminal.log(fallbacksText(cost.fallbacks));
     if (terminal.json) {
       const document: RunDocument = {
         text,
@@ -126,12 +129,19 @@ function runCost(
     decodeTokensPerSecond: tokens > 1 ? (tokens - 1) / decodeSeconds : 0,
     kernels: kernels.backend,
     threads: kernels.threads,
+    fallbacks: kernels.fallbacks,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
   };
 }
 
-function costText(cost: RunCost, promptTokens: number, tokens: number): string {
-  const { loadSeconds, prefillSeconds, decodeSeconds, kernels, threads } = cost;
+/** The line on stderr where the machine computes something wrongly and a slower backend stands in. */
+export function fallbacksText(names: readonly string[]): string {
+  return `kernels that failed their check and run on a slower backend: ${names.join(', ')}`;
+}
+
+/** What `--stats` prints. */
+export function costText(cost: RunCost, promptTokens: number, tokens: number): string {
+  const { loadSeconds, prefillSeconds, decodeSeconds, kernels, threads, fallbacks } = cost;
   const rate = (count: number, seconds: number): string =>
     `${count} tokens in ${quantity(seconds, 's')}${count > 0 && seconds > 0 ? `, ${quantity(count / seconds, 'token/s')}` : ''}`;
   return [
@@ -139,5 +149,6 @@ function costText(cost: RunCost, promptTokens: number, tokens: number): string {
     `prefill  ${rate(promptTokens, prefillSeconds)}`,
     `decode   ${rate(Math.max(0, tokens - 1), decodeSeconds)}`,
     `kernels  ${kernels}, ${threads} ${threads === 1 ? 'thread' : 'threads'}; peak memory ${bytes(cost.peakMemoryBytes)}`,
+    `fallback ${fallbacks.length === 0 ? 'none' : fallbacks.join(', ')}`,
   ].join('\n');
 }

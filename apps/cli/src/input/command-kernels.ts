@@ -27,7 +27,10 @@ export function openKernels({ threads, kernels = 'auto' }: KernelOptions, model:
   return kernels === 'auto' ? bestKernels(count) : createKernels({ backend: kernels, threads: count });
 }
 
-/** Native kernels where this machine has them, else WebAssembly: the same bits. */
+/**
+ * Native kernels where this machine has them, else WebAssembly: the same bits in integer schemes, and in float32 where the
+ * engine has relaxed SIMD and fuses.
+ */
 function bestKernels(threads: number): Kernels {
   try {
     return createKernels({ backend: 'native', threads });

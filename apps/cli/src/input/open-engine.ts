@@ -21,7 +21,7 @@ export interface OpenEngine {
   readonly name: string;
   readonly device: string;
   readonly scheme: string;
-  readonly kernels: Pick<Kernels, 'backend' | 'threads'>;
+  readonly kernels: Pick<Kernels, 'backend' | 'threads' | 'fallbacks'>;
   /** What the calls so far cost, in card time; absent on the host and where it was not asked for. */
   readonly report?: () => Report;
   close(): void;
