@@ -2,6 +2,7 @@
 import { loadNative } from '@bitloom/kernels-native';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { WEIGHT_GRADIENT_ARGUMENTS } from '../src/convolution-plan.js';
 import {
   Arena,
   type ConvolutionShape,
@@ -10,6 +11,7 @@ import {
   POOL_MAX,
   POOL_MEAN,
 } from '../src/index.js';
+import { CONVOLUTION_CALLS } from '../src/parallel/convolution-calls.js';
 import { type Case, conforms, makeBench, Operands } from './harness.js';
 
 const bench = makeBench();
@@ -290,6 +292,13 @@ describe('gradients', () => {
   });
 });
 
+it('no share of several groups has one alone', () => {
+  const shape = shapeOf({ ...LAYER, size: [9, 9], perGroup: 1, filtersPerGroup: 1, groups: 65 });
+  const groupsAt = WEIGHT_GRADIENT_ARGUMENTS.indexOf('groups');
+  const shares = CONVOLUTION_CALLS.convolutionWeightGradientF32.cut([...shape, 0, 0, 0], 8);
+  expect(shares.map((share) => share[groupsAt])).toEqual([16, 16, 16, 17]);
+});
+
 describe('two threads', () => {
   /** Enough work to be divided: by rows, by images, by outputs, by groups, by phases. */
   const DIVIDED: readonly Layer[] = [
@@ -298,6 +307,7 @@ describe('two threads', () => {
     { ...LAYER, size: [3, 5], perGroup: 60, filtersPerGroup: 70 },
     { ...LAYER, size: [31, 29], stride: [2, 2], perGroup: 16, filtersPerGroup: 16, images: 2 },
     { ...LAYER, size: [40, 40], perGroup: 1, filtersPerGroup: 1, groups: 70 },
+    { ...LAYER, size: [40, 40], perGroup: 1, filtersPerGroup: 1, groups: 65 },
     { ...LAYER, size: [20, 20], perGroup: 4, filtersPerGroup: 3, groups: 37 },
   ];
   const hasNative = loadNative() !== undefined;

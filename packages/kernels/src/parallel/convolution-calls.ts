@@ -60,11 +60,21 @@ function cutRows<P extends { readonly images: number; readonly rows: number }>(
   ).flat();
 }
 
+/**
+ * Cuts more than one group so that no share has a single one: where each has one channel and one filter, one group alone
+ * takes another path than several, which agrees on finite operands only.
+ */
+function cutGroups(groups: number, parts: number): (readonly [from: number, to: number])[] {
+  const lone = groups % OUTPUT_UNIT === 1 ? 1 : 0;
+  const even = groups - lone;
+  return cutRange(even, OUTPUT_UNIT, parts).map(([from, to]) => [from, to === even ? groups : to]);
+}
+
 /** @param size bytes of one operand */
 function cutGather(plan: GatherProduct, size: number, parts: number): GatherProduct[] {
   const { groups, width, images, rows, cols } = plan;
   if (groups >= parts && groups > 1) {
-    return cutRange(groups, OUTPUT_UNIT, parts).map(([from, to]) => ({
+    return cutGroups(groups, parts).map(([from, to]) => ({
       ...plan,
       groups: to - from,
       src: plan.src + from * plan.depth * size,
@@ -99,7 +109,7 @@ function cutWeightGradient(plan: WeightGradient, size: number, parts: number): W
     dst: plan.dst + first * plan.wFilter,
   });
   if (groups > 1) {
-    return cutRange(groups, OUTPUT_UNIT, parts).map(([from, to]) => ({
+    return cutGroups(groups, parts).map(([from, to]) => ({
       ...plan,
       ...filtersFrom(from * width),
       groups: to - from,
