@@ -10,6 +10,8 @@ import { NativeBackend } from './native/native-backend.js';
 import { WorkerPool } from './threads/worker-pool.js';
 import { SCRATCH_BYTES } from './wasm/scratch.js';
 
+const BACKENDS: readonly Backend[] = ['reference', 'wasm', 'native'];
+
 /** More threads than this only take memory: a product is cut into fewer shares. */
 export const MAX_THREADS = 16;
 
@@ -43,7 +45,7 @@ export interface KernelOptions {
  *
  * Create kernels before taking marks of the arena: scratch memory under a released mark would be handed out again.
  *
- * @throws BitloomError `kernel-threads` when `threads` is not an integer from 1 to {@link MAX_THREADS}, `arena-full`,
+ * @throws BitloomError `kernel-backend` for a name that is none, `kernel-threads` when `threads` is not an integer from 1 to {@link MAX_THREADS}, `arena-full`,
  *   `kernel-native-absent` when the native backend is asked for and there is none.
  */
 export function createKernels(options: KernelOptions = {}): Kernels {
@@ -57,7 +59,7 @@ export function createKernels(options: KernelOptions = {}): Kernels {
     });
   }
   const arena = options.arena ?? new Arena();
-  const backend = options.backend ?? 'wasm';
+  const backend = checkBackend(options.backend ?? 'wasm');
   const features = { ...probeFeatures(), ...options.features };
   // Where memory cannot be shared there are no other threads.
   const count = backend === 'reference' ? 0 : arena.isShared ? threads : 1;
@@ -84,4 +86,16 @@ export function createKernels(options: KernelOptions = {}): Kernels {
     },
   };
   return lazyTable(state, (name) => loader.kernel(name));
+}
+
+/** @throws BitloomError `kernel-backend`; callers without types may give anything */
+function checkBackend(backend: Backend): Backend {
+  if (BACKENDS.includes(backend)) return backend;
+  throw new BitloomError({
+    code: 'kernel-backend',
+    message: 'there is no backend of this name',
+    expected: BACKENDS.join(', '),
+    got: String(backend),
+    hint: 'leave it out for WebAssembly',
+  });
 }

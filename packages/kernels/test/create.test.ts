@@ -25,6 +25,11 @@ describe('createKernels', () => {
     expect(arena.used).toBe(used);
   });
 
+  it('refuses a backend that does not exist', () => {
+    const options: object = { backend: 'simd' };
+    expect(() => createKernels(options)).toThrow(/reference, wasm, native.*simd/s);
+  });
+
   it('refuses a wrong number of threads', () => {
     expect(() => createKernels({ threads: 0 })).toThrow(/threads/);
     expect(() => createKernels({ threads: 1.5 })).toThrow(/threads/);

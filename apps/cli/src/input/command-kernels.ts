@@ -18,13 +18,20 @@ export interface KernelOptions {
  */
 const SHARED_ELEMENTS = 2 ** 24;
 
+/**
+ * Matrix elements from which on native kernels are taken. A call of native code costs some hundred nanoseconds more than
+ * one of WebAssembly, which is half of what the products of a very small model take.
+ */
+const NATIVE_ELEMENTS = 2 ** 20;
+
 /** More threads than this wait for memory. */
 const MOST_THREADS = 16;
 
 /** Opens kernels for a model. The caller closes them. @throws BitloomError what `createKernels` throws */
 export function openKernels({ threads, kernels = 'auto' }: KernelOptions, model: Model): Kernels {
   const count = threads ?? usefulThreads(model);
-  return kernels === 'auto' ? bestKernels(count) : createKernels({ backend: kernels, threads: count });
+  if (kernels !== 'auto') return createKernels({ backend: kernels, threads: count });
+  return matrixElements(model) < NATIVE_ELEMENTS ? createKernels({ threads: count }) : bestKernels(count);
 }
 
 /**
@@ -42,10 +49,14 @@ function bestKernels(threads: number): Kernels {
 
 /** Threads that make a model no slower than one does. */
 export function usefulThreads(model: Model, cores = availableParallelism()): number {
+  return matrixElements(model) < SHARED_ELEMENTS ? 1 : Math.max(1, Math.min(cores, MOST_THREADS));
+}
+
+function matrixElements(model: Model): number {
   let elements = 0;
   for (const { type } of model.constants) {
     if (type.shape.length !== 2) continue;
     elements += type.shape.reduce<number>((n, size) => n * (typeof size === 'number' ? size : 1), 1);
   }
-  return elements < SHARED_ELEMENTS ? 1 : Math.max(1, Math.min(cores, MOST_THREADS));
+  return elements;
 }
