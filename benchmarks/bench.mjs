@@ -104,4 +104,9 @@ try {
   await context.close();
 }
 process.stderr.write(`bench: ${machine()}\n`);
+// A full disk or a closed pipe is an error of one line, not a stack.
+process.stdout.on('error', (error) => {
+  process.stderr.write(`bench: cannot write the result: ${error.message}\n`);
+  process.exitCode = 2;
+});
 process.stdout.write(`${isJson ? JSON.stringify(rows) : table(rows)}\n`);
