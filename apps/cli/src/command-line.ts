@@ -209,6 +209,7 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .option('--model <path>', 'the model of a program that was written with --no-weights')
     .option('--threads <n>', 'threads (default: as many as the model gains from)', integer(1))
     .addOption(kernelsOption())
+    .option('--stats', 'say on stderr what it cost: load, speed, memory')
     .option('--max-perplexity <x>', 'exit with 1 when the perplexity is higher', number(1))
     .action(async (model: string, options: EvalOptions) => {
       const { evaluate } = await import('./commands/eval.js');

@@ -1,9 +1,9 @@
 /** Checkpoints in Q4_0 and Q8_0: they run from their codes unless a scheme is asked for, on the host and on a card. */
-
+import { writeFileSync } from 'node:fs';
 import { zooModel } from '@bitloom/models';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { costText, fallbacksText, type RunCost } from '../src/commands/run.js';
 import { usefulThreads } from '../src/input/command-kernels.js';
+import { costLine, type HostCost } from '../src/report/host-cost.js';
 import { useScratch } from './support/cli.js';
 import { expectRefused, type Run, runInProcess } from './support/in-process.js';
 import { TINY, writeTinyModel } from './support/tiny-model.js';
@@ -114,18 +114,31 @@ describe('kernels and threads', () => {
     writeTinyModel(scratch.path('float.bitloom'));
     const said = await document('run', scratch.path('float.bitloom'), ...prompt);
     expect(said).toMatchObject({ host: { fallbacks: [] } });
-    const cost: RunCost = {
+    const cost: HostCost = {
       loadSeconds: 1,
-      prefillSeconds: 1,
-      decodeSeconds: 1,
-      decodeTokensPerSecond: 11,
       kernels: 'native',
       threads: 1,
       fallbacks: ['relu', 'gemmF32'],
       peakMemoryBytes: 1e8,
     };
-    expect(costText(cost, 9, 12)).toMatch(/\nfallback relu, gemmF32$/);
-    expect(fallbacksText(cost.fallbacks)).toMatch(/slower backend: relu, gemmF32$/);
+    expect(costLine(cost, [], true)).toMatch(/\nfallback relu, gemmF32$/);
+    expect(costLine(cost, [], false)).toMatch(/slower backend: relu, gemmF32$/);
+    expect(costLine({ ...cost, fallbacks: [] }, [], false)).toBeUndefined();
+  });
+
+  test('cost the same to say for eval', async () => {
+    writeTinyModel(scratch.path('float.bitloom'));
+    writeFileSync(scratch.path('text.txt'), 'the cat sat, a dog ran. '.repeat(20));
+    const evaluated = ['eval', scratch.path('float.bitloom'), '--text', scratch.path('text.txt')];
+    const short = [...evaluated, '--context', '32', '--chunks', '2', '--kernels', 'wasm', '--threads', '1'];
+    const said = await run(...short, '--stats');
+    expect(said.log.join()).toMatch(
+      /^load .+\neval {5}62 tokens in .+\nkernels {2}wasm, 1 thread; peak memory .+\nfallback none$/,
+    );
+    expect((await run(...short)).log).toEqual([]);
+    expect(await document(...short)).toMatchObject({
+      host: { kernels: 'wasm', threads: 1, fallbacks: [], peakMemoryBytes: expect.any(Number) },
+    });
   });
 
   test('threads by default: one for what is small, else one per core up to 16', () => {

@@ -5,6 +5,7 @@ import { EXIT } from '../exit-codes.js';
 import { openEngine } from '../input/engine.js';
 import type { KernelsName } from '../input/kernel-names.js';
 import { readText } from '../input/read-text.js';
+import { costLine, type HostCost, hostCost } from '../report/host-cost.js';
 import { quantity } from '../terminal/quantity.js';
 import type { Terminal } from '../terminal/terminal.js';
 
@@ -19,6 +20,8 @@ export interface EvalOptions {
   readonly threads?: number;
   readonly kernels?: KernelsName;
   readonly maxPerplexity?: number;
+  /** Say on stderr what it cost. */
+  readonly stats?: boolean;
 }
 
 /** What `--json` prints. */
@@ -30,10 +33,12 @@ export interface EvalDocument extends PerplexityResult {
   readonly seconds: number;
   /** Tokens that went through the model per second of wall time. */
   readonly tokensPerSecond: number;
+  readonly host: HostCost;
   readonly passed?: boolean;
 }
 
 export async function evaluate(spec: string, options: EvalOptions, terminal: Terminal): Promise<number> {
+  const begun = performance.now();
   const text = readText(options.text);
   const { context, chunks, maxPerplexity, ...source } = options;
   const opened = await openEngine(
@@ -55,6 +60,10 @@ export async function evaluate(spec: string, options: EvalOptions, terminal: Ter
     });
     progress.stop();
     const seconds = (performance.now() - started) / 1000;
+    const tokens = result.chunks * (context - 1);
+    const cost = hostCost(opened, (started - begun) / 1000);
+    const said = costLine(cost, [{ name: 'eval', tokens, seconds }], options.stats === true);
+    if (said !== undefined) terminal.log(said);
     const passed = maxPerplexity === undefined || result.perplexity <= maxPerplexity;
     const document: EvalDocument = {
       ...result,
@@ -62,7 +71,8 @@ export async function evaluate(spec: string, options: EvalOptions, terminal: Ter
       device: opened.device,
       scheme: opened.scheme,
       seconds,
-      tokensPerSecond: (result.chunks * (context - 1)) / seconds,
+      tokensPerSecond: tokens / seconds,
+      host: cost,
       ...(maxPerplexity === undefined ? {} : { passed }),
     };
     if (terminal.json) terminal.document(document);

@@ -6,7 +6,7 @@ import { EXIT } from '../exit-codes.js';
 import { openEngine } from '../input/engine.js';
 import type { KernelsName } from '../input/kernel-names.js';
 import type { OpenEngine } from '../input/open-engine.js';
-import { bytes, quantity } from '../terminal/quantity.js';
+import { costLine, type HostCost, hostCost, type Work } from '../report/host-cost.js';
 import type { Terminal } from '../terminal/terminal.js';
 
 export interface RunOptions {
@@ -29,20 +29,12 @@ export interface RunOptions {
 }
 
 /** What a run cost this machine, in wall time. */
-export interface RunCost {
-  /** From the start of the command's work to an engine that is ready. */
-  readonly loadSeconds: number;
+export interface RunCost extends HostCost {
   /** The prompt and the first token. */
   readonly prefillSeconds: number;
   /** All tokens after the first. */
   readonly decodeSeconds: number;
   readonly decodeTokensPerSecond: number;
-  readonly kernels: string;
-  readonly threads: number;
-  /** Kernels that failed their check on this machine and run on a slower backend; empty when all is well. */
-  readonly fallbacks: readonly string[];
-  /** Largest resident memory of the process. */
-  readonly peakMemoryBytes: number;
 }
 
 /** What `--json` prints. */
@@ -91,8 +83,8 @@ export async function run(spec: string, options: RunOptions, terminal: Terminal)
     const ended = performance.now();
     const seconds = (ended - started) / 1000;
     const cost = runCost(opened, { begun, started, first, ended }, tokenIds.length);
-    if (options.stats === true) terminal.log(costText(cost, prompt.length, tokenIds.length));
-    else if (cost.fallbacks.length > 0) terminal.log(fallbacksText(cost.fallbacks));
+    const said = costLine(cost, runWork(cost, prompt.length, tokenIds.length), options.stats === true);
+    if (said !== undefined) terminal.log(said);
     if (terminal.json) {
       const document: RunDocument = {
         text,
@@ -117,38 +109,23 @@ export async function run(spec: string, options: RunOptions, terminal: Terminal)
 }
 
 function runCost(
-  { kernels }: OpenEngine,
+  opened: OpenEngine,
   at: { readonly begun: number; readonly started: number; readonly first: number; readonly ended: number },
   tokens: number,
 ): RunCost {
   const decodeSeconds = (at.ended - at.first) / 1000;
   return {
-    loadSeconds: (at.started - at.begun) / 1000,
+    ...hostCost(opened, (at.started - at.begun) / 1000),
     prefillSeconds: (at.first - at.started) / 1000,
     decodeSeconds,
     decodeTokensPerSecond: tokens > 1 ? (tokens - 1) / decodeSeconds : 0,
-    kernels: kernels.backend,
-    threads: kernels.threads,
-    fallbacks: kernels.fallbacks,
-    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
   };
 }
 
-/** The line on stderr where the machine computes something wrongly and a slower backend stands in. */
-export function fallbacksText(names: readonly string[]): string {
-  return `kernels that failed their check and run on a slower backend: ${names.join(', ')}`;
-}
-
-/** What `--stats` prints. */
-export function costText(cost: RunCost, promptTokens: number, tokens: number): string {
-  const { loadSeconds, prefillSeconds, decodeSeconds, kernels, threads, fallbacks } = cost;
-  const rate = (count: number, seconds: number): string =>
-    `${count} tokens in ${quantity(seconds, 's')}${count > 0 && seconds > 0 ? `, ${quantity(count / seconds, 'token/s')}` : ''}`;
+/** The kinds of work of a run: the prompt with the first token, then all tokens after it. */
+function runWork(cost: RunCost, promptTokens: number, tokens: number): readonly Work[] {
   return [
-    `load     ${quantity(loadSeconds, 's')}`,
-    `prefill  ${rate(promptTokens, prefillSeconds)}`,
-    `decode   ${rate(Math.max(0, tokens - 1), decodeSeconds)}`,
-    `kernels  ${kernels}, ${threads} ${threads === 1 ? 'thread' : 'threads'}; peak memory ${bytes(cost.peakMemoryBytes)}`,
-    `fallback ${fallbacks.length === 0 ? 'none' : fallbacks.join(', ')}`,
-  ].join('\n');
+    { name: 'prefill', tokens: promptTokens, seconds: cost.prefillSeconds },
+    { name: 'decode', tokens: Math.max(0, tokens - 1), seconds: cost.decodeSeconds },
+  ];
 }
