@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { BitloomError, type Model } from '@bitloom/ir';
 import { createKernels, type Kernels } from '@bitloom/kernels';
-import type { KernelsName } from './kernel-names.js';
+import { type KernelsName, MOST_THREADS } from './kernel-names.js';
 
 export interface KernelOptions {
   readonly threads?: number;
@@ -23,9 +23,6 @@ const SHARED_ELEMENTS = 2 ** 24;
  * one of WebAssembly, which is half of what the products of a very small model take.
  */
 const NATIVE_ELEMENTS = 2 ** 20;
-
-/** More threads than this wait for memory. */
-const MOST_THREADS = 16;
 
 /** Opens kernels for a model. The caller closes them. @throws BitloomError what `createKernels` throws */
 export function openKernels({ threads, kernels = 'auto' }: KernelOptions, model: Model): Kernels {
