@@ -7,6 +7,7 @@ import { createCommandLine } from './command-line.js';
 import { EXIT } from './exit-codes.js';
 import { describeError, type ErrorText, factLabel } from './terminal/error-text.js';
 import { openTerminal, type Terminal } from './terminal/terminal.js';
+import { describeUsage } from './terminal/usage-text.js';
 
 /** @param argv as in `process.argv` */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -20,24 +21,16 @@ export async function main(argv: readonly string[]): Promise<number> {
     await terminal.flush();
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return usageError(error, terminal);
-    const text = describeError(error);
+    // Help and version end as errors of the parser too; they have been printed.
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.badInput;
+    const text =
+      error instanceof CommanderError
+        ? describeUsage(error, commandLine, argv.slice(2))
+        : describeError(error);
     report(text, terminal);
     return text.exitCode;
   }
-}
-
-/** Help and version end as errors of the parser too; they have been printed. */
-function usageError(error: CommanderError, terminal: Terminal): number {
-  if (error.exitCode === 0) return EXIT.ok;
-  if (error.code !== 'commander.help') {
-    const headline = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
-    report(
-      { code: 'usage', headline, facts: [['hint', 'see `bitloom --help`']], exitCode: EXIT.badInput },
-      terminal,
-    );
-  }
-  return EXIT.badInput;
 }
 
 /** One JSON line, or a headline with its facts below. */

@@ -9,6 +9,7 @@ import { describeError } from '../../src/terminal/error-text.js';
 import { NO_PROGRESS } from '../../src/terminal/progress.js';
 import { createStyle } from '../../src/terminal/style.js';
 import type { Terminal } from '../../src/terminal/terminal.js';
+import { describeUsage } from '../../src/terminal/usage-text.js';
 
 export interface Run {
   /** Code of the error; `usage` for those of the parser; undefined: none. */
@@ -45,13 +46,17 @@ export async function runInProcess(args: readonly string[]): Promise<Run> {
   const finish = (code: number): void => {
     exitCode = code;
   };
+  const commandLine = createCommandLine(terminal, finish);
   try {
-    await createCommandLine(terminal, finish).parseAsync(['node', 'bitloom', ...args]);
+    await commandLine.parseAsync(['node', 'bitloom', ...args]);
     return { code: undefined, error: '', exitCode, stdout, log };
   } catch (error) {
-    if (error instanceof CommanderError)
-      return { code: 'usage', error: error.message, exitCode: 2, stdout, log };
-    const { code, headline, facts, exitCode: status } = describeError(error);
+    const {
+      code,
+      headline,
+      facts,
+      exitCode: status,
+    } = error instanceof CommanderError ? describeUsage(error, commandLine, args) : describeError(error);
     const lines = [headline, ...facts.map((fact) => fact.join(': '))];
     return { code, error: lines.join('\n'), exitCode: status, stdout, log };
   }

@@ -1,0 +1,39 @@
+/** What is said of options that are wrong: which one, what it takes, and whose help says more. */
+import { createKernels } from '@bitloom/kernels';
+import { expect, test } from 'vitest';
+import { createCommandLine } from '../src/command-line.js';
+import { MOST_THREADS } from '../src/input/kernel-names.js';
+import { openTerminal } from '../src/terminal/terminal.js';
+import { expectRefused } from './support/in-process.js';
+
+test.each([
+  ['an unknown option of a command', ['run', 'x', '--prompt', 'a', '--fly'], 'bitloom run --help'],
+  ['a missing option of a command', ['eval', 'x'], 'bitloom eval --help'],
+  ['a value of an option', ['simulate', 'gpt2', '--prefill', '1.5'], 'bitloom simulate --help'],
+  ['an option before the command', ['--json', 'run', 'x'], 'bitloom run --help'],
+  ['an unknown command', ['fly', 'run'], 'bitloom --help'],
+  ['an unknown option of the program', ['--fly'], 'bitloom --help'],
+])('%s: points to the help that says more', async (_, args, help) => {
+  const { error } = await expectRefused(args, 'usage');
+  expect(error).toContain(`\nhint: see \`${help}\``);
+});
+
+test.each([
+  ['run', 'x', '--prompt', 'a'],
+  ['eval', 'x', '--text', 'y'],
+  ['compare', 'x', '--schemes', 'W8A8'],
+  ['quantize', 'x', '--scheme', 'W8A8', '--output', 'y'],
+])('%s --threads: as many as kernels take, and its message names it', async (...args) => {
+  for (const threads of ['0', String(MOST_THREADS + 1), '65', 'two']) {
+    const { error } = await expectRefused([...args, '--threads', threads], 'usage');
+    expect(error).toMatch(/'--threads <n>' argument '\w+' is invalid.* from 1 to 16\./);
+  }
+  const { commands } = createCommandLine(openTerminal({ json: false }), () => {});
+  const [command] = commands.filter((one) => one.name() === args[0]);
+  expect(command.helpInformation()).toMatch(/--threads <n>\s+threads[\w\s]*,\s+1\s+to\s+16/);
+});
+
+test('the most threads of the command are those of the kernels', () => {
+  createKernels({ backend: 'reference', threads: MOST_THREADS }).close();
+  expect(() => createKernels({ backend: 'reference', threads: MOST_THREADS + 1 })).toThrow('threads');
+});
