@@ -1,10 +1,13 @@
 /** What is said of options that are wrong: which one, what it takes, and whose help says more. */
+import { fileURLToPath } from 'node:url';
 import { createKernels } from '@bitloom/kernels';
-import { expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createCommandLine } from '../src/command-line.js';
 import { MOST_THREADS } from '../src/input/kernel-names.js';
 import { openTerminal } from '../src/terminal/terminal.js';
-import { expectRefused } from './support/in-process.js';
+import { useScratch } from './support/cli.js';
+import { expectRefused, runInProcess } from './support/in-process.js';
+import { writeTinyModel } from './support/tiny-model.js';
 
 test.each([
   ['an unknown option of a command', ['run', 'x', '--prompt', 'a', '--fly'], 'bitloom run --help'],
@@ -31,6 +34,35 @@ test.each([
   const { commands } = createCommandLine(openTerminal({ json: false }), () => {});
   const [command] = commands.filter((one) => one.name() === args[0]);
   expect(command.helpInformation()).toMatch(/--threads <n>\s+threads[\w\s]*,\s+1\s+to\s+16/);
+});
+
+describe('--kernels native where there are none', () => {
+  const scratch = useScratch();
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  test.each([
+    [
+      'switched off',
+      '0',
+      /switched off\nwhere: --kernels native\ngot: BITLOOM_NATIVE=0 .*\nhint: unset BITLOOM/,
+    ],
+    [
+      'not built',
+      '/nowhere/x.node',
+      /have not been built\n.*\ngot: .*no \/nowhere\/x\.node\nhint: install a C/,
+    ],
+    ['no addon', fileURLToPath(import.meta.url), /cannot be loaded.*\n.*\ngot: .+\nhint: build them here/],
+  ])('%s: says so in the words of the option', async (_, wish, message) => {
+    vi.stubEnv('BITLOOM_NATIVE', wish);
+    writeTinyModel(scratch.path('tiny.bitloom'));
+    const run = ['run', scratch.path('tiny.bitloom'), '--prompt', 'a', '--max-tokens', '1'];
+    const { error } = await expectRefused([...run, '--kernels', 'native'], 'kernel-native-absent');
+    expect(error).toMatch(message);
+    expect(error).not.toContain('backend:');
+    expect(await runInProcess(run)).toMatchObject({ exitCode: 0 });
+  });
 });
 
 test('the most threads of the command are those of the kernels', () => {

@@ -14,5 +14,5 @@ export {
   type NativeOptions,
   type PeakKind,
 } from './addon.js';
-export { loadNative, type NativeStatus, nativeStatus } from './load.js';
+export { loadNative, type NativeAbsence, type NativeStatus, nativeStatus } from './load.js';
 export { checkNative } from './status.js';

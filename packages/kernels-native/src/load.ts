@@ -7,33 +7,39 @@ import { isNativeAddon, type NativeAddon } from './addon.js';
 /** From `src` and from `dist` alike. */
 const ADDON_PATH = '../build/bitloom-kernels.node';
 
-/** Whether native kernels can be used, and why not. */
+/** Why there is no addon: turned off with `BITLOOM_NATIVE=0`, no file, or a file that this process cannot load. */
+export type NativeAbsence = 'off' | 'not-built' | 'not-loaded';
+
+/** Whether native kernels can be used, and why not: of what kind the absence is, and in a phrase for people. */
 export type NativeStatus =
   | { readonly available: true; readonly isas: readonly string[] }
-  | { readonly available: false; readonly reason: string };
+  | { readonly available: false; readonly absence: NativeAbsence; readonly reason: string };
 
-type Found = { readonly addon: NativeAddon } | { readonly reason: string };
+type Found = { readonly addon: NativeAddon } | { readonly absence: NativeAbsence; readonly reason: string };
 
 function find(): Found {
   if (typeof process !== 'object' || typeof process.getBuiltinModule !== 'function') {
-    return { reason: 'this is not Node.js 20.16 or newer' };
+    return { absence: 'not-loaded', reason: 'this is not Node.js 20.16 or newer' };
   }
   const wish = process.env.BITLOOM_NATIVE;
-  if (wish === '0') return { reason: 'BITLOOM_NATIVE=0 turns it off' };
+  if (wish === '0') return { absence: 'off', reason: 'BITLOOM_NATIVE=0 turns it off' };
   const { existsSync } = process.getBuiltinModule('node:fs');
   const { createRequire } = process.getBuiltinModule('node:module');
   const { fileURLToPath } = process.getBuiltinModule('node:url');
   const url = new URL(ADDON_PATH, import.meta.url);
   const path = wish || (url.protocol === 'file:' ? fileURLToPath(url) : '');
   if (!existsSync(path)) {
-    return { reason: 'the addon was not built: a C++ compiler was missing or failed when it was installed' };
+    // Never built, failed to build, or removed since: nobody can tell from here.
+    return { absence: 'not-built', reason: `the addon was not built: there is no ${path || ADDON_PATH}` };
   }
   try {
     const module: unknown = createRequire(import.meta.url)(path);
-    return isNativeAddon(module) ? { addon: module } : { reason: 'the addon is of another version' };
+    if (isNativeAddon(module)) return { addon: module };
+    return { absence: 'not-loaded', reason: 'the addon is of another version' };
   } catch (error) {
     // Built for another machine, or a library that it needs is missing.
-    return { reason: error instanceof Error ? error.message.split('\n')[0] : String(error) };
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    return { absence: 'not-loaded', reason };
   }
 }
 
@@ -51,5 +57,5 @@ export function nativeStatus(): NativeStatus {
   const found = find();
   return 'addon' in found
     ? { available: true, isas: found.addon.isas }
-    : { available: false, reason: found.reason };
+    : { available: false, absence: found.absence, reason: found.reason };
 }

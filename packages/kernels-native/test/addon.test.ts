@@ -48,6 +48,27 @@ test('absent or present, it says so and nothing else', () => {
   if (!status.available) expect(status.reason).not.toBe('');
 });
 
+test.each([
+  ['turned off', '0', 'off', 'BITLOOM_NATIVE=0 turns it off'],
+  [
+    'a path to nothing',
+    '/nowhere/x.node',
+    'not-built',
+    'the addon was not built: there is no /nowhere/x.node',
+  ],
+  ['a file that is no addon', fileURLToPath(import.meta.url), 'not-loaded', expect.stringMatching(/./)],
+])('%s: absent, of that kind', (_, wish, absence, reason) => {
+  const before = process.env.BITLOOM_NATIVE;
+  process.env.BITLOOM_NATIVE = wish;
+  try {
+    expect(loadNative()).toBeUndefined();
+    expect(nativeStatus()).toEqual({ available: false, absence, reason });
+  } finally {
+    if (before === undefined) delete process.env.BITLOOM_NATIVE;
+    else process.env.BITLOOM_NATIVE = before;
+  }
+});
+
 test('in a checkout the install script leaves the build to the repository', () => {
   const script = fileURLToPath(new URL('../build-addon.mjs', import.meta.url));
   const installed = spawnSync(process.execPath, [script, '--install'], { encoding: 'utf8' });
@@ -89,18 +110,6 @@ describe.skipIf(addon === undefined)('the addon', () => {
     expect(native.names).toContain('gemmGroups');
     expect(new Set(native.names).size).toBe(native.names.length);
     expect(native.isas.at(-1)).toBe('plain');
-  });
-
-  test('BITLOOM_NATIVE=0 turns it off', () => {
-    const before = process.env.BITLOOM_NATIVE;
-    process.env.BITLOOM_NATIVE = '0';
-    try {
-      expect(loadNative()).toBeUndefined();
-      expect(nativeStatus()).toEqual({ available: false, reason: 'BITLOOM_NATIVE=0 turns it off' });
-    } finally {
-      if (before === undefined) delete process.env.BITLOOM_NATIVE;
-      else process.env.BITLOOM_NATIVE = before;
-    }
   });
 
   test.each(native?.isas ?? [])('%s computes', (isa) => {

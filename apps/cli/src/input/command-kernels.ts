@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { BitloomError, type Model } from '@bitloom/ir';
 import { createKernels, type Kernels } from '@bitloom/kernels';
+import { type NativeAbsence, nativeStatus } from '@bitloom/kernels-native';
 import { type KernelsName, MOST_THREADS } from './kernel-names.js';
 
 export interface KernelOptions {
@@ -24,9 +25,13 @@ const SHARED_ELEMENTS = 2 ** 24;
  */
 const NATIVE_ELEMENTS = 2 ** 20;
 
-/** Opens kernels for a model. The caller closes them. @throws BitloomError what `createKernels` throws */
+/**
+ * Opens kernels for a model. The caller closes them.
+ * @throws BitloomError `kernel-native-absent`, and what `createKernels` throws
+ */
 export function openKernels({ threads, kernels = 'auto' }: KernelOptions, model: Model): Kernels {
   const count = threads ?? usefulThreads(model);
+  if (kernels === 'native') requireNative();
   if (kernels !== 'auto') return createKernels({ backend: kernels, threads: count });
   return matrixElements(model) < NATIVE_ELEMENTS ? createKernels({ threads: count }) : bestKernels(count);
 }
@@ -43,6 +48,37 @@ function bestKernels(threads: number): Kernels {
     return createKernels({ threads });
   }
 }
+
+/** @throws BitloomError `kernel-native-absent`, in the words of the option */
+function requireNative(): void {
+  const status = nativeStatus();
+  if (status.available) return;
+  const { message, hint } = NATIVE_ABSENCES[status.absence];
+  throw new BitloomError({
+    code: 'kernel-native-absent',
+    message,
+    where: '--kernels native',
+    got: status.reason,
+    hint: `${hint}; without --kernels, WebAssembly is used`,
+  });
+}
+
+const BUILD =
+  'npm rebuild @bitloom/kernels-native (in a checkout: node packages/kernels-native/build-addon.mjs)';
+
+/** What is said of each kind of absence. */
+const NATIVE_ABSENCES: Readonly<Record<NativeAbsence, { readonly message: string; readonly hint: string }>> =
+  {
+    off: { message: 'native kernels are switched off', hint: 'unset BITLOOM_NATIVE' },
+    'not-built': {
+      message: 'native kernels have not been built',
+      hint: `install a C++ compiler (g++ or clang++, or name one in CXX), then run ${BUILD}`,
+    },
+    'not-loaded': {
+      message: 'native kernels cannot be loaded on this machine',
+      hint: `build them here: ${BUILD}`,
+    },
+  };
 
 /** Threads that make a model no slower than one does. */
 export function usefulThreads(model: Model, cores = availableParallelism()): number {
