@@ -69,14 +69,25 @@ function without(reason) {
   process.exit(0);
 }
 
-/** The first compiler that runs, with its version. */
+/** The first compiler that runs, with its version. Another one than was asked for is never taken in silence. */
 function findCompiler() {
-  for (const program of [process.env.CXX, 'g++', 'clang++']) {
+  const asked = process.env.CXX;
+  let failure;
+  for (const program of [asked, 'g++', 'clang++']) {
     if (program === undefined || program === '') continue;
-    const { status, stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' });
-    if (status === 0) return { program, version: stdout };
+    const { status, stdout, stderr, error } = spawnSync(program, ['--version'], { encoding: 'utf8' });
+    if (status === 0) {
+      if (failure !== undefined) warn(`CXX=${asked} does not run (${failure}); ${program} is used instead`);
+      return { program, version: stdout };
+    }
+    if (program === asked) failure = error?.message ?? firstError(stderr || `exit ${status}`);
   }
+  if (failure !== undefined) warn(`CXX=${asked} does not run (${failure})`);
   return undefined;
+}
+
+function warn(message) {
+  process.stderr.write(`kernels-native: warning: ${message}\n`);
 }
 
 /** Files below the sources, by relative name, in a fixed order. */

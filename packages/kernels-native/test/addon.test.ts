@@ -4,7 +4,16 @@
  * `@bitloom/kernels`, on every instruction set.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -75,11 +84,8 @@ test('in a checkout the install script leaves the build to the repository', () =
   expect([installed.status, installed.stdout, installed.stderr]).toEqual([0, '', '']);
 });
 
-test.skipIf(process.platform === 'win32').each([
-  ['no compiler', '', 'no C++ compiler found: install g++ or clang++, or set CXX'],
-  // Node tells its version, as a compiler does, and fails with the flags of one.
-  ['a compiler that fails', process.execPath, `${process.execPath} failed: `],
-])('an install with %s ends well and says why in one line', (_what, compiler, reason) => {
+/** The build script in a folder of its own, with no programs in PATH but these shell scripts. */
+function buildAlone(compiler: string, programs: Readonly<Record<string, string>> = {}) {
   const home = mkdtempSync(join(tmpdir(), 'bitloom-native-'));
   try {
     for (const name of ['build-addon.mjs', 'native']) {
@@ -88,19 +94,56 @@ test.skipIf(process.platform === 'win32').each([
     const headers = dirname(createRequire(import.meta.url).resolve('node-api-headers/package.json'));
     mkdirSync(join(home, 'node_modules'));
     symlinkSync(headers, join(home, 'node_modules', 'node-api-headers'), 'dir');
-    mkdirSync(join(home, 'no-programs'));
+    mkdirSync(join(home, 'programs'));
+    for (const [name, script] of Object.entries(programs)) {
+      writeFileSync(join(home, 'programs', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    }
     const { status, stdout, stderr } = spawnSync(process.execPath, ['build-addon.mjs', '--install'], {
       cwd: home,
       encoding: 'utf8',
-      env: { PATH: join(home, 'no-programs'), CXX: compiler },
+      env: { PATH: join(home, 'programs'), CXX: compiler },
     });
-    expect([status, stderr]).toEqual([0, '']);
-    expect(stdout.startsWith(`kernels-native: not built (${reason}`)).toBe(true);
-    expect(stdout.indexOf('\n')).toBe(stdout.length - 1);
-    expect(existsSync(join(home, 'build')) ? readdirSync(join(home, 'build')) : []).toEqual([]);
+    const built = existsSync(join(home, 'build')) ? readdirSync(join(home, 'build')) : [];
+    return { status, stdout, stderr, built };
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
+}
+
+describe.skipIf(process.platform === 'win32')('an install', () => {
+  test.each([
+    ['no compiler', '', 'no C++ compiler found: install g++ or clang++, or set CXX'],
+    // Node tells its version, as a compiler does, and fails with the flags of one.
+    ['a compiler that fails', process.execPath, `${process.execPath} failed: `],
+  ])('with %s ends well and says why in one line', (_what, compiler, reason) => {
+    const { status, stdout, stderr, built } = buildAlone(compiler);
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout.startsWith(`kernels-native: not built (${reason}`)).toBe(true);
+    expect(stdout.indexOf('\n')).toBe(stdout.length - 1);
+    expect(built).toEqual([]);
+  });
+
+  // A compiler that tells its version and compiles nothing: which one is taken is what is looked at.
+  const FAKE = '[ "$1" = --version ] && echo fake 1.0 || { echo "error: fake" >&2; exit 1; }';
+  test.each([
+    ['is not there', 'no-such-cxx', {}, 'no-such-cxx ENOENT'],
+    [
+      'does not tell its version',
+      'bad',
+      { bad: 'echo "error: no licence" >&2; exit 3' },
+      'error: no licence',
+    ],
+  ])('with a CXX that %s warns and goes on with another compiler', (_what, compiler, programs, reason) => {
+    const found = buildAlone(compiler, { ...programs, 'clang++': FAKE });
+    expect(found.status).toBe(0);
+    expect(found.stderr).toMatch(/^kernels-native: warning: CXX=.+\n$/);
+    expect(found.stderr).toContain(`CXX=${compiler} does not run (`);
+    expect(found.stderr).toContain(`${reason}); clang++ is used instead\n`);
+    expect(found.stdout).toContain('not built (clang++ failed: error: fake)');
+    const none = buildAlone(compiler, programs);
+    expect(none.stderr).toMatch(/^kernels-native: warning: CXX=.+ does not run .+\n$/);
+    expect(none.stdout).toContain('not built (no C++ compiler found');
+  });
 });
 
 describe.skipIf(addon === undefined)('the addon', () => {
@@ -261,6 +304,12 @@ describe.skipIf(addon === undefined)('the addon', () => {
   test.each<[string, string, number[], number]>([
     ['rows without columns', 'rmsNorm', [MANY, MANY, 0, DATA, 0, 0, DATA, DATA, 0, 0, 1e-5], 2],
     ['rows without columns', 'layerNorm', [MANY, MANY, 0, DATA, 0, 0, DATA, DATA, DATA, 0, 0, 1e-5], 2],
+    ['rows without columns', 'l1Norm', [MANY, MANY, 0, DATA, 0, 0, DATA, DATA, DATA, 0, 0, 1e-5], 2],
+    ['rows without columns', 'l1NormInt8', [MANY, 0, DATA, 0, 0, 0, 16, DATA, 0], 2],
+    ['rows of one place', 'l1NormInt8', [2 ** 15, 64, DATA, 0, 0, 0, 16, DATA, 0], 2],
+    ['columns past the sums', 'l1NormInt8', [1, 65537, DATA, 0, 0, 0, 16, DATA, 0], 2],
+    ['weights that leave the memory', 'l1NormInt8', [1, 64, DATA, 0, BYTES - 127, 0, 16, DATA, 0], 3],
+    ['gains that are no number', 'l1NormInt8', [1, 64, DATA, 0, 0, 0, Number.NaN, DATA + 4096, 0], 0],
     ['batches without rows', 'relu', [MANY, 0, 8, DATA, 0, 0, DATA, 0, 0], 2],
     ['rows of one place', 'copy', [MANY, 1, 8, DATA, 0, 0, DATA, 0, 0], 2],
     ['rows of one place', 'add', [1, MANY, 8, DATA, 0, 0, DATA, 0, 0, DATA, 0, 0], 2],
