@@ -40,7 +40,9 @@
   X(convolutionInputGradientF32)   \
   X(convolutionWeightGradientF32)  \
   X(poolingF32)                    \
-  X(poolingGradientF32)
+  X(poolingGradientF32)            \
+  X(l1Norm)                        \
+  X(l1NormInt8)
 
 #define BITLOOM_COUNT(name) +1
 constexpr int kKernelCount = 0 BITLOOM_KERNELS(BITLOOM_COUNT);

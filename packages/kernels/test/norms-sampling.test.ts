@@ -6,10 +6,10 @@ import { conforms, expectSame, makeBench } from './harness.js';
 const bench = makeBench();
 const { arena, reference } = bench;
 const columns = fc.oneof(
-  fc.constantFrom(1, 15, 16, 17, 31, 33, 64, 100, 260),
+  fc.constantFrom(1, 15, 16, 17, 31, 33, 63, 64, 65, 100, 128, 129, 260),
   fc.integer({ min: 0, max: 70 }),
 );
-const LISTED = [1, 2, 3, 15, 16, 17, 47, 64, 300].map((cols) => ({ rows: 3, cols, gap: 1, variant: 3 }));
+const LISTED = [1, 2, 3, 15, 16, 17, 47, 64, 65, 300].map((cols) => ({ rows: 3, cols, gap: 1, variant: 3 }));
 const shapes = fc.record({
   rows: fc.integer({ min: 0, max: 4 }),
   cols: columns,
@@ -52,6 +52,21 @@ describe('conformance', () => {
     );
   });
 
+  it('l1NormInt8 in more rows than go together', () => {
+    for (const [rows, cols] of [
+      [19, 70],
+      [9, 2100],
+      [3, 17000],
+    ]) {
+      expectSame(bench, cols, 'plain', (o) => {
+        const src = o.block(rows * cols);
+        const [weight, bias] = [o.block(cols * 2), o.block(cols)];
+        const dst = o.block(rows * cols);
+        return (k) => k.l1NormInt8(rows, cols, src, cols, weight, bias, 20, dst, cols);
+      });
+    }
+  });
+
   it('l1NormInt8 at the extremes: long rows of −128 and 127, constant rows, one outlier', () => {
     const fills: ((c: number, cols: number) => number)[] = [
       () => -128,
@@ -61,7 +76,7 @@ describe('conformance', () => {
       (c, cols) => (c === cols - 1 ? 127 : 0),
       (c, cols) => (c < cols / 2 ? -128 : 127),
     ];
-    for (const cols of [16, 1000, 65536]) {
+    for (const cols of [16, 1000, 16321, 65536]) {
       for (const fill of fills) {
         expectSame(bench, cols, 'plain', (o) => {
           const src = o.block(cols);

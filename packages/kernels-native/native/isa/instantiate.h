@@ -11,6 +11,7 @@
 #include "../kernels/gemm-f32.h"
 #include "../kernels/gemm-int8.h"
 #include "../kernels/gemm-panel.h"
+#include "../kernels/l1-norms.h"
 #include "../kernels/limits.h"
 #include "../kernels/norms.h"
 #include "../kernels/pooling.h"

@@ -1,4 +1,4 @@
-// rmsNorm and layerNorm, see Kernels of @bitloom/kernels.
+// rmsNorm and layerNorm, see Kernels of @bitloom/kernels, and what norms that centre their rows share.
 #pragma once
 
 #include <math.h>
@@ -7,12 +7,14 @@
 
 namespace {
 
-/// 1 / sqrt(sum / cols + eps), each step rounded to float32. The quotient is taken in float64 first, as the
-/// definition does, because cols need not be a float32.
-inline float normFactor(float sum, int64_t cols, float eps) {
-  const float mean = static_cast<float>(static_cast<double>(sum) / static_cast<double>(cols));
-  return 1.0f / sqrtf(mean + eps);
+/// sum / cols in float32. The quotient is taken in float64 first, as the definition does, because cols need not be a
+/// float32.
+inline float meanOf(float sum, int64_t cols) {
+  return static_cast<float>(static_cast<double>(sum) / static_cast<double>(cols));
 }
+
+/// 1 / sqrt(sum / cols + eps), each step rounded to float32.
+inline float normFactor(float sum, int64_t cols, float eps) { return 1.0f / sqrtf(meanOf(sum, cols) + eps); }
 
 /// Arguments: batch, rows, cols, src, srcB, srcR, weight, dst, dstB, dstR, eps.
 template <class V>
@@ -44,9 +46,10 @@ Status rmsNorm(const Call& call) {
   return kOk;
 }
 
-/// Arguments: batch, rows, cols, src, srcB, srcR, weight, bias, dst, dstB, dstR, eps.
-template <class V>
-Status layerNorm(const Call& call) {
+/// Rows less their mean, times the factor that `factorOf(sum, cols, eps)` makes of the sum of `term(d)`, weighted and
+/// perhaps biased. Arguments: batch, rows, cols, src, srcB, srcR, weight, bias, dst, dstB, dstR, eps.
+template <class V, class Term, class Factor>
+Status centredNorm(const Call& call, Term term, Factor factorOf) {
   using F = typename V::F;
   Arguments a(call);
   const int64_t batch = a.size(0), rows = a.size(1), cols = a.size(2);
@@ -62,17 +65,16 @@ Status layerNorm(const Call& call) {
       const float* from = src.at<float>(b, r);
       float* to = dst.at<float>(b, r);
       const float sum = sumOf<V>(cols, [&](int64_t i, int64_t left) { return loadSome<V>(from + i, left); });
-      const F mean = V::set(static_cast<float>(static_cast<double>(sum) / static_cast<double>(cols)));
-      const float squares = sumOf<V>(cols, [&](int64_t i, int64_t left) {
-        const F d = V::sub(loadSome<V>(from + i, left), mean);
-        const F square = V::mul(d, d);
-        if (left >= 16) return square;
-        // Lanes past the end hold mean², not 0.
+      const F mean = V::set(meanOf(sum, cols));
+      const float terms = sumOf<V>(cols, [&](int64_t i, int64_t left) {
+        const F value = term(V::sub(loadSome<V>(from + i, left), mean));
+        if (left >= 16) return value;
+        // Lanes past the end hold the term of the mean, not 0.
         float last[16];
-        V::store(last, square);
+        V::store(last, value);
         return V::loadPart(last, left);
       });
-      const F factor = V::set(normFactor(squares, cols, eps));
+      const F factor = V::set(factorOf(terms, cols, eps));
       for (int64_t i = 0; i < cols; i += 16) {
         const int64_t left = cols - i;
         const F d = V::sub(loadSome<V>(from + i, left), mean);
@@ -83,6 +85,13 @@ Status layerNorm(const Call& call) {
     }
   }
   return kOk;
+}
+
+/// Arguments: those of centredNorm.
+template <class V>
+Status layerNorm(const Call& call) {
+  using F = typename V::F;
+  return centredNorm<V>(call, [](F d) { return V::mul(d, d); }, normFactor);
 }
 
 }  // namespace

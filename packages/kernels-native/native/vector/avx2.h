@@ -214,6 +214,38 @@ struct Avx2 {
     return {_mm256_slli_epi16(a.lo, count), _mm256_slli_epi16(a.hi, count)};
   }
 
+  BITLOOM_INLINE static B setBytes(uint8_t v) {
+    const __m256i all = _mm256_set1_epi8(static_cast<char>(v));
+    return {all, all};
+  }
+  BITLOOM_INLINE static B flipSigns(B a) {
+    const __m256i sign = _mm256_set1_epi8(static_cast<char>(0x80));
+    return {_mm256_xor_si256(a.lo, sign), _mm256_xor_si256(a.hi, sign)};
+  }
+  BITLOOM_INLINE static I addDistances(I sum, B a, B b) {
+    return {_mm256_add_epi32(sum.lo, _mm256_sad_epu8(a.lo, b.lo)), _mm256_add_epi32(sum.hi, _mm256_sad_epu8(a.hi, b.hi))};
+  }
+  BITLOOM_INLINE static B countAbove(B counts, B x, B limit) {
+    // A comparison that holds gives −1.
+    return {_mm256_sub_epi8(counts.lo, _mm256_cmpgt_epi8(x.lo, limit.lo)),
+            _mm256_sub_epi8(counts.hi, _mm256_cmpgt_epi8(x.hi, limit.hi))};
+  }
+  BITLOOM_INLINE static H low(B x) {
+    const __m256i zero = _mm256_setzero_si256();
+    return {_mm256_srai_epi16(_mm256_unpacklo_epi8(zero, x.lo), 1), _mm256_srai_epi16(_mm256_unpacklo_epi8(zero, x.hi), 1)};
+  }
+  BITLOOM_INLINE static H high(B x) {
+    const __m256i zero = _mm256_setzero_si256();
+    return {_mm256_srai_epi16(_mm256_unpackhi_epi8(zero, x.lo), 1), _mm256_srai_epi16(_mm256_unpackhi_epi8(zero, x.hi), 1)};
+  }
+  BITLOOM_INLINE static B narrow(H low, H high) {
+    return {_mm256_packs_epi16(low.lo, high.lo), _mm256_packs_epi16(low.hi, high.hi)};
+  }
+  BITLOOM_INLINE static H subH(H a, H b) { return {_mm256_sub_epi16(a.lo, b.lo), _mm256_sub_epi16(a.hi, b.hi)}; }
+  BITLOOM_INLINE static H mulRound(H a, H b) { return {_mm256_mulhrs_epi16(a.lo, b.lo), _mm256_mulhrs_epi16(a.hi, b.hi)}; }
+  BITLOOM_INLINE static B addSaturated(B a, B b) { return {_mm256_adds_epi8(a.lo, b.lo), _mm256_adds_epi8(a.hi, b.hi)}; }
+  BITLOOM_INLINE static B maximumBytes(B a, B b) { return {_mm256_max_epi8(a.lo, b.lo), _mm256_max_epi8(a.hi, b.hi)}; }
+
   /// Products of unsigned codes 0..maxCode with int8: maddubs gives sums of two products in int16, as many of which
   /// are added as cannot overflow, whatever the activations.
   template <int maxCode>

@@ -139,6 +139,20 @@ struct Avx512Vnni {
     return _mm512_slli_epi16(a, count);
   }
 
+  BITLOOM_INLINE static B setBytes(uint8_t v) { return _mm512_set1_epi8(static_cast<char>(v)); }
+  BITLOOM_INLINE static B flipSigns(B a) { return _mm512_xor_si512(a, _mm512_set1_epi8(static_cast<char>(0x80))); }
+  BITLOOM_INLINE static I addDistances(I sum, B a, B b) { return _mm512_add_epi32(sum, _mm512_sad_epu8(a, b)); }
+  BITLOOM_INLINE static B countAbove(B counts, B x, B limit) {
+    return _mm512_mask_sub_epi8(counts, _mm512_cmpgt_epi8_mask(x, limit), counts, _mm512_set1_epi8(-1));
+  }
+  BITLOOM_INLINE static H low(B x) { return _mm512_srai_epi16(_mm512_unpacklo_epi8(_mm512_setzero_si512(), x), 1); }
+  BITLOOM_INLINE static H high(B x) { return _mm512_srai_epi16(_mm512_unpackhi_epi8(_mm512_setzero_si512(), x), 1); }
+  BITLOOM_INLINE static B narrow(H low, H high) { return _mm512_packs_epi16(low, high); }
+  BITLOOM_INLINE static H subH(H a, H b) { return _mm512_sub_epi16(a, b); }
+  BITLOOM_INLINE static H mulRound(H a, H b) { return _mm512_mulhrs_epi16(a, b); }
+  BITLOOM_INLINE static B addSaturated(B a, B b) { return _mm512_adds_epi8(a, b); }
+  BITLOOM_INLINE static B maximumBytes(B a, B b) { return _mm512_max_epi8(a, b); }
+
   // --- limits of the machine ------------------------------------------------------------------------------------
   BITLOOM_INLINE static void keep(I& v) { __asm__ volatile("" : BITLOOM_ANYWHERE(v)); }
   BITLOOM_INLINE static void keep(F& v) { __asm__ volatile("" : BITLOOM_ANYWHERE(v)); }

@@ -296,6 +296,68 @@ struct Plain {
     return a;
   }
 
+  static B setBytes(uint8_t v) {
+    B out;
+    memset(out.v, v, 64);
+    return out;
+  }
+  /// int8 to unsigned bytes in the same order, and back.
+  static B flipSigns(B a) {
+    for (uint8_t& byte : a.v) byte ^= 0x80;
+    return a;
+  }
+  /// sum and Σ|a − b| of unsigned bytes, spread over the lanes in a way of each set.
+  static I addDistances(I sum, const B& a, const B& b) {
+    for (int i = 0; i < 64; i++) sum.v[i / 4] += a.v[i] > b.v[i] ? a.v[i] - b.v[i] : b.v[i] - a.v[i];
+    return sum;
+  }
+  /// One more in each byte where x > limit as int8.
+  static B countAbove(B counts, const B& x, const B& limit) {
+    for (int i = 0; i < 64; i++) counts.v[i] += static_cast<int8_t>(x.v[i]) > static_cast<int8_t>(limit.v[i]) ? 1 : 0;
+    return counts;
+  }
+  /// 128·x of the int8 in the eighths 0, 2, 4 and 6.
+  static H low(const B& x) {
+    H out;
+    for (int i = 0; i < 32; i++) out.v[i] = static_cast<int16_t>(static_cast<int8_t>(x.v[i / 8 * 16 + i % 8]) * 128);
+    return out;
+  }
+  /// The same of the others.
+  static H high(const B& x) {
+    H out;
+    for (int i = 0; i < 32; i++) out.v[i] = static_cast<int16_t>(static_cast<int8_t>(x.v[i / 8 * 16 + 8 + i % 8]) * 128);
+    return out;
+  }
+  /// The elements of low() and high() as int8, saturated, where they came from.
+  static B narrow(const H& low, const H& high) {
+    B out;
+    for (int i = 0; i < 32; i++) {
+      out.v[i / 8 * 16 + i % 8] = saturated(low.v[i]);
+      out.v[i / 8 * 16 + 8 + i % 8] = saturated(high.v[i]);
+    }
+    return out;
+  }
+  static uint8_t saturated(int v) { return static_cast<uint8_t>(v < -128 ? -128 : (v > 127 ? 127 : v)); }
+  /// a − b, which fits.
+  static H subH(H a, const H& b) {
+    for (int i = 0; i < 32; i++) a.v[i] = static_cast<int16_t>(a.v[i] - b.v[i]);
+    return a;
+  }
+  /// (a·b + 2^14) >> 15; not both −32768.
+  static H mulRound(H a, const H& b) {
+    for (int i = 0; i < 32; i++) a.v[i] = static_cast<int16_t>((a.v[i] * b.v[i] + (1 << 14)) >> 15);
+    return a;
+  }
+  /// Sums and maxima of int8.
+  static B addSaturated(B a, const B& b) {
+    for (int i = 0; i < 64; i++) a.v[i] = saturated(static_cast<int8_t>(a.v[i]) + static_cast<int8_t>(b.v[i]));
+    return a;
+  }
+  static B maximumBytes(B a, const B& b) {
+    for (int i = 0; i < 64; i++) a.v[i] = static_cast<int8_t>(a.v[i]) > static_cast<int8_t>(b.v[i]) ? a.v[i] : b.v[i];
+    return a;
+  }
+
   /// sum + Σ of four products of unsigned weights and signed activations, as the instruction vpdpbusd.
   static I dot4(const I& sum, const B& w, const uint8_t* x) {
     return eachI([&](int i) {
