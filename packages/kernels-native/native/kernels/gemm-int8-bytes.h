@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kByteDepth = 1024;
 /// Most classes of shifts: those of int32.
 constexpr int64_t kMostClasses = 32;
-/// Bytes of a packed row: every class may need three channels more to fill a quad, all of them fifteen.
+/// Bytes of a packed row: every class may need three channels more to fill a quad, and moves write 16 past the last.
 constexpr int64_t kByteStride = kByteDepth + 4 * kMostClasses;
 /// Rows that stay in a second-level cache (under 230 KiB), a multiple of every tile height; columns for the third level.
 constexpr int64_t kByteRows = 192;
@@ -117,6 +117,7 @@ struct ShiftPlan {
   int64_t places;
   bool ordered, weighed;
   uint16_t order[kByteStride];
+  ChannelMoves moves;
   /// 2^(what is shifted while packing) of each place.
   int8_t weights[kByteStride + 16];
 
@@ -162,9 +163,12 @@ struct ShiftPlan {
         weights[place] = static_cast<int8_t>(1 << (shifts[k] % (fold + 1)));
       }
       ordered = true;
+      moves.make(order, places);
     }
     for (int64_t i = 0; i < places; i++) weighed = weighed || weights[i] != 1;
   }
+
+  ChannelOrder channels() const { return {places, ordered ? order : nullptr, &moves}; }
 };
 
 /// out[m, n] = Σ a·b·2^shift (+ out). `steps` is how many quads may be added before sums are widened. With
@@ -276,7 +280,7 @@ struct ByteProduct {
 
   /// Rows of a, shifted as far as they have room, and what the offset of b adds to each sum, negated.
   void packBlockRows(int64_t m0, int64_t count, int64_t k, int64_t depth) {
-    packRows(a, m0, count, k, depth, plan.ordered ? plan.order : nullptr, plan.places, rows, kByteStride, buffer);
+    packRows(a, m0, count, k, depth, plan.channels(), rows, kByteStride, buffer);
     for (int64_t m = 0; m < count; m++) {
       uint8_t* row = rows + m * kByteStride;
       if constexpr (signedColumns) {
@@ -323,8 +327,7 @@ struct ByteProduct {
         const int64_t padded = ceilDiv(plan.places, kPackChannels) * kPackChannels;
         for (int64_t n = n0; n < n1; n += kPanelRows) {
           uint8_t* panel = panels + (n - n0) * kByteStride;
-          packQuads(b, n, smaller(kPanelRows, N - n), k, depth, plan.ordered ? plan.order : nullptr, plan.places,
-                    panel, buffer);
+          packQuads(b, n, smaller(kPanelRows, N - n), k, depth, plan.channels(), panel, buffer);
           if constexpr (signedColumns) {
             sumColumns(panel, plan.runs[0].quads, columnCorrections + (n - n0));
           } else {

@@ -157,15 +157,109 @@ inline const uint8_t* lineOf(const ChannelLines& lines, const uint16_t* order, i
   return order[i] == kNoChannel ? kZeros : lines.at(order[i]);
 }
 
-/// Packs `rows` rows, `stride` bytes apart. The block has `all` channels from `first`; `order` names them from 0, in
-/// `count` places (null: as they are). Channels are padded with 0 to a multiple of 16. `buffer` has 16 bytes per channel.
+/// An order of the channels of a block as moves of bytes: up to 16 places that follow one another and whose channels lie
+/// in the same 16. Moves are in the order of places, so the zeros after a move are overwritten by the next.
+struct ChannelMoves {
+  /// Most channels of a block.
+  static constexpr int64_t kMost = 1024;
+  struct Move {
+    uint16_t from, to;
+    /// For each place its channel among the 16, or 0x80: a zero.
+    uint8_t lanes[16];
+  };
+  int count;
+  Move moves[kMost];
+
+  void make(const uint16_t* order, int64_t places) {
+    count = 0;
+    int64_t used = 16;
+    for (int64_t i = 0; i < places; i++, used++) {
+      if (order[i] == kNoChannel) {
+        used = 16;
+        continue;
+      }
+      const uint16_t from = order[i] & ~15;
+      if (used >= 16 || moves[count - 1].from != from) {
+        moves[count].from = from;
+        moves[count].to = static_cast<uint16_t>(i);
+        memset(moves[count].lanes, 0x80, 16);
+        count++;
+        used = 0;
+      }
+      moves[count - 1].lanes[used] = order[i] & 15;
+    }
+  }
+
+  /// `all` channels of `rows` rows, `rowBytes` apart, to rows `stride` bytes apart, in the order of their places and with
+  /// zeros up to `padded`. `stride` leaves room for 16 bytes after them.
+  void apply(const uint8_t* from, int64_t rowBytes, int64_t rows, int64_t all, uint8_t* to, int64_t stride,
+             int64_t padded) const {
+    int64_t r = 0;
+    for (; r + kTogether <= rows; r += kTogether) {
+      applyTo<kTogether>(from + r * rowBytes, rowBytes, all, to + r * stride, stride, padded);
+    }
+    for (; r < rows; r++) applyTo<1>(from + r * rowBytes, rowBytes, all, to + r * stride, stride, padded);
+  }
+
+ private:
+  /// Rows that share the loads of a move.
+  static constexpr int64_t kTogether = 4;
+
+  template <int rows>
+  void applyTo(const uint8_t* from, int64_t rowBytes, int64_t all, uint8_t* to, int64_t stride, int64_t padded) const {
+    const int64_t whole = all & ~int64_t{15};
+    // What of the last 16 channels is inside the row.
+    uint8_t tails[rows][16] = {};
+    for (int r = 0; r < rows; r++) {
+      memcpy(tails[r], from + r * rowBytes + whole, static_cast<size_t>(all - whole));
+      memset(to + r * stride, 0, static_cast<size_t>(padded));
+    }
+    for (int i = 0; i < count; i++) {
+      const Move& move = moves[i];
+      const bool isTail = move.from == whole;
+      const uint8_t* source = isTail ? tails[0] : from + move.from;
+      const int64_t step = isTail ? 16 : rowBytes;
+      uint8_t* target = to + move.to;
+#if defined(__AVX2__)
+      const __m128i lanes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(move.lanes));
+#pragma GCC unroll 4
+      for (int r = 0; r < rows; r++) {
+        const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + r * step));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(target + r * stride), _mm_shuffle_epi8(bytes, lanes));
+      }
+#else
+      for (int r = 0; r < rows; r++) {
+        for (int j = 0; j < 16; j++) {
+          target[r * stride + j] = move.lanes[j] == 0x80 ? 0 : source[r * step + move.lanes[j]];
+        }
+      }
+#endif
+    }
+  }
+};
+
+/// Where the channels of a block go: `count` places, as they are or in an order.
+struct ChannelOrder {
+  int64_t count;
+  /// Null: as they are.
+  const uint16_t* order;
+  const ChannelMoves* moves;
+
+  int64_t padded() const { return ceilDiv(count, kPackChannels) * kPackChannels; }
+};
+
+/// Packs `rows` rows, `stride` bytes apart, with room for 16 bytes after the last. The block has `all` channels from
+/// `first`. Channels are padded with 0 to a multiple of 16. `buffer` has 16 bytes per place and 16 more.
 inline void packRows(const ByteMatrix& from, int64_t row, int64_t rows, int64_t first, int64_t all,
-                     const uint16_t* order, int64_t count, uint8_t* to, int64_t stride, uint8_t* buffer) {
-  const int64_t padded = ceilDiv(count, kPackChannels) * kPackChannels;
-  if (from.inner == 1 && order == nullptr) {
+                     const ChannelOrder& places, uint8_t* to, int64_t stride, uint8_t* buffer) {
+  const int64_t padded = places.padded();
+  if (from.inner == 1) {
+    if (places.order != nullptr) {
+      return places.moves->apply(from.at(row, first), from.outer, rows, all, to, stride, padded);
+    }
     for (int64_t r = 0; r < rows; r++) {
-      memcpy(to + r * stride, from.at(row + r, first), static_cast<size_t>(count));
-      memset(to + r * stride + count, 0, static_cast<size_t>(padded - count));
+      memcpy(to + r * stride, from.at(row + r, first), static_cast<size_t>(all));
+      memset(to + r * stride + all, 0, static_cast<size_t>(padded - all));
     }
     return;
   }
@@ -175,7 +269,7 @@ inline void packRows(const ByteMatrix& from, int64_t row, int64_t rows, int64_t 
     uint8_t spare[16][16];
     for (int64_t k = 0; k < padded; k += 16) {
       const uint8_t* sixteen[16];
-      for (int64_t i = 0; i < 16; i++) sixteen[i] = lineOf(lines, order, k + i, count);
+      for (int64_t i = 0; i < 16; i++) sixteen[i] = lineOf(lines, places.order, k + i, places.count);
       if (here == kPanelRows) {
         transposeBytes16(sixteen, to + r * stride + k, stride);
         continue;
@@ -186,18 +280,24 @@ inline void packRows(const ByteMatrix& from, int64_t row, int64_t rows, int64_t 
   }
 }
 
-/// Packs a panel of up to 16 rows as quads, ceil16(count) / 4 of them.
+/// Packs a panel of up to 16 rows as quads, ceil16(count) / 4 of them. `buffer` has 16 bytes per place and 16 more.
 inline void packQuads(const ByteMatrix& from, int64_t row, int64_t rows, int64_t first, int64_t all,
-                      const uint16_t* order, int64_t count, uint8_t* to, uint8_t* buffer) {
-  const int64_t padded = ceilDiv(count, kPackChannels) * kPackChannels;
-  if (from.inner == 1 && order == nullptr) {
+                      const ChannelOrder& places, uint8_t* to, uint8_t* buffer) {
+  const int64_t padded = places.padded();
+  if (from.inner == 1) {
+    const int64_t spaced = padded + 16;
+    if (places.order != nullptr) {
+      places.moves->apply(from.at(row, first), from.outer, rows, all, buffer, spaced, padded);
+    }
+    const ByteMatrix ordered = places.order == nullptr ? ByteMatrix{from.at(row, first), from.outer, 1}
+                                                       : ByteMatrix{buffer, spaced, 1};
     for (int64_t k = 0; k < padded; k += 16) {
-      const int64_t here = smaller(16, count - k);
+      const int64_t here = smaller(16, places.count - k);
       const uint8_t* lines[16];
       uint8_t tail[16][16];
       if (here < 16) memset(tail, 0, sizeof tail);
       for (int64_t r = 0; r < 16; r++) {
-        lines[r] = r < rows ? from.at(row + r, first + k) : kZeros;
+        lines[r] = r < rows ? ordered.at(r, k) : kZeros;
         if (here < 16 && r < rows) {
           memcpy(tail[r], lines[r], static_cast<size_t>(here));
           lines[r] = tail[r];
@@ -210,7 +310,7 @@ inline void packQuads(const ByteMatrix& from, int64_t row, int64_t rows, int64_t
   const ChannelLines lines(from, row, rows, first, all, buffer);
   for (int64_t k = 0; k < padded; k += 4) {
     const uint8_t* four[4];
-    for (int64_t i = 0; i < 4; i++) four[i] = lineOf(lines, order, k + i, count);
+    for (int64_t i = 0; i < 4; i++) four[i] = lineOf(lines, places.order, k + i, places.count);
     quadOfChannels(four, to + k / 4 * kQuadBytes);
   }
 }

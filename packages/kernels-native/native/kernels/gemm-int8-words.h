@@ -130,7 +130,7 @@ struct WordProduct {
     uint8_t line[kPanelRows * kWordDepth];
     for (int64_t r = 0; r < count; r += kPanelRows) {
       const int64_t here = smaller(kPanelRows, count - r);
-      packRows(a, m + r, here, k, depth, nullptr, depth, line, kWordDepth, buffer);
+      packRows(a, m + r, here, k, depth, ChannelOrder{depth, nullptr, nullptr}, line, kWordDepth, buffer);
       for (int64_t i = 0; i < here; i++) {
         wordsOfRow(line + i * kWordDepth, weights, rows + (r + i) * kWordDepth, padded);
       }
@@ -161,7 +161,8 @@ struct WordProduct {
           splits = splits || first != whole;
         }
         for (int64_t n = n0; n < n1; n += kPanelRows) {
-          packQuads(b, n, smaller(kPanelRows, N - n), k, depth, nullptr, depth, quads, buffer);
+          packQuads(b, n, smaller(kPanelRows, N - n), k, depth, ChannelOrder{depth, nullptr, nullptr}, quads,
+                    buffer);
           wordsOfQuads(quads, splits ? weights[1] : nullptr, panels + (n - n0) * kWordDepth, padded);
         }
         for (int64_t m0 = 0; m0 < M; m0 += kWordRows) {
