@@ -241,6 +241,37 @@ describe('ShiftQuant', () => {
     );
   });
 
+  it('gemmShift, channels of several blocks out of their order', () => {
+    conforms(
+      bench,
+      (o, s: ShiftShape) => {
+        const a = matrix(o, s.M, s, (s.layout & 1) !== 0, codes(o, s.bitsA));
+        const b = matrix(o, s.N, s, (s.layout & 2) !== 0, codes(o, s.bitsB));
+        const shift = shiftsOf(o, s);
+        const out = o.block(s.M * s.N * 4);
+        return (k) =>
+          k.gemmShift(s.bitsA, s.bitsB, s.mostShift, s.M, s.N, s.K, ...a, ...b, shift, out, s.N * 4);
+      },
+      [0, 1, 2, 3].flatMap((layout) => [
+        {
+          M: 5,
+          N: 18,
+          K: 1103,
+          layout,
+          gap: 1,
+          extreme: false,
+          bitsA: 6,
+          bitsB: 6,
+          mostShift: 3,
+          spread: 10,
+        },
+        { M: 18, N: 5, K: 1040, layout, gap: 0, extreme: true, bitsA: 4, bitsB: 4, mostShift: 9, spread: 10 },
+      ]),
+      shiftShapes,
+      { ...plain, runs: 5 },
+    );
+  });
+
   it('gemmShiftScaled', () => {
     conforms(
       bench,
