@@ -1,5 +1,5 @@
 /**
- * `npm run --silent bench -- NAME [--json] [--seconds S] [--threads 1,2] [--backend wasm|native]`: ours beside the peer's
+ * `npm run --silent bench -- NAME`, with the options of OPTIONS below or of `--help`: ours beside the peer's
  * and beside what the machine can do, in one run. Builds what is stale, installs the peers it needs, checks every result
  * before it is timed, and takes the samples of all sides in turn.
  *
@@ -26,8 +26,34 @@ const NAMES = [
   'kernels',
 ];
 const BACKENDS = ['wasm', 'native'];
-const USAGE = `usage: npm run --silent bench -- NAME [--json] [--seconds S] [--threads 1,2] [--backend wasm|native]
-NAME is one of ${NAMES.join(', ')}, all`;
+const MOST_THREADS = Math.min(16, availableParallelism());
+/** Every option: how it is parsed, how its value is called, and what it does. */
+const OPTIONS = {
+  json: { type: 'boolean', default: false, doc: 'print one JSON array on stdout in place of the table' },
+  seconds: {
+    type: 'string',
+    value: 'S',
+    doc: 'time to sample each benchmark for, above 0 (default: its own, 20 to 120); building, loading and checking come on top',
+  },
+  threads: {
+    type: 'string',
+    value: 'LIST',
+    doc: `numbers of threads of our kernels, 1 to ${MOST_THREADS} here, divided by commas (default: 1,2 where there are two processors)`,
+  },
+  backend: {
+    type: 'string',
+    value: 'NAME',
+    doc: `${BACKENDS.join(' or ')} alone (default: what there is of both)`,
+  },
+  help: { type: 'boolean', default: false, doc: 'print this and do nothing' },
+};
+const spelled = Object.entries(OPTIONS).map(([name, { value, doc }]) => [
+  value === undefined ? `--${name}` : `--${name} ${value}`,
+  doc,
+]);
+const USAGE = `usage: npm run --silent bench -- NAME ${spelled.map(([option]) => `[${option}]`).join(' ')}
+NAME is one of ${NAMES.join(', ')}, all
+${spelled.map(([option, doc]) => `  ${option.padEnd(16)}${doc}`).join('\n')}`;
 
 /** Ends with exit code 2. */
 function refuse(message) {
@@ -36,18 +62,12 @@ function refuse(message) {
 }
 
 function readArguments() {
-  const options = {
-    json: { type: 'boolean', default: false },
-    seconds: { type: 'string' },
-    threads: { type: 'string' },
-    backend: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  };
   let parsed;
   try {
-    parsed = parseArgs({ options, allowPositionals: true });
+    parsed = parseArgs({ options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    return refuse(error.message);
+    // The rest of the message is advice about names that begin with a dash, which there are none of.
+    return refuse(error.message.split('. ')[0]);
   }
   const { values, positionals } = parsed;
   if (values.help) {
@@ -61,10 +81,9 @@ function readArguments() {
   if (seconds !== undefined && !(seconds > 0 && seconds < 86400)) {
     refuse(`--seconds is a positive number, got "${values.seconds}"`);
   }
-  const most = availableParallelism();
-  const threads = values.threads?.split(',').map(Number) ?? [1, 2].filter((count) => count <= most);
-  if (!threads.every((count) => Number.isInteger(count) && count >= 1 && count <= Math.min(16, most))) {
-    refuse(`--threads is a list of integers from 1 to ${Math.min(16, most)}, got "${values.threads}"`);
+  const threads = values.threads?.split(',').map(Number) ?? [1, 2].filter((count) => count <= MOST_THREADS);
+  if (!threads.every((count) => Number.isInteger(count) && count >= 1 && count <= MOST_THREADS)) {
+    refuse(`--threads is a list of integers from 1 to ${MOST_THREADS}, got "${values.threads}"`);
   }
   if (values.backend !== undefined && !BACKENDS.includes(values.backend)) {
     refuse(`--backend is ${BACKENDS.join(' or ')}, got "${values.backend}"`);

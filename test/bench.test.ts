@@ -38,6 +38,16 @@ describe('arguments', () => {
     expect(bench('gem').stderr).toContain('there is no benchmark "gem"');
   });
 
+  it('are explained, each of them, by --help and where one is unknown', () => {
+    const { status, stdout, stderr } = bench('--help');
+    expect([status, stderr]).toEqual([0, '']);
+    for (const option of ['--json', '--seconds S', '--threads LIST', '--backend NAME', '--help']) {
+      expect(stdout.split('\n')[0]).toContain(`[${option}]`);
+      expect(stdout).toMatch(new RegExp(`^  ${option} +\\S.{10,}$`, 'm'));
+    }
+    expect(bench('gemm', '--second', '3').stderr).toBe(`bench: Unknown option '--second'\n${stdout}`);
+  });
+
   it('are the script of the root', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     expect(scripts.bench).toBe('node benchmarks/bench.mjs');
