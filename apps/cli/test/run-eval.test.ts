@@ -83,6 +83,10 @@ describe('run', () => {
     expect(long.code).toBe(2);
     expect(long.stdout.length).toBeGreaterThan(10);
     expect(long.stderr).toContain('[context-full]');
+    const json = await cli(['run', tiny(), '--prompt', 'the cat', '--max-tokens', '100', '--json']);
+    expect(json.code).toBe(2);
+    expect(JSON.parse(json.stdout)).toMatchObject({ text: long.stdout, finish: 'context' });
+    expect(JSON.parse(json.stderr)).toMatchObject({ error: { code: 'context-full' } });
   });
 
   test('refuses float32 on a card', async () => {

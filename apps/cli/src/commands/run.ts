@@ -1,6 +1,5 @@
 /** `bitloom run`: generates text. stdout is the text and nothing else, or one JSON document. */
-
-import type { InstructionBytes, ReportTotals } from '@bitloom/ir';
+import { BitloomError, type InstructionBytes, type ReportTotals } from '@bitloom/ir';
 import { type GenerationStep, generateAsync, promptIds } from '@bitloom/runtime';
 import { EXIT } from '../exit-codes.js';
 import { openEngine } from '../input/engine.js';
@@ -40,7 +39,11 @@ export interface RunCost extends HostCost {
 /** What `--json` prints. */
 export interface RunDocument {
   readonly text: string;
-  readonly finish: NonNullable<GenerationStep['finish']> | 'none';
+  /**
+   * Why the text ends: an end token, a stop string, as many tokens as were asked for, or a full context; `none` where no
+   * token was asked for. A full context is an error as well, after the document.
+   */
+  readonly finish: NonNullable<GenerationStep['finish']> | 'context' | 'none';
   readonly model: string;
   readonly device: string;
   readonly scheme: string;
@@ -56,6 +59,10 @@ export interface RunDocument {
   readonly card?: ReportTotals & { readonly instructionBytes: InstructionBytes };
 }
 
+/**
+ * @throws BitloomError `context-full` after all text is out, or at once when the prompt does not fit; and what opening and
+ *   generating throw
+ */
 export async function run(spec: string, options: RunOptions, terminal: Terminal): Promise<number> {
   const begun = performance.now();
   const opened = await openEngine(spec, { ...options, timed: terminal.json }, terminal);
@@ -69,16 +76,24 @@ export async function run(spec: string, options: RunOptions, terminal: Terminal)
     let first = started;
     const { maxTokens, temperature, topK, topP, seed, stop } = options;
     const sampling = { temperature, topK, topP, seed };
-    for await (const step of generateAsync(engine, tokenizer, prompt, {
-      maxTokens,
-      ...sampling,
-      ...(stop === undefined ? {} : { stop }),
-    })) {
-      if (tokenIds.length === 0) first = performance.now();
-      tokenIds.push(step.token);
-      finish = step.finish ?? finish;
-      text += step.text;
-      if (!terminal.json) terminal.write(step.text);
+    let full: BitloomError | undefined;
+    try {
+      for await (const step of generateAsync(engine, tokenizer, prompt, {
+        maxTokens,
+        ...sampling,
+        ...(stop === undefined ? {} : { stop }),
+      })) {
+        if (tokenIds.length === 0) first = performance.now();
+        tokenIds.push(step.token);
+        finish = step.finish ?? finish;
+        text += step.text;
+        if (!terminal.json) terminal.write(step.text);
+      }
+    } catch (error) {
+      // The text so far is a result; only a prompt that does not fit has none.
+      if (!isContextFull(error) || tokenIds.length === 0) throw error;
+      full = error;
+      finish = 'context';
     }
     const ended = performance.now();
     const seconds = (ended - started) / 1000;
@@ -102,10 +117,15 @@ export async function run(spec: string, options: RunOptions, terminal: Terminal)
       };
       terminal.document(document);
     }
+    if (full !== undefined) throw full;
     return EXIT.ok;
   } finally {
     opened.close();
   }
+}
+
+function isContextFull(error: unknown): error is BitloomError {
+  return error instanceof BitloomError && error.code === 'context-full';
 }
 
 function runCost(
