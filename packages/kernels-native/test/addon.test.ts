@@ -318,6 +318,10 @@ describe.skipIf(addon === undefined)('the addon', () => {
     ['rows without columns', 'quantizeRows', [1, MANY, 0, DATA, 0, 0, DATA, 0, 0, 0, DATA, 0, 0], 2],
     ['rows without columns', 'softmaxF32', [MANY, MANY, 0, DATA, 0, 0, 0, 0, 1, DATA, 0, 0], 2],
     ['results of one place', 'gemmInt8', [2 ** 19, 2 ** 17, 8, DATA, 0, 1, DATA, 0, 1, DATA, 0, 0], 2],
+    ['results of one place', 'gemmF32', [2 ** 17, 2 ** 17, 1, DATA, 0, DATA, 0, DATA, 0], 2],
+    ['results of one place', 'matmulF32', [2 ** 17, 2 ** 17, 1, DATA, 0, 4, DATA, 0, 4, DATA, 0, 0], 2],
+    ['results past the end', 'matmulF32', [2, 8, 1, DATA, 4, 4, DATA, 4, 4, BYTES - 32, 32, 0], 3],
+    ['results before the start', 'matmulF32', [2, 8, 1, DATA, 4, 4, DATA, 4, 4, 0, -32, 0], 3],
     [
       'results of one place',
       'gemmGroups',

@@ -215,7 +215,7 @@ Status floatProduct(Arguments& args, FloatProduct<V>& p, int pointerA, int point
   p.outStride = args.whole(at + 1);
   p.a = args.place(args.whole(pointerA), p.N > 0 ? p.M : 0, p.aM, p.K, p.aK, 4).base;
   p.b = args.place(args.whole(pointerB), p.M > 0 ? p.N : 0, p.bN, p.K, p.bK, 4).base;
-  p.out = args.place(args.whole(at), 1, 0, p.M, p.outStride, p.N * 4).base;
+  p.out = args.results(at, p.M, p.N * 4).base;
   if (args.status() != kOk || p.M == 0 || p.N == 0) return args.status();
   return p.run();
 }
