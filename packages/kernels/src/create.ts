@@ -40,8 +40,8 @@ export interface KernelOptions {
 
 /**
  * Makes kernels over an arena. Families of kernels are emitted, compiled and checked against the reference when one of
- * their kernels is first asked for; a kernel that differs runs on the next slower backend (native, WebAssembly,
- * reference) and is listed in `fallbacks`.
+ * their kernels is first asked for; a kernel that differs, or that the engine refuses, runs on the next slower backend
+ * (native, WebAssembly, reference) and is listed in `fallbacks`.
  *
  * Create kernels before taking marks of the arena: scratch memory under a released mark would be handed out again.
  *

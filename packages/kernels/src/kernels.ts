@@ -60,7 +60,7 @@ export interface Kernels extends KernelTable {
    */
   readonly threads: number;
   /**
-   * Kernels that failed their self-test and run on a slower backend instead; empty when all is well. A kernel is
+   * Kernels that failed their self-test, or that the engine refused, and run on a slower backend; empty when all is well. A kernel is
    * tested when its family is loaded, which is when one of it is first asked for, or by {@link Kernels.load}.
    */
   readonly fallbacks: readonly string[];

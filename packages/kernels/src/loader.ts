@@ -1,9 +1,9 @@
 /**
  * Loads families: emits, compiles, checks against the reference on a memory of its own, divides over threads. What fails
- * the check runs on the next slower backend: native, WebAssembly, reference.
+ * the check, or the engine refuses, runs on the next slower backend: native, WebAssembly, reference.
  */
 import { internalError } from '@bitloom/ir';
-import { compileModule } from '@bitloom/wasm';
+import { compileModule, type WasmModule } from '@bitloom/wasm';
 import { Arena } from './arena.js';
 import { FAMILIES } from './families.js';
 import type { FamilyTable, KernelFamily } from './family.js';
@@ -30,6 +30,13 @@ export interface LoaderOptions {
   readonly threads: number;
   /** {@link FAMILIES} by default; others of the same order in tests of the fall-back. */
   readonly families?: readonly KernelFamily[];
+}
+
+/** A family as the engine took it, and what it computes wrongly. */
+interface CompiledFamily {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly module: WasmModule;
+  readonly failing: readonly KernelName[];
 }
 
 /** Room for operands and scratch memory of the self-test. */
@@ -94,28 +101,54 @@ export class FamilyLoader {
 
   /** The kernels of a family in WebAssembly, those that fail the check on the reference; `faster` takes the place of some. */
   #makeWasm(family: KernelFamily, faster: FamilyTable): FamilyTable {
-    const { arena, features, scratch, pool, threads } = this.#options;
+    const { arena, scratch, pool, threads } = this.#options;
     const reference = family.reference(arena);
     if (family.emit === undefined) return reference;
-    const bytes = familyModuleBytes(family, features, arena.isShared);
-    const module = compileModule(bytes);
+    const compiled = this.#compile(family);
+    const failing = compiled?.failing ?? family.names;
+    for (const name of failing) if (faster[name] === undefined) this.#fallbacks.add(name);
+    if (compiled === undefined) return reference;
+    const exports = instantiateFamily(family, compiled.module, arena);
+    const serial = family.bind(exports, scratch);
+    let table = serial;
+    if (pool !== undefined) {
+      pool.start();
+      pool.add(this.#families.indexOf(family), compiled.bytes, exports);
+      table = parallelKernels(serial, family, pool, threads);
+    }
+    return { ...table, ...Object.fromEntries(failing.map((name) => [name, reference[name]])) };
+  }
+
+  /**
+   * Emits, compiles and checks a family on a memory of its own. Undefined when that does not come as far as the check: an
+   * engine that refuses the module is at fault for all of its kernels.
+   */
+  #compile(family: KernelFamily): CompiledFamily | undefined {
+    const { arena, features } = this.#options;
     const testArena = new Arena({
       initialBytes: TEST_BYTES,
       maxBytes: 4 * TEST_BYTES,
       shared: arena.isShared,
     });
     const testScratch = testArena.alloc(SCRATCH_BYTES);
-    const candidate = family.bind(instantiateFamily(family, module, testArena), testScratch);
-    const failing = failingKernels(testArena, family, candidate);
-    for (const name of failing) if (faster[name] === undefined) this.#fallbacks.add(name);
-    const exports = instantiateFamily(family, module, arena);
-    const serial = family.bind(exports, scratch);
-    let table = serial;
-    if (pool !== undefined) {
-      pool.start();
-      pool.add(this.#families.indexOf(family), bytes, exports);
-      table = parallelKernels(serial, family, pool, threads);
-    }
-    return { ...table, ...Object.fromEntries(failing.map((name) => [name, reference[name]])) };
+    const made = attempt(() => {
+      const bytes = familyModuleBytes(family, features, arena.isShared);
+      const module = compileModule(bytes);
+      return {
+        bytes,
+        module,
+        candidate: family.bind(instantiateFamily(family, module, testArena), testScratch),
+      };
+    });
+    return made && { ...made, failing: failingKernels(testArena, family, made.candidate) };
+  }
+}
+
+/** What `make` gives, or undefined when it throws. */
+function attempt<T>(make: () => T): T | undefined {
+  try {
+    return make();
+  } catch {
+    return undefined;
   }
 }

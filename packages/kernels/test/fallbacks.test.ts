@@ -23,6 +23,15 @@ const emitNothing: KernelFamily['emit'] = (module) => {
   for (const name of VECTORS.names) module.procedure(name, {}, () => {});
 };
 
+/** WebAssembly that no engine takes: it exports two functions of one name. */
+const emitInvalid: KernelFamily['emit'] = (module) => {
+  for (const name of [...VECTORS.names, ...VECTORS.names]) module.procedure(name, {}, () => {});
+};
+
+const emitThrowing: KernelFamily['emit'] = () => {
+  throw new Error('a fault of the emitter');
+};
+
 /** Breaks `relu` of the addon alone: it is bound without scratch memory. */
 const bindBadly: KernelFamily['bind'] = (exports, scratch) => {
   const bound = VECTORS.bind(exports, scratch);
@@ -77,6 +86,25 @@ describe('a kernel that fails its check', () => {
     expect(rest).toEqual({ result: RECTIFIED, onReference: 1, fallbacks: VECTORS.names });
     loader.loadAll();
     expect(loader.fallbacks).toEqual(VECTORS.names);
+  });
+
+  it.each([
+    ['the engine refuses', emitInvalid],
+    ['cannot be emitted', emitThrowing],
+    ['lacks its kernels', () => {}],
+  ])('in a module that %s runs on the reference, and so do the others of its family', (_, emit) => {
+    const { loader, ...rest } = runRelu('wasm', { emit });
+    expect(rest).toEqual({ result: RECTIFIED, onReference: 1, fallbacks: VECTORS.names });
+    loader.loadAll();
+    expect(loader.fallbacks).toEqual(VECTORS.names);
+  });
+
+  it.skipIf(loadNative() === undefined)('in the addon and in a module the engine refuses', () => {
+    expect(runRelu('native', { bind: bindBadly, emit: emitInvalid })).toMatchObject({
+      result: RECTIFIED,
+      onReference: 1,
+      fallbacks: ['relu'],
+    });
   });
 
   it.skipIf(loadNative() === undefined)('in the addon runs in WebAssembly', () => {
