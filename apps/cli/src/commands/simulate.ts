@@ -1,5 +1,5 @@
 /** `bitloom simulate`: the timing reading of a prompt and its continuation on a card. */
-import { encodedLength, type Report } from '@bitloom/ir';
+import { BitloomError, encodedLength, type Report } from '@bitloom/ir';
 import { simulate } from '@bitloom/simulator';
 import { EXIT } from '../exit-codes.js';
 import {
@@ -22,12 +22,14 @@ export interface SimulateOptions extends SourceOptions {
   readonly saveTrace?: string;
 }
 
+/** @throws BitloomError `simulate-nothing`, and what opening, compiling, simulating and writing throw */
 export async function simulateModel(
   spec: string,
   options: SimulateOptions,
   terminal: Terminal,
 ): Promise<number> {
   const { trace, html, saveReport, saveTrace } = options;
+  if (options.prefill + options.decode === 0) throw nothingToSimulate();
   const inputs = [...modelInputs(spec, options.tokenizer), options.device];
   for (const path of [trace, html, saveReport, saveTrace]) requireWritable(path, inputs);
   const compiled = await openCompiled(spec, options, terminal, { tokens: options.prefill + options.decode });
@@ -40,6 +42,18 @@ export async function simulateModel(
   if (terminal.json) terminal.document(report);
   else terminal.write(reportText(report, terminal.out));
   return EXIT.ok;
+}
+
+/** A report of no work would be a page of zeros and divisions by them. */
+function nothingToSimulate(): BitloomError {
+  return new BitloomError({
+    code: 'simulate-nothing',
+    message: 'there is nothing to simulate without a token',
+    where: '--prefill and --decode',
+    expected: 'at least one token of either',
+    got: '0 and 0',
+    hint: 'give --prefill 1 or more for a prompt, or --decode 1 or more for generated tokens',
+  });
 }
 
 async function time(compiled: CompiledModel, options: SimulateOptions, terminal: Terminal): Promise<Report> {
