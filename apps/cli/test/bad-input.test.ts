@@ -44,6 +44,27 @@ describe('models', () => {
     expect(run.error).toContain(`where: ${scratch.path(name)}`);
   });
 
+  test.each([
+    ['a text', 'notes.txt', /got: 420 bytes.+ 4e 6f 74 65 .+\("Notes about a mo"\)/],
+    ['an empty file', 'nothing.bin', /got: no bytes, beginning with nothing/],
+    [
+      'a zip archive',
+      'zip.bin',
+      /got: a zip archive .+, beginning with 50 4b 03 04 .+\nhint: save the model as/,
+    ],
+    ['a tokenizer of llama2.c', 'tok.bin', /got: beginning with 07 00 00 00 .+\nhint: check the path/],
+  ])('inspect lists what it knows beside how %s begins', async (_, name, message) => {
+    writeFileSync(
+      scratch.path('tok.bin'),
+      Int32Array.from({ length: 600 }, (__, i) => [7, 0, 5][i % 3]),
+    );
+    const { error } = await expectRefused(['inspect', scratch.path(name)], 'inspect-format-unknown');
+    expect(error).toMatch(message);
+    for (const known of ['"BITLOOM"', '"GGUF"', 'llama2.c .bin', 'config.json'])
+      expect(error).toContain(known);
+    expect(error).not.toContain('impossible hidden_dim');
+  });
+
   test('with --json the error is one line of JSON', async () => {
     const result = await cli(['run', scratch.path('short.bin'), '--prompt', 'x', '--json']);
     expect(result).toMatchObject({ code: 2, stdout: '' });
@@ -58,17 +79,18 @@ describe('models', () => {
   });
 });
 
-describe('names', () => {
+describe('names and numbers', () => {
   test.each([
-    ['a device', ['simulate', 'gpt2', '--device', 'u281'], 'device-unknown'],
-    ['a scheme', ['simulate', 'gpt2', '--scheme', 'W5A5'], 'scheme-unknown'],
+    ['a device that does not exist', ['simulate', 'gpt2', '--device', 'u281'], 'device-unknown'],
+    ['a scheme that does not exist', ['simulate', 'gpt2', '--scheme', 'W5A5'], 'scheme-unknown'],
     [
       'a scheme of quantize',
       ['quantize', 'gpt2', '--scheme', 'w4a8', '-o', 'no-such-file'],
       'scheme-unknown',
     ],
+    ['no token to simulate', ['simulate', 'gpt2', '--prefill', '0', '--decode', '0'], 'simulate-nothing'],
     ['lengths beyond the context', ['simulate', 'gpt2', '--prefill', '1024'], 'context-full'],
-  ])('%s that does not exist', async (_, args, code) => {
+  ])('%s', async (_, args, code) => {
     const { error } = await expectRefused(args, code);
     expect(error).toMatch(/\nhint: ./);
     expect(readdirSync(scratch.path('empty'))).toEqual([]);

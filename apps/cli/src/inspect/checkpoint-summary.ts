@@ -14,6 +14,7 @@ import {
 } from '@bitloom/models';
 import { openFile, openFolder, openModel } from '@bitloom/models/node';
 import { firstBytes } from '../input/artefact-kind.js';
+import { isUnknownFormat, unknownFile } from './unknown-file.js';
 
 export interface TensorRow {
   readonly name: string;
@@ -41,7 +42,7 @@ export interface OpenCheckpoint {
   readonly file: TensorFile;
 }
 
-/** @throws BitloomError what the readers throw for a damaged file */
+/** @throws BitloomError `inspect-format-unknown`, and what the readers throw for a damaged file */
 export async function openCheckpoint(path: string, kind: 'file' | 'folder'): Promise<OpenCheckpoint> {
   if (kind === 'folder') return openHfFolder(path);
   const magic = String.fromCharCode(...firstBytes(path, 4));
@@ -71,8 +72,12 @@ async function openGguf(path: string): Promise<OpenCheckpoint> {
 
 async function openLlama2c(path: string): Promise<OpenCheckpoint> {
   // First as anybody opens it: that knows what else such a file might be, and says so.
-  const open = await openModel(path);
-  open.close();
+  try {
+    const open = await openModel(path);
+    open.close();
+  } catch (error) {
+    throw isUnknownFormat(error) ? unknownFile(path, firstBytes(path, 16), error) : error;
+  }
   const file = await readLlama2c(openFile(path));
   return { file, summary: { ...base('llama2.c', path, { config: file.config }), tensors: tensorRows(file) } };
 }
