@@ -1,9 +1,10 @@
 /** Checkpoints in Q4_0 and Q8_0: they run from their codes unless a scheme is asked for, on the host and on a card. */
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { zooModel } from '@bitloom/models';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { usefulThreads } from '../src/input/command-kernels.js';
 import { costLine, type HostCost } from '../src/report/host-cost.js';
+import { bytes } from '../src/terminal/quantity.js';
 import { useScratch } from './support/cli.js';
 import { expectRefused, type Run, runInProcess } from './support/in-process.js';
 import { TINY, writeTinyModel } from './support/tiny-model.js';
@@ -75,6 +76,20 @@ describe.each([
     expect((await run('inspect', path, '--verify')).stdout).toContain('sound');
   });
 
+  test('is said to be without error, beside what its codes stand for', async () => {
+    const path = scratch.path(`${type}.measured`);
+    const { stdout } = await run('quantize', file(), '--scheme', 'stored', '-o', path);
+    expect(stdout).toMatch(/^f32 decoded +32\.00 .+ - +- +-$/m);
+    expect(stdout).toMatch(/^stored +[48]\.50 .+ 0\.000% +exact +0$/m);
+    expect(stdout).not.toMatch(/Infinity|NaN/);
+    expect(stdout).toContain("stored: 100.0% of the quantised weights are the checkpoint's own codes");
+    expect(stdout).toContain(`the checkpoint takes ${bytes(statSync(file()).size)}\n`);
+    const { bytes: tensors } = await document('inspect', path);
+    expect(stdout).toContain(
+      `size        ${bytes(Number(tensors))} of tensors in a file of ${bytes(statSync(path).size)}\n`,
+    );
+  });
+
   test('is simulated from its codes', async () => {
     const { log } = await run('simulate', file(), '--prefill', '8', '--decode', '2');
     expect(log).toEqual([note]);
@@ -82,6 +97,25 @@ describe.each([
       totals: { prefillSeconds: expect.any(Number) },
     });
   });
+});
+
+test('weights that could not be kept are counted', async () => {
+  // Rows of 76 are no whole blocks of 32.
+  writeTinyModel(tiny(), { ...TINY, width: 64, hiddenWidth: 76, heads: 4, kvHeads: 2, headDim: 16 });
+  const file = scratch.path('part.gguf');
+  await run('export', tiny(), '--format', 'gguf', '--type', 'q8_0', '-o', file);
+  const { stdout } = await run('quantize', file, '--scheme', 'stored', '-o', scratch.path('part'));
+  const { tensors } = (await document('inspect', scratch.path('part'))) as {
+    tensors: { name: string; shape: number[]; type: string }[];
+  };
+  const elements = (rows: typeof tensors): number =>
+    rows.reduce((sum, { shape }) => sum + shape[0] * shape[1], 0);
+  const coded = tensors.filter(({ type }) => type.startsWith('int'));
+  const lost = coded.filter(({ shape }) => shape[1] === 76);
+  expect(lost).toHaveLength(2);
+  const kept = 100 * (1 - elements(lost) / elements(coded));
+  expect(stdout).toContain(`stored: ${kept.toFixed(1)}% of the quantised weights`);
+  expect(stdout).not.toContain('exact');
 });
 
 describe('other checkpoints', () => {

@@ -6,6 +6,7 @@ import { openModel } from '@bitloom/models/node';
 import { compareScheme } from '../comparison/compared-scheme.js';
 import { comparisonText } from '../comparison/comparison-text.js';
 import { type ScoredTextOptions, scoredText } from '../comparison/scored-text.js';
+import { DECODED, storedText } from '../comparison/stored-text.js';
 import { EXIT } from '../exit-codes.js';
 import { modelInputs } from '../output/require-not-input.js';
 import { requireWritable } from '../output/require-writable.js';
@@ -53,9 +54,10 @@ export async function quantize(spec: string, options: QuantizeOptions, terminal:
         const before = { bytes: baseline.bytes, ...(perplexity === undefined ? {} : { perplexity }) };
         terminal.document({ ...saved.document, ...measured, original: before });
       } else {
-        terminal.write(
-          `${saved.text}\n${comparisonText('', rows, { ...options, context: window }, terminal)}`,
-        );
+        const keeps = scheme.keepsStored === true;
+        const shown = keeps ? [{ ...baseline, scheme: DECODED }, result] : rows;
+        const table = comparisonText('', shown, { ...options, context: window }, terminal);
+        terminal.write(`${saved.text}\n${table}${keeps ? storedText(spec, model, result) : ''}`);
       }
     } finally {
       written.close();

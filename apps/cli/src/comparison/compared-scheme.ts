@@ -15,6 +15,7 @@ export interface ComparedScheme {
   readonly bitsPerWeight?: number;
   /** Errors over all quantised weights; absent where none is. */
   readonly relativeRmse?: number;
+  /** In decibels. Infinite where there is no error, which JSON has as null. */
   readonly sqnr?: number;
   readonly maxError?: number;
   readonly perplexity?: number;

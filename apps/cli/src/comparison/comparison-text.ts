@@ -34,8 +34,9 @@ export function comparisonText(
       row.bitsPerWeight?.toFixed(2) ?? '32.00',
       bytes(row.bytes),
       row.relativeRmse === undefined ? '-' : `${(100 * row.relativeRmse).toFixed(3)}%`,
-      row.sqnr?.toFixed(1) ?? '-',
-      row.maxError?.toPrecision(3) ?? '-',
+      // Codes that are kept as they are have no error, and no ratio to it.
+      row.maxError === 0 ? 'exact' : (row.sqnr?.toFixed(1) ?? '-'),
+      row.maxError === 0 ? '0' : (row.maxError?.toPrecision(3) ?? '-'),
       ...(scored ? [row.perplexity?.toFixed(3) ?? '-', changeText(row, baseline)] : []),
     ]),
     out,

@@ -36,12 +36,17 @@ export async function writeModelFile(
   terminal: Terminal,
 ): Promise<SavedModel> {
   const fileBytes = await writeLarge(path, modelToContainer(bundle), terminal);
-  const { name, family, scheme, shapeOnly, context, parameters, tensors, tokenizer } = modelSummary(bundle);
+  const summary = modelSummary(bundle);
+  const { name, family, scheme, shapeOnly, context, parameters, tensors, tokenizer } = summary;
   terminal.log(`wrote ${path} (${bytes(fileBytes)})`);
-  const facts: [string, string][] = [
+  const facts: (readonly [string, string])[] = [
     ['family', family],
     ['scheme', `${scheme}${shapeOnly ? '; shapes only, no weights' : ''}`],
     ['parameters', `${count(parameters)} in ${tensors.length} tensors`],
+    // The rest is the graph, the tokenizer, and room so that each tensor begins on a page.
+    ...(shapeOnly
+      ? []
+      : ([['size', `${bytes(summary.bytes)} of tensors in a file of ${bytes(fileBytes)}`]] as const)),
     ['context', `${context} tokens`],
     ['tokenizer', tokenizer ?? 'none'],
     ...groupNotes(notes).map((note): [string, string] => ['note', note]),
