@@ -21,6 +21,7 @@ import { collect, integer, number, splitSchemes } from './option-values.js';
 import type { Terminal } from './terminal/terminal.js';
 
 const MODEL = 'file, folder or zoo name (see `bitloom models`)';
+const THREADS = `threads, 1 to ${MOST_THREADS}`;
 const MODEL_OR_PROGRAM = `${MODEL}, or a compiled program`;
 
 function version(): string {
@@ -35,15 +36,6 @@ function kernelsOption(): Option {
   return new Option('--kernels <name>', 'arithmetic: the best there is, or one by name')
     .choices(KERNEL_NAMES)
     .default('auto');
-}
-
-/** @param fallback what is taken without it: a number, or in words what the command finds out when it runs */
-function threadsOption(what: string, fallback: number | string): Option {
-  const range = `${what}, 1 to ${MOST_THREADS}`;
-  const isFound = typeof fallback === 'string';
-  return new Option('--threads <n>', isFound ? `${range} (default: ${fallback})` : range)
-    .argParser(integer(1, MOST_THREADS))
-    .default(isFound ? undefined : fallback);
 }
 
 /**
@@ -106,7 +98,7 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .option('--context <tokens>', 'tokens of a window', integer(3), 256)
     .option('--chunks <n>', 'most windows of the text (default: all)', integer(1))
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
-    .addOption(threadsOption('threads', 1))
+    .option('--threads <n>', THREADS, integer(1, MOST_THREADS), 1)
     .action(async (model: string, options: CompareOptions) => {
       const { compare } = await import('./commands/compare.js');
       finish(await compare(model, options, terminal));
@@ -121,7 +113,7 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .option('--text <file>', 'text to score before and after, UTF-8')
     .option('--window <tokens>', 'tokens of a window of the text', integer(3), 256)
     .option('--chunks <n>', 'most windows (default: all)', integer(1))
-    .addOption(threadsOption('threads that score the text', 1))
+    .option('--threads <n>', `${THREADS}, that score the text`, integer(1, MOST_THREADS), 1)
     .action(async (model: string, options: QuantizeOptions) => {
       const { quantize } = await import('./commands/quantize.js');
       finish(await quantize(model, options, terminal));
@@ -196,7 +188,11 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--context <tokens>', 'longest sequence to make room for', integer(1))
     .option('--model <path>', 'the model of a program that was written with --no-weights')
-    .addOption(threadsOption('threads', 'as many as the model gains from'))
+    .option(
+      '--threads <n>',
+      `${THREADS} (default: as many as the model gains from)`,
+      integer(1, MOST_THREADS),
+    )
     .addOption(kernelsOption())
     .option('--stats', 'say on stderr what it cost: load, prefill, decode, memory')
     .action(async (model: string, options: RunOptions) => {
@@ -216,7 +212,11 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .option('-d, --device <name>', 'host, a card, or file of a device (default: host)')
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--model <path>', 'the model of a program that was written with --no-weights')
-    .addOption(threadsOption('threads', 'as many as the model gains from'))
+    .option(
+      '--threads <n>',
+      `${THREADS} (default: as many as the model gains from)`,
+      integer(1, MOST_THREADS),
+    )
     .addOption(kernelsOption())
     .option('--stats', 'say on stderr what it cost: load, speed, memory')
     .option('--max-perplexity <x>', 'exit with 1 when the perplexity is higher', number(1))
