@@ -18,9 +18,10 @@
  * - Destinations may be the source itself (same pointer and strides) in element-wise kernels, norms, softmax to
  *   float and rope; any other overlap is not allowed. Sizes of 0 are legal and do nothing.
  *
- * Arguments are positional numbers because a call costs more than the work for small vectors otherwise. They are
- * not range-checked: the callers are compilers and interpreters that have verified their plans. A pointer past the
- * arena traps in WebAssembly (a RuntimeError) and reads NaN or 0 in the reference.
+ * Arguments are positional numbers because a call costs more than the work for small vectors otherwise. Products,
+ * convolutions and poolings refuse counts that are none (`kernel-argument`). Nothing else is range-checked: the callers
+ * are compilers and interpreters that have verified their plans. A pointer past the arena traps in WebAssembly (a
+ * RuntimeError) and reads NaN or 0 in the reference; the native backend refuses it.
  */
 import type { Arena } from './arena.js';
 import { ATTENTION_KERNELS, type AttentionKernels } from './interface/attention.js';
@@ -64,6 +65,11 @@ export interface Kernels extends KernelTable {
    * tested when its family is loaded, which is when one of it is first asked for, or by {@link Kernels.load}.
    */
   readonly fallbacks: readonly string[];
+  /**
+   * Says which bytes of the arena a later call will read from end to end. Threads that have nothing to do after the next
+   * large product, and until the one after it, may fetch them into a cache; results do not depend on it.
+   */
+  willRead(pointer: number, bytes: number): void;
   /** Loads every family now, so that no later call pays for it, and `fallbacks` is complete. */
   load(): void;
   /** Ends the worker threads, if any; the kernels go on working on this thread. Calling it again does nothing. */

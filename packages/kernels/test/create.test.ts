@@ -1,6 +1,8 @@
+import { loadNative } from '@bitloom/kernels-native';
 import { describe, expect, it } from 'vitest';
 import { FAMILIES } from '../src/families.js';
 import { Arena, createKernels, KERNEL_NAMES } from '../src/index.js';
+import type { KernelName } from '../src/kernels.js';
 import { failingKernels } from '../src/selftest/failing-kernels.js';
 
 describe('createKernels', () => {
@@ -34,6 +36,45 @@ describe('createKernels', () => {
     expect(() => createKernels({ threads: 0 })).toThrow(/threads/);
     expect(() => createKernels({ threads: 1.5 })).toThrow(/threads/);
     expect(() => createKernels({ threads: 17 })).toThrow(/1 to 16.*17/);
+  });
+});
+
+describe('counts', () => {
+  const backends = ['reference', 'wasm', ...(loadNative() === undefined ? [] : ['native' as const])] as const;
+  const none = [undefined, Number.NaN, Number.POSITIVE_INFINITY, -1, 0.5, 2 ** 31];
+
+  it.each(backends)('that are none are refused by the products and convolutions of %s', (backend) => {
+    const kernels = createKernels({ backend });
+    const call = (name: KernelName, args: readonly unknown[]): unknown =>
+      Reflect.apply(kernels[name], undefined, args);
+    const shape = [1, 4, 4, 1, 4, 4, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1];
+    for (const wrong of none) {
+      for (const [name, at, args] of [
+        ['gemmF32', 0, [wrong]],
+        ['matmulF32', 2, [1, 1, wrong, 64, 4, 4, 64, 4, 4, 128, 4, 0]],
+        ['gemmGroups', 4, [4, 32, 1, 16, wrong]],
+        ['gemmShift', 3, [4, 4, 0, wrong, 1, 1, 64, 1, 1, 64, 1, 1, 64, 128, 4, 0]],
+        ['convolutionInputGradientF32', 6, [...shape.with(6, Number(wrong)), 64, 64, 128]],
+        ['pooling', 12, [...shape.slice(1, 13), wrong]],
+      ] as const) {
+        const expected = expect.objectContaining({ code: 'kernel-argument', where: `argument ${at}` });
+        expect(() => call(name, args), `${name} ${wrong}`).toThrow(expected);
+      }
+    }
+  });
+
+  it.each(backends)('are missing where no argument is given: no kernel of %s runs on', (backend) => {
+    const arena = new Arena({ initialBytes: 2 ** 20 });
+    const kernels = createKernels({ backend, arena });
+    const before = arena.u8.slice(arena.used);
+    for (const name of KERNEL_NAMES) {
+      try {
+        Reflect.apply(kernels[name], undefined, []);
+      } catch {
+        // Refused by the check of one backend or another; what matters is that it ends.
+      }
+    }
+    expect(Buffer.compare(arena.u8.subarray(arena.used), before)).toBe(0);
   });
 });
 
