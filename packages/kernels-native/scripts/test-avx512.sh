@@ -22,4 +22,5 @@ rm -r "$objects"
 cd ../..
 BITLOOM_NATIVE="$PWD/packages/kernels-native/build/emulated.node" npx vitest run packages/kernels/test/conformance.test.ts \
   packages/kernels/test/group-products.test.ts packages/kernels/test/float-products.test.ts \
-  packages/kernels/test/integer-products.test.ts packages/kernels/test/convolution.test.ts
+  packages/kernels/test/integer-products.test.ts packages/kernels/test/convolution.test.ts \
+  packages/kernels/test/norms-sampling.test.ts
