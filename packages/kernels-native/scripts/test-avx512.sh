@@ -23,4 +23,5 @@ cd ../..
 BITLOOM_NATIVE="$PWD/packages/kernels-native/build/emulated.node" npx vitest run packages/kernels/test/conformance.test.ts \
   packages/kernels/test/group-products.test.ts packages/kernels/test/float-products.test.ts \
   packages/kernels/test/integer-products.test.ts packages/kernels/test/convolution.test.ts \
-  packages/kernels/test/norms-sampling.test.ts
+  packages/kernels/test/norms-sampling.test.ts packages/kernels/test/attention.test.ts \
+  packages/kernels/test/mls-products.test.ts
