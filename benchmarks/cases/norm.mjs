@@ -2,6 +2,7 @@
  * L1 normalisation wholly in integers against our own float32 L2 normalisation (layer norm, which centres rows and has
  * weights and biases as well); aim 1.36. So that the baseline is known to be good, it stands here too, with its share of
  * the limit, and so does L1 in float32, both without an aim. The limit is a copy of as many bytes as are read and written.
+ * Norms stay on the calling thread whatever the number of threads, so the rows are of one.
  */
 import { createKernels } from '@bitloom/kernels';
 import { compareKernels, ownPeer } from '../lib/compare.mjs';
