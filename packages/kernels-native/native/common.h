@@ -13,6 +13,8 @@ constexpr int kArguments = 32;
 constexpr int kMaxShares = 64;
 /// The float64 after the last share: bytes of the memory at present.
 constexpr int kBytesWord = kArguments * kMaxShares;
+/// After it: where the bytes lie that the job after this one reads first, and how many.
+constexpr int kNextWord = kBytesWord + 1;
 /// float64 words of the whole block.
 constexpr int kBlockWords = kBytesWord + 8;
 

@@ -26,7 +26,7 @@ class Handle {
     if (kernel < 0 || kernel >= kKernelCount) return kUnknownKernel;
     if (shares < 0 || shares > kMaxShares) return kBadArgument;
     if (shares == 0) return kOk;
-    return pool_->run(isa_.kernels[kernel], first(), shares);
+    return pool_->run(isa_.kernels[kernel], first(), shares, next());
   }
 
   /// Threads that take part, the calling one included.
@@ -36,6 +36,13 @@ class Handle {
   void close() { pool_.reset(); }
 
  private:
+  /// What is read after this job, as far as it lies in memory; nothing where it does not begin there.
+  Bytes next() const {
+    const double at = arguments_[kNextWord], size = arguments_[kNextWord + 1], bytes = arguments_[kBytesWord];
+    if (!(at >= 0 && size > 0 && at + size <= bytes)) return {memory_, 0};
+    return {memory_ + static_cast<int64_t>(at), static_cast<int64_t>(size)};
+  }
+
   Call first() const { return {arguments_, memory_, arguments_[kBytesWord]}; }
 
   const Isa& isa_;

@@ -18,6 +18,9 @@ constexpr uint32_t kCountMask = 255;
 constexpr auto kWorkerSpin = std::chrono::microseconds(60);
 /// How long the caller looks for the end of shares that others have begun.
 constexpr auto kCallerSpin = std::chrono::microseconds(40);
+/// Bytes fetched between two looks for work, and most for one job: what the time between two products is enough for.
+constexpr int64_t kFetchPiece = 1024;
+constexpr int64_t kMostFetched = int64_t{2} << 20;
 
 void relax() {
 #if defined(__x86_64__)
@@ -77,7 +80,8 @@ int Pool::take() {
   uint32_t tickets = tickets_.load(std::memory_order_acquire);
   while ((tickets & kCountMask) != 0) {
     if (tickets_.compare_exchange_weak(tickets, tickets - 1, std::memory_order_acq_rel)) {
-      return static_cast<int>(tickets & kCountMask) - 1;
+      // In order, because what was fetched beforehand is where the first begin.
+      return shares_ - static_cast<int>(tickets & kCountMask);
     }
   }
   return -1;
@@ -87,6 +91,20 @@ void Pool::runShare(int share) {
   const Call call{first_.arguments + share * kArguments, first_.memory, first_.bytes};
   const Status status = kernel_(call);
   if (status != kOk) status_.store(status, std::memory_order_relaxed);
+}
+
+template <class Ready>
+void Pool::fetchNext(Ready ready) {
+  uint8_t sink = 0;
+  while (!ready()) {
+    if (fetched_.load(std::memory_order_relaxed) >= fetchEnd_.load(std::memory_order_relaxed)) break;
+    const uint8_t* piece = fetched_.fetch_add(kFetchPiece, std::memory_order_relaxed);
+    // Every end lies in memory, whichever job it is of: so does a piece before one.
+    if (piece + kFetchPiece > fetchEnd_.load(std::memory_order_relaxed)) break;
+    // Loads, because prefetches are dropped when too many are under way; atomic, because others may write there.
+    for (int64_t i = 0; i < kFetchPiece; i += 64) sink ^= __atomic_load_n(piece + i, __ATOMIC_RELAXED);
+  }
+  __asm__ volatile("" : : "r"(sink));
 }
 
 void Pool::work() {
@@ -104,6 +122,7 @@ void Pool::work() {
         done_.notify_one();
       }
     }
+    fetchNext(ready);
     if (spin(kWorkerSpin, ready)) continue;
     std::unique_lock<std::mutex> lock(mutex_);
     sleepers_.fetch_add(1);
@@ -112,9 +131,15 @@ void Pool::work() {
   }
 }
 
-Status Pool::run(Kernel kernel, const Call& first, int shares) {
+Status Pool::run(Kernel kernel, const Call& first, int shares, const Bytes& next) {
   kernel_ = kernel;
   first_ = first;
+  shares_ = shares;
+  if (next.size > 0) {
+    fetchEnd_.store(nullptr, std::memory_order_relaxed);
+    fetched_.store(next.base, std::memory_order_relaxed);
+    fetchEnd_.store(next.base + (next.size < kMostFetched ? next.size : kMostFetched), std::memory_order_relaxed);
+  }
   status_.store(kOk, std::memory_order_relaxed);
   finished_.store(0, std::memory_order_relaxed);
   generation_ = (generation_ + 1) & 0xffffff;

@@ -11,6 +11,12 @@
 
 #include "common.h"
 
+/// Bytes of memory, none of which need exist.
+struct Bytes {
+  const uint8_t* base;
+  int64_t size;
+};
+
 class Pool {
  public:
   /// Starts `workers` threads; fewer when the system gives no more.
@@ -22,8 +28,9 @@ class Pool {
   int workers() const { return static_cast<int>(threads_.size()); }
 
   /// Runs share 0..shares−1 of a kernel (1 to kMaxShares) and returns when all are finished: kOk, or the answer of a
-  /// share that failed. Share i has its arguments at first.arguments + i·kArguments.
-  Status run(Kernel kernel, const Call& first, int shares);
+  /// share that failed. Share i has its arguments at first.arguments + i·kArguments. Threads that find no share left, now
+  /// and until the next job, fetch `next` into the cache that they share.
+  Status run(Kernel kernel, const Call& first, int shares, const Bytes& next);
 
   /// Ends and joins the threads; the calling thread can still run jobs alone.
   void close();
@@ -33,20 +40,26 @@ class Pool {
   /// Index of a share that is now this thread's, or −1.
   int take();
   void runShare(int share);
+  /// Fetches what comes next, piece by piece, until it is there or `ready` holds.
+  template <class Ready>
+  void fetchNext(Ready ready);
   void awaitAll(uint32_t shares);
 
-  /// (generation << 8 | shares left): taking a share is one compare-exchange that lowers the count, and what it finds
-  /// is the share's index. A thread with an old value fails, because the generation has changed.
+  /// (generation << 8 | shares left): taking a share is one compare-exchange that lowers the count. A thread with an old value fails, because the generation has changed.
   alignas(64) std::atomic<uint32_t> tickets_{0};
   alignas(64) std::atomic<uint32_t> finished_{0};
   std::atomic<bool> callerWaits_{false};
   std::atomic<int32_t> status_{kOk};
+  /// What of the bytes to come is being fetched, and where they end.
+  alignas(64) std::atomic<const uint8_t*> fetched_{nullptr};
+  std::atomic<const uint8_t*> fetchEnd_{nullptr};
   alignas(64) std::atomic<uint32_t> sleepers_{0};
   std::atomic<bool> stop_{false};
 
   // Written by the caller while no share is out, published by the store of the tickets.
   Kernel kernel_ = nullptr;
   Call first_{};
+  int shares_ = 0;
   uint32_t generation_ = 0;
 
   std::mutex mutex_;

@@ -6,6 +6,8 @@ export const NATIVE_ARGUMENTS = 32;
 export const NATIVE_MAX_SHARES = 64;
 /** The float64 of the block that holds the bytes of the memory at present; the addon checks every operand by it. */
 export const NATIVE_BYTES_WORD = NATIVE_ARGUMENTS * NATIVE_MAX_SHARES;
+/** The two float64 that say where the job after this one begins to read and how much: idle threads fetch it. 0: nothing. */
+export const NATIVE_NEXT_WORD = NATIVE_BYTES_WORD + 1;
 /** float64 words of the argument block. */
 export const NATIVE_BLOCK_WORDS = NATIVE_BYTES_WORD + 8;
 

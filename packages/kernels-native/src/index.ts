@@ -6,6 +6,7 @@ export {
   NATIVE_ARGUMENTS,
   NATIVE_BLOCK_WORDS,
   NATIVE_BYTES_WORD,
+  NATIVE_NEXT_WORD,
   NATIVE_MAX_SHARES,
   type NativeAddon,
   type NativeHandle,

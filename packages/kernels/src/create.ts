@@ -79,6 +79,7 @@ export function createKernels(options: KernelOptions = {}): Kernels {
     get fallbacks() {
       return loader.fallbacks;
     },
+    willRead: (pointer: number, bytes: number) => native?.willRead(pointer, bytes),
     load: () => loader.loadAll(),
     close() {
       native?.close();

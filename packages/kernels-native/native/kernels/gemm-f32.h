@@ -23,6 +23,8 @@ constexpr int64_t kRows = 48;
 constexpr int64_t kQuad = 4;
 /// float32 from one copied row of a to the next: a line more than a power of two.
 constexpr int64_t kStride = kDepth + 16;
+/// float32 in a line of a cache.
+constexpr int64_t kLine = 16;
 
 template <class V>
 struct FloatProduct {
@@ -112,6 +114,14 @@ struct FloatProduct {
     }
   }
 
+  /// Asks for columns [from, to) of rows [row, end), contiguous along K, into a second-level cache.
+  BITLOOM_INLINE static void fetch(const uint8_t* base, int64_t stride, int64_t row, int64_t end, int64_t from,
+                                   int64_t to) {
+    for (; row < end; row++) {
+      for (int64_t i = from; i < to; i += kLine) __builtin_prefetch(base + row * stride + i * 4, 0, 2);
+    }
+  }
+
   /// `rows` rows of a by two quads of rows of b that lie side by side along K: nothing is packed but the end of K.
   template <int rows>
   void direct(const float* own, int64_t k, int64_t depth, int64_t m, int64_t n, bool first) const {
@@ -190,13 +200,21 @@ struct FloatProduct {
       for (int64_t k = 0; k == 0 || k < K; k += kDepth) {
         const int64_t depth = smaller(kDepth, K - k), steps = ceilDiv(depth, 4);
         const bool first = k == 0 && !continues;
-        for (int64_t n = n0; n < n1; n += kQuad) packPanel(panels + (n - n0) * kDepth, n, k, depth);
         for (int64_t m0 = 0; m0 < M; m0 += kRows) {
           const int64_t count = smaller(kRows, M - m0);
           copyRows(m0, count, k, depth);
           for (int64_t m = 0; m < count; m += R) {
             for (int64_t n = n0; n < n1; n += kQuad) {
-              tileOf<R>(count - m, tiles + m * kStride, panels + (n - n0) * kDepth, steps, m0 + m, n, first);
+              float* panel = panels + (n - n0) * kDepth;
+              // A panel is packed when it is first read, and the next one is fetched meanwhile.
+              if (m0 + m == 0) {
+                packPanel(panel, n, k, depth);
+                if (bK == 4) fetch(b + k * 4, bN, n + kQuad, smaller(n1, n + 2 * kQuad), 0, depth);
+              }
+              // So are the rows of the next block, a line for each panel.
+              const int64_t next = m0 + kRows + m, at = (n - n0) / kQuad * kLine;
+              if (aK == 4) fetch(a + k * 4, aM, next, smaller(M, next + R), at, smaller(depth, at + kLine));
+              tileOf<R>(count - m, tiles + m * kStride, panel, steps, m0 + m, n, first);
             }
           }
         }

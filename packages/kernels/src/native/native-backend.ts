@@ -11,6 +11,7 @@ import {
   NATIVE_ARGUMENTS,
   NATIVE_BLOCK_WORDS,
   NATIVE_BYTES_WORD,
+  NATIVE_NEXT_WORD,
   type NativeAddon,
   type NativeHandle,
   type NativeIsa,
@@ -38,6 +39,9 @@ export class NativeBackend implements ShareRunner {
   readonly #own: NativeHandle;
   readonly #pool: NativeHandle | undefined;
   #closed = false;
+  /** What {@link willRead} said. */
+  #nextPointer = 0;
+  #nextBytes = 0;
 
   /**
    * @throws BitloomError `kernel-native-absent` where there is no addon, it has no such instruction set, or the memory
@@ -94,6 +98,12 @@ export class NativeBackend implements ShareRunner {
     };
   }
 
+  /** The bytes that the job after the next one reads; of one job only. See `Kernels.willRead`. */
+  willRead(pointer: number, bytes: number): void {
+    this.#nextPointer = pointer;
+    this.#nextBytes = bytes;
+  }
+
   /**
    * Runs every share of a job on all threads.
    *
@@ -107,6 +117,9 @@ export class NativeBackend implements ShareRunner {
       for (let i = 0; i < values.length; i += 1) args[at + i] = values[i];
     }
     args[NATIVE_BYTES_WORD] = this.#arena.capacity;
+    args[NATIVE_NEXT_WORD] = this.#nextPointer;
+    args[NATIVE_NEXT_WORD + 1] = this.#nextBytes;
+    this.#nextBytes = 0;
     const handle = this.#closed ? this.#own : (this.#pool ?? this.#own);
     checkNative(handle.run(this.#addon.names.indexOf(kernel), shares.length), kernel);
   }

@@ -7,6 +7,7 @@ import {
   type CodeOperand,
   type FloatOperand,
   hostOperation,
+  type MemoryRegion,
   type Step,
   type StepSite,
 } from './operations.js';
@@ -73,17 +74,38 @@ export function compileEntry(plan: EntryPlan, shards: readonly number[], memory:
   };
 }
 
+/** A step, and the constant that most of its time goes into reading, if there is such. */
+interface CompiledStep {
+  readonly run: Step;
+  readonly reads?: MemoryRegion;
+}
+
 /**
  * The step of one node in one memory; its constants are loaded on the way. Throws as {@link compileEntry}.
  */
-export function compileNode(plan: EntryPlan, index: number, shard: number, memory: ModelMemory): Step {
+export function compileNode(
+  plan: EntryPlan,
+  index: number,
+  shard: number,
+  memory: ModelMemory,
+): CompiledStep {
   const node = plan.graph.nodes[index];
-  return hostOperation(node).step(stepSite(node, plan.scratch[index], plan, shard, memory));
+  const regions: MemoryRegion[] = [];
+  const site = stepSite(node, plan.scratch[index], plan, shard, memory, (region) => regions.push(region));
+  return { run: hostOperation(node).step(site), reads: regions.at(-1) };
 }
 
-/** Steps in order, with the copies between memories that their operands need. */
+/** A step in its memory. */
+interface PlacedStep extends CompiledStep {
+  readonly shard: number;
+}
+
+/**
+ * Steps in order, with the copies between memories that their operands need. Each step that reads a large constant says
+ * beforehand what the next such step of its memory will read, the last one that of the next call.
+ */
 class StepList {
-  readonly steps: Step[] = [];
+  readonly #steps: PlacedStep[] = [];
   readonly #plan: EntryPlan;
   readonly #memory: ModelMemory;
   /** The memories that hold each value so far, the one that made it first. */
@@ -95,17 +117,35 @@ class StepList {
     this.#holders = new Map([[plan.graph.ids, [idsShard]]]);
   }
 
-  add(node: HostNode, shard: number, step: Step): void {
+  get steps(): Step[] {
+    return this.#steps.map(({ run, reads, shard }, index) => {
+      if (reads === undefined) return run;
+      const { kernels } = this.#memory.shards[shard];
+      const { pointer, bytes } = this.#readAfter(index, shard, reads);
+      return () => {
+        kernels.willRead(pointer, bytes);
+        run();
+      };
+    });
+  }
+
+  #readAfter(index: number, shard: number, own: MemoryRegion): MemoryRegion {
+    const others = [...this.#steps.slice(index + 1), ...this.#steps.slice(0, index)];
+    return others.find((step) => step.shard === shard && step.reads !== undefined)?.reads ?? own;
+  }
+
+  add(node: HostNode, shard: number, step: CompiledStep): void {
     for (const name of node.inputs) {
       const holders = this.#holders.get(name);
       const value = this.#plan.values.get(name);
       if (holders === undefined || value === undefined || holders.includes(shard)) continue;
       const { shards, frame } = this.#memory;
-      this.steps.push(transferStep(value, rowsOf(value, frame), shards[holders[0]], shards[shard]));
+      const run = transferStep(value, rowsOf(value, frame), shards[holders[0]], shards[shard]);
+      this.#steps.push({ run, shard });
       holders.push(shard);
     }
     this.#holders.set(node.output, [shard]);
-    this.steps.push(step);
+    this.#steps.push({ ...step, shard });
   }
 }
 
@@ -142,6 +182,7 @@ function stepSite(
   plan: EntryPlan,
   shard: number,
   memory: ModelMemory,
+  reads: StepSite['reads'],
 ): StepSite {
   const { graph, limits } = plan;
   const { states, frame } = memory;
@@ -205,6 +246,7 @@ function stepSite(
     tableConstant: (index) => constants.table(requireConstant(node, index, isConstant), identity),
     floatResult: () => floatOperand(planned(node.output, 'f32'), workspace, frame),
     codeResult: () => codeOperand(planned(node.output, 'int8'), workspace, frame),
+    reads,
     idResult() {
       const value = perToken(planned(node.output, 'i32'), node.output);
       return { pointer: workspace + value.offset };

@@ -43,6 +43,7 @@ export interface FloatConstant {
 /** A weight matrix [rows, cols] as rows16 blocks. */
 export interface BlockConstant {
   readonly pointer: number;
+  readonly bytes: number;
   readonly rows: number;
   readonly cols: number;
   /** Width of the container: 2, 3, 4, 5, 6 or 8. */
@@ -128,7 +129,8 @@ export class ConstantStore {
       const matrix = groupIntegers(name, type, user);
       const bits = rows16ContainerBits(matrix.bits);
       const { rows, cols, groupSize: group } = matrix;
-      return { pointer: this.#loadBlocks(name, type, matrix, user), rows, cols, bits, group };
+      const pointer = this.#loadBlocks(name, type, matrix, user);
+      return { pointer, bytes: rows16Bytes(matrix), rows, cols, bits, group };
     });
   }
 

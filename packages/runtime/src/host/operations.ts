@@ -16,6 +16,12 @@ import { roundUp } from './workspace.js';
 /** One kernel call or a few, with everything but the lengths fixed. */
 export type Step = () => void;
 
+/** Bytes of a memory. */
+export interface MemoryRegion {
+  readonly pointer: number;
+  readonly bytes: number;
+}
+
 /** A float32 matrix; where `rowBytes` is 0, one row serves every row of the other operand. */
 export interface FloatOperand {
   readonly pointer: number;
@@ -54,6 +60,8 @@ export interface StepSite {
   tableConstant(index: number): TableConstant;
   floatResult(): FloatOperand;
   codeResult(): CodeOperand;
+  /** Says that the step reads these bytes of a constant from end to end, so that they can be fetched before. */
+  reads(region: MemoryRegion): void;
   /** Address of an int32 result with one number per token of the call. */
   idResult(): { readonly pointer: number };
 }
@@ -133,6 +141,7 @@ function groupProduct(site: StepSite, out: FloatOperand): Step {
   const { gemmGroups } = site.kernels;
   const x = site.codes(0);
   const w = site.blockConstant(1);
+  site.reads(w);
   return () =>
     gemmGroups(
       w.bits,
