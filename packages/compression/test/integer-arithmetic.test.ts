@@ -55,3 +55,19 @@ describe.each(['f32', 'W8A8', 'W4A8'])('%s', (scheme) => {
     }
   });
 });
+
+describe('a tied embedding', () => {
+  /** Bytes of memory that a model takes. */
+  function memory(tied: boolean): number {
+    const kernels = createKernels({ backend: 'reference' });
+    const before = kernels.arena.used;
+    const model = tinyModel({ tied, vocabulary: 512, width: 64 });
+    createHostEngine(quantizeModel(model, 'W8A8'), { kernels }).forward([1, 2, 3]);
+    return kernels.arena.used - before;
+  }
+
+  it('is held once', () => {
+    const matrix = 512 * 64 + (512 * 64 * 2) / 32;
+    expect(Math.abs(memory(false) - memory(true) - matrix)).toBeLessThan(1024);
+  });
+});

@@ -241,6 +241,13 @@ function stepSite(
     },
     isQuantized: (index) => graph.types.get(node.inputs[index])?.kind === 'quantized',
     isGroupTable: (index) => constants.isTable(requireConstant(node, index, isConstant)),
+    isMultiplied: (index) =>
+      graph.nodes.some(
+        ({ op, inputs }) =>
+          op === 'linear' &&
+          inputs[1] === node.inputs[index] &&
+          graph.types.get(inputs[0])?.kind === 'quantized',
+      ),
     floatConstant: (index) => constants.float(requireConstant(node, index, isConstant), identity),
     blockConstant: (index) => constants.blocks(requireConstant(node, index, isConstant), identity),
     tableConstant: (index) => constants.table(requireConstant(node, index, isConstant), identity),

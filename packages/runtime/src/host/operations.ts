@@ -7,6 +7,7 @@ import { floatAttribute, type GraphNode, integerAttribute, stringAttribute } fro
 import { FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '@bitloom/kernels';
 import { attentionScratchBytes, attentionStep } from './attention.js';
 import type { BlockConstant, FloatConstant, TableConstant } from './constants.js';
+import { blockRowReader } from './embed-blocks.js';
 import type { Frame, RowCount } from './frame.js';
 import type { PlanLimits } from './plan.js';
 import type { StateLayout } from './states.js';
@@ -55,6 +56,8 @@ export interface StepSite {
   isQuantized(index: number): boolean;
   /** Whether {@link tableConstant} can read the operand. */
   isGroupTable(index: number): boolean;
+  /** Whether a product of codes reads the operand too, as {@link blockConstant}. */
+  isMultiplied(index: number): boolean;
   floatConstant(index: number): FloatConstant;
   blockConstant(index: number): BlockConstant;
   tableConstant(index: number): TableConstant;
@@ -85,6 +88,15 @@ function embedding(site: StepSite): Step {
     const table = site.floatConstant(1).pointer;
     return () =>
       embedF32(ids.rows.rows, out.cols, ids.pointer, table, out.cols * 4, out.pointer, out.rowBytes);
+  }
+  if (site.isMultiplied(1)) {
+    const { arena } = site.kernels;
+    const readRow = blockRowReader(arena, site.blockConstant(1));
+    return () => {
+      for (let row = 0; row < ids.rows.rows; row += 1) {
+        readRow(arena.i32[ids.pointer / 4 + row], out.pointer + row * out.rowBytes);
+      }
+    };
   }
   const { bits, group, codes, codesRowBytes, scales, scalesRowBytes } = site.tableConstant(1);
   return () =>
