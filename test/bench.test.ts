@@ -113,6 +113,30 @@ describe('statistics', () => {
     expect(samples).toEqual({ a: [1, 1, 1], b: [1, 1, 1], c: [1, 1, 1] });
   });
 
+  it('waits for the threads of the one before, and samples several times in a turn', async () => {
+    const starts: Record<string, number[]> = { spinning: [], quiet: [] };
+    const contender = (
+      name: string,
+      restMs?: number,
+    ): { work: number; restMs?: number; sample(): number } => ({
+      work: 1,
+      restMs,
+      sample() {
+        starts[name].push(performance.now());
+        return 1;
+      },
+    });
+    const samples = await interleave(
+      { spinning: contender('spinning', 20), quiet: contender('quiet') },
+      { seconds: 0, rounds: 2, perTurn: 2 },
+    );
+    expect(samples).toEqual({ spinning: [1, 1, 1, 1], quiet: [1, 1, 1, 1] });
+    // Turns: both once, then spinning, quiet, and quiet, spinning. Timers may end a millisecond early.
+    const { spinning, quiet } = starts;
+    expect(quiet[0] - spinning[0]).toBeGreaterThan(18);
+    expect(quiet[1] - spinning[2]).toBeGreaterThan(18);
+  });
+
   it('goes on until the time is over, and takes several samples from one run', async () => {
     let now = 0;
     const several = {

@@ -12,7 +12,7 @@ import { callable } from './sample.mjs';
  *
  * @param {object} sides
  *   `threads`; `work` of one call; `make(kernels)` allocates operands and gives `{ run, result }`, whose `result()` is a
- *   typed array; `peer`: `{ name, run, result, close? }` or undefined, and `check(got, expected)`, which throws where ours
+ *   typed array; `peer`: `{ name, run, result, restMs?, close? }` or undefined, and `check(got, expected)`, which throws where ours
  *   differs from its result; `definition`: what the result begins with, bit for bit; `limit`: a contender
  */
 export async function compareKernels(context, { threads, work, make, peer, check, definition, limit }) {
@@ -41,7 +41,12 @@ export async function compareKernels(context, { threads, work, make, peer, check
       if (peer !== undefined) check?.(side.result(), peer.result());
       ours[backend] = consumed(side);
     }
-    return { ours, ...(peer && { peer: { ...consumed(peer), name: peer.name } }), limit, close };
+    return {
+      ours,
+      ...(peer && { peer: { ...consumed(peer), name: peer.name, restMs: peer.restMs } }),
+      limit,
+      close,
+    };
   } catch (error) {
     close();
     throw error;

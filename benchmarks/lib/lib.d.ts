@@ -52,6 +52,7 @@ declare module '*/lib/sample.mjs' {
     readonly work: number;
     readonly isWarm?: boolean;
     sample(): number | number[] | Promise<number | number[]>;
+    readonly restMs?: number;
   }
   type Clock = () => number;
   export function median(values: readonly number[]): number;
@@ -66,7 +67,7 @@ declare module '*/lib/sample.mjs' {
   ): Contender & { checksum(): number };
   export function interleave(
     contenders: Record<string, Contender>,
-    options: { seconds: number; rounds?: number; pauseMs?: number; clock?: Clock },
+    options: { seconds: number; rounds?: number; pauseMs?: number; perTurn?: number; clock?: Clock },
   ): Promise<Record<string, number[]>>;
 }
 

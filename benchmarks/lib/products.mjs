@@ -29,6 +29,7 @@ function onnxProduct(ort, { op, types, x, w }, [M, N, K], threads) {
   return {
     name: `${ort.name} ${op}`,
     run: session.run,
+    restMs: session.restMs,
     result: () => session.outputs.y,
     close: session.close,
   };

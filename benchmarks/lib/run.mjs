@@ -13,15 +13,18 @@ import { figures, interleave } from './sample.mjs';
 /** Name of our contender where there are no backends to tell apart. */
 export const ONLY = 'only';
 
-/** Idle threads of the one before go on spinning for some time. */
+/** Our idle threads go on spinning for less than this; a contender says of itself when its own take longer. */
 const PAUSE_MS = 3;
+/** Samples of a turn where turns have pauses between them. */
+const PER_TURN = 5;
 
 async function runCase(one, seconds) {
   const { ours, peer, limit, pauseMs, close } = await one.open();
   try {
     const contenders = { ...ours, ...(peer && { '(peer)': peer }), ...(limit && { '(limit)': limit }) };
     const pause = pauseMs ?? ((one.threads ?? 1) > 1 ? PAUSE_MS : 0);
-    const samples = await interleave(contenders, { seconds, pauseMs: pause, rounds: one.rounds });
+    const perTurn = pauseMs === undefined && pause > 0 ? PER_TURN : 1;
+    const samples = await interleave(contenders, { seconds, pauseMs: pause, perTurn, rounds: one.rounds });
     const speed = (name, contender) =>
       contender && {
         ...figures(samples[name], { work: contender.work, unit: one.unit, scale: one.scale }),

@@ -10,7 +10,8 @@
  * A contender: `sample()` resolves to the seconds that one call took, or to several such, `work` is what one call does, in the unit of the
  * comparison (operations, bytes, tokens).
  *
- * @typedef {{ sample: () => Promise<number | number[]>, work: number, isWarm?: boolean }} Contender
+ * @typedef {{ sample: () => Promise<number | number[]>, work: number, isWarm?: boolean, restMs?: number }} Contender
+ *   `restMs`: how long its idle threads go on spinning after a call
  */
 
 /** Shortest sample of a function: clocks and interrupts are far below this. */
@@ -84,25 +85,34 @@ export function callable(run, work, { clock = () => performance.now(), sampleMs 
  * Samples contenders in turn until the time is over, at least `rounds` times each.
  *
  * @param {Record<string, Contender>} contenders
- * @param {{ seconds: number, rounds?: number, pauseMs?: number, clock?: () => number }} options `pauseMs` lets the idle
- *   threads of the one before stop spinning
+ * @param {{ seconds: number, rounds?: number, pauseMs?: number, perTurn?: number, clock?: () => number }} options
+ *   `pauseMs`: shortest pause before a turn, in which the idle threads of the one before stop spinning; `perTurn`: samples
+ *   of a turn
  * @returns {Promise<Record<string, number[]>>} seconds per call of each sample; an untimed round comes before, but
  *   for those that are warm
  */
 export async function interleave(
   contenders,
-  { seconds, rounds = 3, pauseMs = 0, clock = () => performance.now() },
+  { seconds, rounds = 3, pauseMs = 0, perTurn = 1, clock = () => performance.now() },
 ) {
   const names = Object.keys(contenders);
   const samples = Object.fromEntries(names.map((name) => [name, []]));
-  const pause = () => (pauseMs > 0 ? new Promise((resolve) => setTimeout(resolve, pauseMs)) : undefined);
-  for (const name of names) if (contenders[name].isWarm !== true) await contenders[name].sample();
+  let rest = 0;
+  const turn = async (name, count) => {
+    const ms = Math.max(pauseMs, rest);
+    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+    const { sample, restMs = 0 } = contenders[name];
+    const taken = [];
+    for (let i = 0; i < count; i += 1) taken.push(...[await sample()].flat());
+    rest = restMs;
+    return taken;
+  };
+  for (const name of names) if (contenders[name].isWarm !== true) await turn(name, 1);
   const end = clock() + seconds * 1000;
   for (let round = 0; round < rounds || clock() < end; round += 1) {
     for (let i = 0; i < names.length; i += 1) {
       const name = names[(i + round) % names.length];
-      await pause();
-      samples[name].push(...[await contenders[name].sample()].flat());
+      samples[name].push(...(await turn(name, perTurn)));
     }
   }
   return samples;
