@@ -3,13 +3,15 @@
  * operands, so rectangles near a square repeat least of that work.
  */
 import type { FloatProductKernels } from '../interface/float-products.js';
-import { cutRange, type Divisions, MIN_PRODUCTS, SHARES_PER_THREAD } from './division.js';
+import { cutRange, type Divisions, MIN_PRODUCTS } from './division.js';
 
 /** Rows of the left operand below which only the right one counts: its rows are cut, and each is read by one thread. */
 const FEW_ROWS = 17;
 /** Rows and columns of the output that a share has in whole multiples: two tiles, a line of 16 columns. */
 const ROW_UNIT = 4;
 const COLUMN_UNIT = 16;
+/** Fewer than of other products: each share lays out operands. */
+const SHARES_PER_THREAD = 2;
 /** Work of laying out a float of an operand, in products. */
 const LAYOUT_PRODUCTS = 3;
 
