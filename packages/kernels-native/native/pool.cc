@@ -2,6 +2,10 @@
 
 #include <signal.h>
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include <chrono>
 #include <system_error>
 
@@ -14,10 +18,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr uint32_t kCountMask = 255;
-/// How long an idle worker looks for work before it sleeps: longer than the gap between two kernels.
-constexpr auto kWorkerSpin = std::chrono::microseconds(60);
+/// How long an idle worker looks for work before it sleeps: longer than what lies between two products of a token.
+constexpr auto kWorkerSpin = std::chrono::microseconds(1000);
 /// How long the caller looks for the end of shares that others have begun.
 constexpr auto kCallerSpin = std::chrono::microseconds(40);
+/// How long either looks without offering its processor to others.
+constexpr auto kGreedySpin = std::chrono::microseconds(20);
 /// Bytes fetched between two looks for work, and most for one job: what the time between two products is enough for.
 constexpr int64_t kFetchPiece = 1024;
 constexpr int64_t kMostFetched = int64_t{2} << 20;
@@ -30,8 +36,8 @@ void relax() {
 #endif
 }
 
-/// Polls `ready` for about `limit`; true as soon as it holds. The second half of the time is offered to other threads
-/// of this core.
+/// Polls `ready` for about `limit`; true as soon as it holds. All but the beginning of the time is offered to other
+/// threads of this processor.
 template <class Ready>
 bool spin(Clock::duration limit, Ready ready) {
   for (int i = 0; i < 32; i++) {
@@ -46,9 +52,27 @@ bool spin(Clock::duration limit, Ready ready) {
     }
     const Clock::duration spent = Clock::now() - start;
     if (spent > limit) return false;
-    if (spent > limit / 2) std::this_thread::yield();
+    if (spent > kGreedySpin) std::this_thread::yield();
   }
 }
+
+#if defined(__linux__)
+int currentProcessor() { return sched_getcpu(); }
+
+/// Moves this thread away from a processor, where it may run on another one. A thread that is woken is often put on the
+/// processor of the one that woke it, and moved away only after some tens of milliseconds.
+void leaveProcessor(int processor) {
+  cpu_set_t allowed;
+  if (processor < 0 || processor >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  cpu_set_t others = allowed;
+  CPU_CLR(static_cast<size_t>(processor), &others);
+  if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
+  sched_setaffinity(0, sizeof allowed, &allowed);
+}
+#else
+int currentProcessor() { return -1; }
+void leaveProcessor(int) {}
+#endif
 
 }  // namespace
 
@@ -115,6 +139,8 @@ void Pool::work() {
   };
   while (!stop_.load()) {
     for (int share = take(); share >= 0; share = take()) {
+      const int caller = callerProcessor_.load(std::memory_order_relaxed);
+      if (caller >= 0 && caller == currentProcessor()) leaveProcessor(caller);
       runShare(share);
       finished_.fetch_add(1);
       if (callerWaits_.load()) {
@@ -142,6 +168,7 @@ Status Pool::run(Kernel kernel, const Call& first, int shares, const Bytes& next
   }
   status_.store(kOk, std::memory_order_relaxed);
   finished_.store(0, std::memory_order_relaxed);
+  callerProcessor_.store(currentProcessor(), std::memory_order_relaxed);
   generation_ = (generation_ + 1) & 0xffffff;
   tickets_.store(generation_ << 8 | static_cast<uint32_t>(shares));
   if (sleepers_.load() > 0) {

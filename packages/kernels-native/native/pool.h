@@ -49,6 +49,8 @@ class Pool {
   alignas(64) std::atomic<uint32_t> tickets_{0};
   alignas(64) std::atomic<uint32_t> finished_{0};
   std::atomic<bool> callerWaits_{false};
+  /// The processor that the caller was last seen on, −1 where that is not known.
+  std::atomic<int> callerProcessor_{-1};
   std::atomic<int32_t> status_{kOk};
   /// What of the bytes to come is being fetched, and where they end.
   alignas(64) std::atomic<const uint8_t*> fetched_{nullptr};
