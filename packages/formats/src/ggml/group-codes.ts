@@ -99,12 +99,27 @@ function nibbleCodes(blocks: Uint8Array, out: Uint8Array): void {
 }
 
 function byteCodes(blocks: Uint8Array, out: Uint8Array): void {
-  const source = wordsOf(blocks);
-  const target = isWordAligned(out) ? wordsOf(out) : new Uint16Array(out.length / 2);
+  const pairs = blocks.byteOffset % 4 === 0 && out.byteOffset % 4 === 0 ? out.length >> 6 : 0;
+  if (pairs > 0) byteCodesOfPairs(blocks, out, pairs);
+  const source = wordsOf(blocks.subarray(68 * pairs));
+  const rest = out.subarray(64 * pairs);
+  const target = isWordAligned(rest) ? wordsOf(rest) : new Uint16Array(rest.length / 2);
   for (let from = 0, to = 0; to < target.length; from += 17, to += 16) {
     for (let i = 0; i < 16; i += 1) target[to + i] = source[from + 1 + i];
   }
-  if (target.buffer !== out.buffer) out.set(new Uint8Array(target.buffer));
+  if (target.buffer !== rest.buffer) rest.set(new Uint8Array(target.buffer));
+}
+
+/** Two blocks are 17 words of 32 bits: the codes of the first begin in the middle of one, those of the second do not. */
+function byteCodesOfPairs(blocks: Uint8Array, out: Uint8Array, pairs: number): void {
+  const source = new Int32Array(blocks.buffer, blocks.byteOffset, 17 * pairs);
+  const target = new Int32Array(out.buffer, out.byteOffset, 16 * pairs);
+  for (let from = 0, to = 0; to < target.length; from += 17, to += 16) {
+    for (let i = 0; i < 8; i += 1) {
+      target[to + i] = (source[from + i] >>> 16) | (source[from + i + 1] << 16);
+      target[to + 8 + i] = source[from + 9 + i];
+    }
+  }
 }
 
 function isWordAligned(bytes: Uint8Array): boolean {
