@@ -34,8 +34,10 @@ export const STATE_WORDS = 96;
 export const MAX_ARGUMENTS = 32;
 export const COUNT_MASK = 255;
 
-/** Polls of an idle worker before it waits: tens of microseconds, longer than the gap between two kernels. */
-const WORKER_SPINS = 10_000;
+/** How long an idle worker looks for work before it waits: longer than what lies between two products of a token. */
+const WORKER_SPIN_MS = 0.3;
+/** Polls between two looks at the clock. */
+const POLLS = 1024;
 
 /** What a worker is started with. Everything in it can be posted. */
 export interface WorkerStart {
@@ -82,12 +84,15 @@ function start({ memory, binaries, imports, kernels, block, scratch, index: self
   Atomics.store(state, ${WORD.started} + self, 1);
   Atomics.add(state, ${WORD.ready}, 1);
   let idle = 0;
+  let until = 0;
   while (Atomics.load(state, ${WORD.stop}) === 0) {
     const tickets = Atomics.load(state, ${WORD.tickets});
     const left = tickets & ${COUNT_MASK};
     if (left === 0) {
       idle += 1;
-      if (idle < ${WORKER_SPINS}) continue;
+      if (idle % ${POLLS} !== 0) continue;
+      if (idle === ${POLLS}) until = performance.now() + ${WORKER_SPIN_MS};
+      if (performance.now() < until) continue;
       idle = 0;
       Atomics.add(state, ${WORD.sleepers}, 1);
       if (Atomics.load(state, ${WORD.stop}) === 0) Atomics.wait(state, ${WORD.tickets}, tickets);

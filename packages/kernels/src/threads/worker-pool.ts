@@ -17,8 +17,10 @@ import { type PoolWorker, spawnWorker } from './spawn-worker.js';
 
 /** Bytes for the binaries of all families; pages that are never written are never committed. */
 const BINARY_BYTES = 4 * 2 ** 20;
-/** Polls of the calling thread, which only waits for shares that others have begun. */
-const CALLER_SPINS = 10_000;
+/** How long the calling thread looks for the end of shares that others have begun before it waits. */
+const CALLER_SPIN_MS = 0.1;
+/** Polls between two looks at the clock. */
+const POLLS = 1024;
 /** A share that takes so long, in milliseconds, means a dead worker. */
 const LOST_AFTER = 60_000;
 /** How often a worker is started again in place of one that ended; one that cannot live must not be tried for ever. */
@@ -162,9 +164,12 @@ export class WorkerPool implements ShareRunner {
 
   #await(count: number): void {
     const state = this.#state;
-    for (let left = CALLER_SPINS; left > 0; left -= 1) {
-      if (Atomics.load(state, WORD.finished) === count) return;
-    }
+    const start = performance.now();
+    do {
+      for (let left = POLLS; left > 0; left -= 1) {
+        if (Atomics.load(state, WORD.finished) === count) return;
+      }
+    } while (performance.now() - start < CALLER_SPIN_MS);
     Atomics.store(state, WORD.callerWaits, 1);
     for (;;) {
       const finished = Atomics.load(state, WORD.finished);
@@ -204,7 +209,7 @@ function wait(
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     for (const start = Date.now(); Date.now() - start < LOST_AFTER; ) {
-      for (let left = CALLER_SPINS; left > 0; left -= 1) {
+      for (let left = POLLS; left > 0; left -= 1) {
         if (Atomics.load(state, word) !== value) return 'ok';
       }
     }
