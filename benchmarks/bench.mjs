@@ -7,9 +7,12 @@
  * with more fields after these. Everything else goes to stderr. Exit code 2 for a wrong argument, 1 for a wrong result.
  */
 import { spawnSync } from 'node:child_process';
+import { statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { page } from './lib/page.mjs';
 import { table } from './lib/table.mjs';
 
 /** Benchmarks in the order of `all`, each a file of `cases/`. */
@@ -44,6 +47,11 @@ const OPTIONS = {
     type: 'string',
     value: 'NAME',
     doc: `${BACKENDS.join(' or ')} alone (default: what there is of both)`,
+  },
+  write: {
+    type: 'string',
+    value: 'FOLDER',
+    doc: 'write a page per benchmark there as well, NAME.md, as soon as it is done',
   },
   help: { type: 'boolean', default: false, doc: 'print this and do nothing' },
 };
@@ -91,13 +99,17 @@ function readArguments() {
   return {
     names: name === 'all' ? NAMES : [name],
     isJson: values.json,
+    folder: values.write,
     seconds,
     threads: [...new Set(threads)].sort((a, b) => a - b),
     backend: values.backend,
   };
 }
 
-const { names, isJson, ...options } = readArguments();
+const { names, isJson, folder, ...options } = readArguments();
+if (folder !== undefined && !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+  refuse(`--write is a folder that exists, got "${folder}"`);
+}
 // A child, because it ends its process when a build fails; its stdout is not ours.
 const setup = fileURLToPath(new URL('../scripts/setup.mjs', import.meta.url));
 const built = spawnSync(process.execPath, [setup], { stdio: ['ignore', 2, 2] });
@@ -109,16 +121,35 @@ const machine = () =>
   `load ${loadavg()
     .map((load) => load.toFixed(2))
     .join(' ')}`;
-process.stderr.write(
-  `bench: ${cpus()[0]?.model.trim() ?? 'unknown'} x ${cpus().length}, node ${process.version}, ${machine()}\n`,
-);
+const computer = `${cpus()[0]?.model.trim() ?? 'unknown'} x ${cpus().length}, node ${process.version}`;
+process.stderr.write(`bench: ${computer}, ${machine()}\n`);
+/** The command that repeats one benchmark as it is done here. */
+function commandOf(name) {
+  const { seconds, threads, backend } = options;
+  const given = Object.entries({ seconds, threads: threads.join(','), backend, write: folder });
+  return `npm run --silent bench -- ${name}${given.flatMap(([option, value]) => (value === undefined ? [] : ` --${option} ${value}`)).join('')}`;
+}
 const rows = [];
 const context = await openContext(options).catch((error) => {
   if (error.code !== 'kernel-native-absent') throw error;
   return refuse(error.message);
 });
 try {
-  for (const name of names) rows.push(...(await runBenchmark(await import(`./cases/${name}.mjs`), context)));
+  for (const name of names) {
+    const before = machine();
+    const made = await runBenchmark(await import(`./cases/${name}.mjs`), context);
+    rows.push(...made);
+    if (folder === undefined) continue;
+    const [date] = new Date().toISOString().split('T');
+    const text = page({
+      name,
+      command: commandOf(name),
+      date,
+      machine: `${computer}, ${before}, then ${machine()}`,
+      rows: made,
+    });
+    writeFileSync(join(folder, `${name}.md`), text);
+  }
 } finally {
   await context.close();
 }

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { requireClose } from '../benchmarks/lib/data.mjs';
+import { page } from '../benchmarks/lib/page.mjs';
 import { row } from '../benchmarks/lib/rows.mjs';
 import { ONLY, runBenchmark } from '../benchmarks/lib/run.mjs';
 import { callable, figures, interleave, median } from '../benchmarks/lib/sample.mjs';
@@ -173,6 +174,33 @@ describe('rows', () => {
     const limit = { best: 8, median: 8, name: 'machine' };
     expect(row({ name: 'a', unit: 'GOPS', ours, peer, limit })).toMatchObject({ ratio: 2, limitShare: 0.5 });
     expect(row({ name: 'a', unit: 'ms', ours, peer })).toMatchObject({ ratio: 0.5, peerName: 'peer' });
+  });
+
+  it('become a page with what stood beside them, without columns that nothing fills', () => {
+    const peer = { best: 2, median: 2.5, name: 'their product' };
+    const limit = { best: 8, median: 8, name: 'int8 in registers, 2 threads, native' };
+    const rows = [
+      row({ name: 'a, 2 T', unit: 'GOPS', ours, peer, limit }),
+      row({ name: 'b', unit: 's', ours }),
+    ];
+    const run = { name: 'gemm', command: 'bench gemm', date: '2026-01-02', machine: 'Z80', rows };
+    expect(page(run)).toBe(
+      [
+        '# Benchmark `gemm`',
+        '',
+        '`bench gemm`, 2026-01-02, Z80. How to read it: [benchmarks](../benchmarks.md).',
+        '',
+        '|  | ours | median | unit | peer | median | ratio | of medians | of the limit |',
+        '| :-- | --: | --: | :-- | --: | --: | --: | --: | --: |',
+        '| a, 2 T | 4.00 | 2.00 | GOPS | 2.00 | 2.50 | 2.00 | 0.80 | 50 % |',
+        '| b | 4.00 | 2.00 | s |  |  |  |  |  |',
+        '',
+        'Beside: their product.',
+        '',
+        'Limits: int8 in registers, native.',
+        '',
+      ].join('\n'),
+    );
   });
 
   it('come from cases, one for each backend, and from the summary of a benchmark', async () => {

@@ -71,6 +71,16 @@ declare module '*/lib/sample.mjs' {
   ): Promise<Record<string, number[]>>;
 }
 
+declare module '*/lib/page.mjs' {
+  export function page(run: {
+    name: string;
+    command: string;
+    date: string;
+    machine: string;
+    rows: readonly BenchmarkRow[];
+  }): string;
+}
+
 declare module '*/lib/table.mjs' {
   export function table(rows: readonly BenchmarkRow[]): string;
 }
