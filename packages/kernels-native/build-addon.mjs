@@ -4,7 +4,8 @@
  * so and the exit code is 0. Node built-ins only.
  *
  * Each instruction set is a file with flags of its own, so that the rest runs on any CPU; which set is used is decided
- * when the addon is loaded. A stamp of sources, flags and compiler makes a second build do nothing.
+ * when the addon is loaded. A stamp of sources, flags and compiler makes a second build do nothing, and lets an addon of
+ * the same sources stay where another build fails.
  *
  *   node build-addon.mjs             build when something has changed
  *   node build-addon.mjs --install   the same, but leave a checkout of the repository to its own build
@@ -60,13 +61,34 @@ const LINK_FLAGS =
     : // Code of the addon may run at the exit of a thread, after its last environment is gone.
       ['-shared', '-Wl,-z,nodelete'];
 
-/** Ends this process with a line that says why there is no addon. */
+/** Ends this process with a line that says why there is no addon, or none of this build. */
 function without(reason) {
   rmSync(objects, { recursive: true, force: true });
+  if (isOfSources()) {
+    process.stdout.write(`kernels-native: not built (${reason}); the addon of an earlier build is kept\n`);
+    process.exit(0);
+  }
   process.stdout.write(`kernels-native: not built (${reason}); WebAssembly is used instead\n`);
   rmSync(addon, { force: true });
   rmSync(stampFile, { force: true });
   process.exit(0);
+}
+
+/** What the sources and flags are at present, on this platform. */
+function hashSources() {
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify([FLAGS, ISA_FLAGS, LINK_FLAGS, process.platform, process.arch]));
+  for (const file of files) hash.update(`${file}\n`).update(readFileSync(join(sources, file)));
+  return hash.digest('hex');
+}
+
+/** Whether there is an addon of the present sources and flags, by whatever compiler. */
+function isOfSources() {
+  return (
+    existsSync(addon) &&
+    existsSync(stampFile) &&
+    readFileSync(stampFile, 'utf8').startsWith(`${sourceStamp}\n`)
+  );
 }
 
 /** The first compiler that runs, with its version. Another one than was asked for is never taken in silence. */
@@ -123,6 +145,8 @@ function firstError(said) {
 }
 
 if (process.argv.includes('--install') && existsSync(join(home, '..', '..', 'turbo.json'))) process.exit(0);
+const files = listFiles();
+const sourceStamp = hashSources();
 if (process.platform === 'win32') without('Windows is not supported');
 const compiler = findCompiler();
 if (compiler === undefined) without('no C++ compiler found: install g++ or clang++, or set CXX');
@@ -134,12 +158,9 @@ try {
   without('the package node-api-headers is not installed');
 }
 
-const files = listFiles();
-const hash = createHash('sha256');
-hash.update(JSON.stringify([FLAGS, ISA_FLAGS, LINK_FLAGS, process.platform, process.arch, compiler]));
-for (const file of files) hash.update(`${file}\n`).update(readFileSync(join(sources, file)));
-const stamp = hash.digest('hex');
-if (existsSync(addon) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) process.exit(0);
+// Two lines: the sources, and the compiler.
+const stamp = `${sourceStamp}\n${createHash('sha256').update(JSON.stringify(compiler)).digest('hex')}`;
+if (isOfSources() && readFileSync(stampFile, 'utf8') === stamp) process.exit(0);
 
 mkdirSync(objects, { recursive: true });
 const units = files
@@ -168,5 +189,6 @@ const link = ['-pthread', ...LINK_FLAGS, ...units.map(({ object }) => object), '
 const linked = await run(compiler.program, link);
 rmSync(objects, { recursive: true, force: true });
 if (linked !== undefined) without(`linking failed: ${firstError(linked)}`);
+if (!existsSync(fresh)) without(`${compiler.program} ended well but wrote no file`);
 renameSync(fresh, addon);
 writeFileSync(stampFile, stamp);

@@ -84,8 +84,14 @@ test('in a checkout the install script leaves the build to the repository', () =
   expect([installed.status, installed.stdout, installed.stderr]).toEqual([0, '', '']);
 });
 
-/** The build script in a folder of its own, with no programs in PATH but these shell scripts. */
-function buildAlone(compiler: string, programs: Readonly<Record<string, string>> = {}) {
+/** Shell scripts by name. */
+type Programs = Readonly<Record<string, string>>;
+
+/**
+ * The build script in a folder of its own, with no programs in PATH but these shell scripts. `earlier` are the programs of
+ * a build before it.
+ */
+function buildAlone(compiler: string, programs: Programs = {}, earlier?: Programs) {
   const home = mkdtempSync(join(tmpdir(), 'bitloom-native-'));
   try {
     for (const name of ['build-addon.mjs', 'native']) {
@@ -94,15 +100,20 @@ function buildAlone(compiler: string, programs: Readonly<Record<string, string>>
     const headers = dirname(createRequire(import.meta.url).resolve('node-api-headers/package.json'));
     mkdirSync(join(home, 'node_modules'));
     symlinkSync(headers, join(home, 'node_modules', 'node-api-headers'), 'dir');
-    mkdirSync(join(home, 'programs'));
-    for (const [name, script] of Object.entries(programs)) {
-      writeFileSync(join(home, 'programs', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-    }
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['build-addon.mjs', '--install'], {
-      cwd: home,
-      encoding: 'utf8',
-      env: { PATH: join(home, 'programs'), CXX: compiler },
-    });
+    const install = (scripts: Programs) => {
+      rmSync(join(home, 'programs'), { recursive: true, force: true });
+      mkdirSync(join(home, 'programs'));
+      for (const [name, script] of Object.entries(scripts)) {
+        writeFileSync(join(home, 'programs', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      }
+      return spawnSync(process.execPath, ['build-addon.mjs', '--install'], {
+        cwd: home,
+        encoding: 'utf8',
+        env: { PATH: join(home, 'programs'), CXX: compiler },
+      });
+    };
+    if (earlier !== undefined) install(earlier);
+    const { status, stdout, stderr } = install(programs);
     const built = existsSync(join(home, 'build')) ? readdirSync(join(home, 'build')) : [];
     return { status, stdout, stderr, built };
   } finally {
@@ -121,6 +132,24 @@ describe.skipIf(process.platform === 'win32')('an install', () => {
     expect(stdout.startsWith(`kernels-native: not built (${reason}`)).toBe(true);
     expect(stdout.indexOf('\n')).toBe(stdout.length - 1);
     expect(built).toEqual([]);
+  });
+
+  test('with a compiler that ends well and writes nothing says so', () => {
+    const { status, stdout, stderr, built } = buildAlone('silent', { silent: 'exit 0' });
+    expect([status, stderr, built]).toEqual([0, '', []]);
+    expect(stdout).toMatch(/^kernels-native: not built \(silent ended well but wrote no file\); .+\n$/);
+  });
+
+  // The file that a compiler writes is the last argument.
+  const WRITES = 'for last; do :; done; [ "$1" = --version ] || echo made > "$last"';
+  test.each([
+    ['is gone', {}, 'no C++ compiler found: install g++ or clang++, or set CXX'],
+    ['is another and fails', { 'g++': '[ "$1" = --version ] && echo 2 || exit 1' }, 'g++ failed: exit 1'],
+  ])('keeps the addon of the same sources where the compiler %s', (_what, programs, reason) => {
+    const { status, stdout, built } = buildAlone('', programs, { 'g++': WRITES });
+    expect(status).toBe(0);
+    expect(stdout).toBe(`kernels-native: not built (${reason}); the addon of an earlier build is kept\n`);
+    expect(built).toEqual(['bitloom-kernels.node', 'stamp']);
   });
 
   // A compiler that tells its version and compiles nothing: which one is taken is what is looked at.
