@@ -49,9 +49,9 @@ describe('--kernels native where there are none', () => {
       /switched off\nwhere: --kernels native\ngot: BITLOOM_NATIVE=0 .*\nhint: unset BITLOOM/,
     ],
     [
-      'not built',
+      'names no file',
       '/nowhere/x.node',
-      /have not been built\n.*\ngot: .*no \/nowhere\/x\.node\nhint: install a C/,
+      /cannot be loaded.*\n.*\ngot: BITLOOM_NATIVE names no file: \/nowhere\/x\.node\nhint: .*BITLOOM_NATIVE/,
     ],
     ['no addon', fileURLToPath(import.meta.url), /cannot be loaded.*\n.*\ngot: .+\nhint: build them here/],
   ])('%s: says so in the words of the option', async (_, wish, message) => {

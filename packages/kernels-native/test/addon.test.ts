@@ -58,14 +58,19 @@ test('absent or present, it says so and nothing else', () => {
 });
 
 test.each([
-  ['turned off', '0', 'off', 'BITLOOM_NATIVE=0 turns it off'],
+  ...['0', 'false', 'OFF', 'no'].map((wish) => [
+    `${wish}: off`,
+    wish,
+    'off',
+    `BITLOOM_NATIVE=${wish} turns it off`,
+  ]),
+  ['a path to nothing', '/nowhere/x.node', 'not-loaded', 'BITLOOM_NATIVE names no file: /nowhere/x.node'],
   [
-    'a path to nothing',
-    '/nowhere/x.node',
-    'not-built',
-    'the addon was not built: there is no /nowhere/x.node',
+    'a file that is no addon',
+    fileURLToPath(import.meta.url),
+    'not-loaded',
+    expect.stringMatching(/BITLOOM_NATIVE=.*addon\.test/),
   ],
-  ['a file that is no addon', fileURLToPath(import.meta.url), 'not-loaded', expect.stringMatching(/./)],
 ])('%s: absent, of that kind', (_, wish, absence, reason) => {
   const before = process.env.BITLOOM_NATIVE;
   process.env.BITLOOM_NATIVE = wish;

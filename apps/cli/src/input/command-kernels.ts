@@ -76,7 +76,7 @@ const NATIVE_ABSENCES: Readonly<Record<NativeAbsence, { readonly message: string
     },
     'not-loaded': {
       message: 'native kernels cannot be loaded on this machine',
-      hint: `build them here: ${BUILD}`,
+      hint: `build them here: ${BUILD}; where BITLOOM_NATIVE names an addon, correct or unset it`,
     },
   };
 
