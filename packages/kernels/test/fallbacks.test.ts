@@ -130,12 +130,33 @@ describe('the native backend where there is none', () => {
   });
 
   it.each([
-    ['turned off', '0', /BITLOOM_NATIVE=0/],
-    ['a path to nothing', '/nowhere/bitloom.node', /was not built/],
-  ])('%s: kernel-native-absent with the reason', (_, value, reason) => {
+    ['turned off', '0', /BITLOOM_NATIVE=0/, /^unset BITLOOM_NATIVE/],
+    ['a path to nothing', '/nowhere/bitloom.node', /BITLOOM_NATIVE names no file/, /correct or unset it;/],
+  ])('%s: kernel-native-absent with the reason and what mends it', (_, value, reason, hint) => {
     vi.stubEnv('BITLOOM_NATIVE', value);
     expect(() => createKernels({ backend: 'native' })).toThrow(
-      expect.objectContaining({ code: 'kernel-native-absent', got: expect.stringMatching(reason) }),
+      expect.objectContaining({
+        code: 'kernel-native-absent',
+        got: expect.stringMatching(reason),
+        hint: expect.stringMatching(hint),
+      }),
+    );
+  });
+
+  it.skipIf(loadNative() === undefined)('an instruction set of another machine: says which there are', () => {
+    const isa: unknown = 'neon';
+    const options: object = { backend: 'native', isa };
+    expect(() => createKernels(options)).toThrow(
+      expect.objectContaining({
+        code: 'kernel-native-absent',
+        expected: loadNative()?.isas.join(', '),
+        got: 'neon',
+        hint: 'leave out isa for the fastest that this machine runs',
+      }),
+    );
+    const unshared = new Arena({ shared: false, maxBytes: 2 ** 24 });
+    expect(() => createKernels({ backend: 'native', arena: unshared })).toThrow(
+      expect.objectContaining({ code: 'kernel-native-absent', hint: expect.stringMatching(/share/) }),
     );
   });
 });

@@ -4,7 +4,7 @@
  * arena; what it has no version of runs in WebAssembly.
  */
 
-import { BitloomError } from '@bitloom/ir';
+import { BitloomError, type ErrorDetails } from '@bitloom/ir';
 import {
   checkNative,
   loadNative,
@@ -12,9 +12,11 @@ import {
   NATIVE_BLOCK_WORDS,
   NATIVE_BYTES_WORD,
   NATIVE_NEXT_WORD,
+  type NativeAbsence,
   type NativeAddon,
   type NativeHandle,
   type NativeIsa,
+  type NativeStatus,
   nativeStatus,
 } from '@bitloom/kernels-native';
 import type { WasmFunction } from '@bitloom/wasm';
@@ -49,12 +51,9 @@ export class NativeBackend implements ShareRunner {
    */
   constructor(arena: Arena, { threads, isa }: NativeBackendOptions) {
     const addon = loadNative();
-    if (addon === undefined) {
-      const status = nativeStatus();
-      throw absent(status.available ? 'it did not load' : status.reason);
-    }
-    if (!arena.isShared) throw absent('the memory of the arena is not shared');
-    if (isa !== undefined && !addon.isas.includes(isa)) throw absent(`this machine does not run ${isa}`);
+    if (addon === undefined) throw absentAddon(nativeStatus());
+    if (!arena.isShared) throw absent({ got: 'the memory of the arena is not shared', hint: SHARE });
+    if (isa !== undefined && !addon.isas.includes(isa)) throw absentIsa(isa, addon.isas);
     this.#addon = addon;
     this.#arena = arena;
     const block = arena.alloc(NATIVE_BLOCK_WORDS * 8);
@@ -131,11 +130,31 @@ export class NativeBackend implements ShareRunner {
   }
 }
 
-function absent(reason: string): BitloomError {
-  return new BitloomError({
-    code: 'kernel-native-absent',
-    message: 'the native kernels cannot be used',
-    got: reason,
-    hint: "leave out backend: 'native' and WebAssembly is used, or install a C++ compiler and build again",
+/** What mends each kind of absence. */
+const MENDS: Readonly<Record<NativeAbsence, string>> = {
+  off: 'unset BITLOOM_NATIVE',
+  'not-built': 'install a C++ compiler and build again: npm rebuild @bitloom/kernels-native',
+  'not-loaded':
+    'build it on this machine: npm rebuild @bitloom/kernels-native; where BITLOOM_NATIVE names an addon, correct or unset it',
+};
+const SHARE = 'make the arena without `shared: false`';
+const WITHOUT = "or leave out backend: 'native' and WebAssembly is used";
+
+function absent(details: Pick<ErrorDetails, 'expected' | 'got' | 'hint'>): BitloomError {
+  const message = 'the native kernels cannot be used';
+  return new BitloomError({ ...details, code: 'kernel-native-absent', message });
+}
+
+function absentAddon(status: NativeStatus): BitloomError {
+  // Between the two looks the file has come: there is nothing to say but that.
+  if (status.available) return absent({ got: 'the addon did not load', hint: 'try again' });
+  return absent({ got: status.reason, hint: `${MENDS[status.absence]}; ${WITHOUT}` });
+}
+
+function absentIsa(isa: NativeIsa, isas: readonly NativeIsa[]): BitloomError {
+  return absent({
+    expected: isas.join(', '),
+    got: String(isa),
+    hint: 'leave out isa for the fastest that this machine runs',
   });
 }
