@@ -6,6 +6,7 @@
  */
 import { BitloomError } from '@bitloom/ir';
 import { createMemory, type WasmMemory } from '@bitloom/wasm';
+import { shown } from './shown.js';
 import { canShareMemory } from './threads/spawn-worker.js';
 
 const PAGE_BYTES = 65536;
@@ -47,7 +48,10 @@ export class Arena {
   #u8: Uint8Array<ArrayBufferLike>;
   #u16: Uint16Array<ArrayBufferLike>;
 
+  /** @throws BitloomError `arena-bad-size` when a size is negative or no number */
   constructor(options: ArenaOptions = {}) {
+    checkSize('initialBytes', options.initialBytes);
+    checkSize('maxBytes', options.maxBytes);
     this.isShared = options.shared ?? canShareMemory();
     const limit = this.isShared ? MAX_PAGES * PAGE_BYTES : UNSHARED_BYTES;
     const maximum = Math.min(MAX_PAGES, Math.ceil((options.maxBytes ?? limit) / PAGE_BYTES));
@@ -176,8 +180,23 @@ export class Arena {
       message: 'the arena cannot grow to hold this allocation',
       expected: `at most ${this.maxBytes} bytes`,
       got: `${needed} bytes`,
-      hint: 'use fewer bits per weight, or shard the model by layer over several arenas',
+      hint:
+        this.maxBytes < (this.isShared ? MAX_PAGES * PAGE_BYTES : UNSHARED_BYTES)
+          ? 'give the arena a larger maxBytes'
+          : 'use fewer bits per weight, or shard the model by layer over several arenas',
       cause,
     });
   }
+}
+
+/** @throws BitloomError `arena-bad-size`; callers without types may give anything */
+function checkSize(where: string, bytes: number | undefined): void {
+  if (bytes === undefined || (typeof bytes === 'number' && bytes >= 0)) return;
+  throw new BitloomError({
+    code: 'arena-bad-size',
+    message: 'the size of an arena is wrong',
+    where,
+    expected: 'a number of bytes, 0 or more',
+    got: shown(bytes),
+  });
 }

@@ -7,6 +7,7 @@ import type { Backend, Kernels } from './kernels.js';
 import { lazyTable } from './lazy-table.js';
 import { FamilyLoader } from './loader.js';
 import { NativeBackend } from './native/native-backend.js';
+import { shown } from './shown.js';
 import { WorkerPool } from './threads/worker-pool.js';
 import { SCRATCH_BYTES } from './wasm/scratch.js';
 
@@ -55,7 +56,7 @@ export function createKernels(options: KernelOptions = {}): Kernels {
       code: 'kernel-threads',
       message: 'the number of threads is wrong',
       expected: `an integer from 1 to ${MAX_THREADS}`,
-      got: String(threads),
+      got: shown(threads),
     });
   }
   const arena = options.arena ?? new Arena();
@@ -63,7 +64,7 @@ export function createKernels(options: KernelOptions = {}): Kernels {
   const features = { ...probeFeatures(), ...options.features };
   // Where memory cannot be shared there are no other threads.
   const count = backend === 'reference' ? 0 : arena.isShared ? threads : 1;
-  const [scratch = 0, ...workerScratch] = Array.from({ length: count }, () => arena.alloc(SCRATCH_BYTES));
+  const [scratch = 0, ...workerScratch] = takeScratch(arena, count);
   const pool = workerScratch.length === 0 ? undefined : new WorkerPool(arena, scratch, workerScratch);
   const native =
     backend === 'native' ? new NativeBackend(arena, { threads: count, isa: options.isa }) : undefined;
@@ -87,6 +88,27 @@ export function createKernels(options: KernelOptions = {}): Kernels {
     },
   };
   return lazyTable(state, (name) => loader.kernel(name));
+}
+
+/** Scratch memory of each thread. @throws BitloomError `arena-full`; the arena is as it was then */
+function takeScratch(arena: Arena, threads: number): readonly number[] {
+  const mark = arena.mark();
+  const free = arena.maxBytes - mark;
+  try {
+    return Array.from({ length: threads }, () => arena.alloc(SCRATCH_BYTES));
+  } catch (cause) {
+    arena.release(mark);
+    // Otherwise the system has no more, which the arena has said.
+    if (free > threads * (SCRATCH_BYTES + 128)) throw cause;
+    throw new BitloomError({
+      code: 'arena-full',
+      message: 'the arena has no room for the scratch memory of kernels',
+      expected: `more than ${threads * SCRATCH_BYTES} bytes: ${SCRATCH_BYTES} per thread, ${threads} in all`,
+      got: `${free} bytes free of maxBytes = ${arena.maxBytes}`,
+      hint: 'give the arena a larger maxBytes, with room for the operands too',
+      cause,
+    });
+  }
 }
 
 /** @throws BitloomError `kernel-backend`; callers without types may give anything */

@@ -70,6 +70,28 @@ describe('Arena', () => {
     expect(codeOf(() => arena.alloc(8, 48))).toBe('arena-bad-alignment');
   });
 
+  it('refuses sizes of its own that are none', () => {
+    for (const bytes of [Number.NaN, -1, 'many', null]) {
+      for (const name of ['maxBytes', 'initialBytes']) {
+        const options: object = { [name]: bytes };
+        expect(() => new Arena(options), `${name} ${bytes}`).toThrow(
+          expect.objectContaining({ code: 'arena-bad-size', where: name }),
+        );
+      }
+    }
+  });
+
+  it('says how to mend its limit: by a larger one where there is one', () => {
+    const hint = (arena: Arena): unknown =>
+      expect(() => arena.alloc(2 ** 40)).toThrow(
+        expect.objectContaining({
+          hint: expect.stringMatching(arena.maxBytes < 2 ** 32 ? /larger maxBytes/ : /fewer bits per weight/),
+        }),
+      );
+    hint(new Arena({ maxBytes: 65536 }));
+    hint(new Arena());
+  });
+
   it('addresses past 2 GiB work in every backend', async () => {
     const { createKernels } = await import('../src/index.js');
     const arena = new Arena();

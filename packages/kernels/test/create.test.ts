@@ -4,6 +4,7 @@ import { FAMILIES } from '../src/families.js';
 import { Arena, createKernels, KERNEL_NAMES } from '../src/index.js';
 import type { KernelName } from '../src/kernels.js';
 import { failingKernels } from '../src/selftest/failing-kernels.js';
+import { SCRATCH_BYTES } from '../src/wasm/scratch.js';
 
 describe('createKernels', () => {
   it('gives every kernel on every backend', () => {
@@ -36,6 +37,23 @@ describe('createKernels', () => {
     expect(() => createKernels({ threads: 0 })).toThrow(/threads/);
     expect(() => createKernels({ threads: 1.5 })).toThrow(/threads/);
     expect(() => createKernels({ threads: 17 })).toThrow(/1 to 16.*17/);
+    const options: object = { threads: '2' };
+    expect(() => createKernels(options)).toThrow(/got: "2" \(string\)/);
+  });
+
+  it('says how much scratch memory it needs where the arena has no room, and takes none', () => {
+    const arena = new Arena({ maxBytes: 2 ** 20 });
+    const before = arena.used;
+    expect(() => createKernels({ arena, threads: 4 })).toThrow(
+      expect.objectContaining({
+        code: 'arena-full',
+        expected: `more than ${4 * SCRATCH_BYTES} bytes: ${SCRATCH_BYTES} per thread, 4 in all`,
+        got: `${2 ** 20 - before} bytes free of maxBytes = ${2 ** 20}`,
+        hint: expect.stringContaining('maxBytes'),
+      }),
+    );
+    expect(arena.used).toBe(before);
+    createKernels({ arena }).close();
   });
 });
 
@@ -60,6 +78,41 @@ describe('counts', () => {
         const expected = expect.objectContaining({ code: 'kernel-argument', where: `argument ${at}` });
         expect(() => call(name, args), `${name} ${wrong}`).toThrow(expected);
       }
+    }
+  });
+
+  it.each(backends)('are refused with too few arguments or too many: %s', (backend) => {
+    const kernels = createKernels({ backend, arena: new Arena({ initialBytes: 2 ** 20 }) });
+    const call = (name: KernelName, args: readonly number[]): unknown =>
+      Reflect.apply(kernels[name], undefined, args);
+    const references = FAMILIES.map((family) => family.reference(kernels.arena));
+    const arityOf = (name: KernelName): number => {
+      if (name.startsWith('convolution') && name !== 'convolution') return 19;
+      if (name.startsWith('poolingGradient')) return 18;
+      if (name === 'poolingF32') return 17;
+      return references.find((table) => table[name] !== undefined)?.[name]?.length ?? Number.NaN;
+    };
+    const checked = KERNEL_NAMES.filter((name) =>
+      /^(gemm|matmul|mls|embedG|conv|pool|l1NormInt8)/.test(name),
+    );
+    expect(checked).toHaveLength(22);
+    for (const name of checked) {
+      const arity = arityOf(name);
+      const args = Array.from({ length: arity }, () => 1);
+      for (const wrong of [args.slice(1), [...args, 1]]) {
+        const expected = expect.objectContaining({ code: 'kernel-argument', expected: String(arity) });
+        expect(() => call(name, wrong), `${name} of ${wrong.length}`).toThrow(expected);
+      }
+    }
+    const shape = [1, 4, 4, 1, 4, 4, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1];
+    for (const at of [8, 9, 12, 13, 15]) {
+      const expected = expect.objectContaining({ code: 'kernel-argument', where: `argument ${at}` });
+      const wrong = [...shape.with(at, 0), 64, 64, 128];
+      expect(() => call('convolutionInputGradientInt8', wrong), `step ${at}`).toThrow(expected);
+    }
+    for (const gain of [0, -3, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const expected = expect.objectContaining({ code: 'kernel-argument', where: 'argument 6' });
+      expect(() => call('l1NormInt8', [1, 1, 64, 1, 0, 0, gain, 128, 1]), `gain ${gain}`).toThrow(expected);
     }
   });
 

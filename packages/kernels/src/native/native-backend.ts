@@ -132,13 +132,13 @@ export class NativeBackend implements ShareRunner {
 
 /** What mends each kind of absence. */
 const MENDS: Readonly<Record<NativeAbsence, string>> = {
-  off: 'unset BITLOOM_NATIVE',
-  'not-built': 'install a C++ compiler and build again: npm rebuild @bitloom/kernels-native',
+  off: 'unset BITLOOM_NATIVE, or leave out the backend and WebAssembly is used',
+  'not-built':
+    'install a C++ compiler and run `npm rebuild @bitloom/kernels-native`, or leave out the backend and WebAssembly is used',
   'not-loaded':
-    'build it on this machine: npm rebuild @bitloom/kernels-native; where BITLOOM_NATIVE names an addon, correct or unset it',
+    'run `npm rebuild @bitloom/kernels-native` on this machine; where BITLOOM_NATIVE names an addon, correct or unset it; or leave out the backend and WebAssembly is used',
 };
 const SHARE = 'make the arena without `shared: false`';
-const WITHOUT = "or leave out backend: 'native' and WebAssembly is used";
 
 function absent(details: Pick<ErrorDetails, 'expected' | 'got' | 'hint'>): BitloomError {
   const message = 'the native kernels cannot be used';
@@ -148,7 +148,7 @@ function absent(details: Pick<ErrorDetails, 'expected' | 'got' | 'hint'>): Bitlo
 function absentAddon(status: NativeStatus): BitloomError {
   // Between the two looks the file has come: there is nothing to say but that.
   if (status.available) return absent({ got: 'the addon did not load', hint: 'try again' });
-  return absent({ got: status.reason, hint: `${MENDS[status.absence]}; ${WITHOUT}` });
+  return absent({ got: status.reason, hint: MENDS[status.absence] });
 }
 
 function absentIsa(isa: NativeIsa, isas: readonly NativeIsa[]): BitloomError {
