@@ -1,10 +1,11 @@
 /**
  * One-command set-up, run before `npm start` and `npm test`: installs the locked dependencies when they are
- * missing or out of date, then builds every package (turbo skips what has not changed). Uses Node built-ins only,
+ * missing or out of date, then builds every package (turbo skips what has not changed) and the native addon, which is left
+ * out of turbo's cache: what becomes of it depends on the compiler that is found. Uses Node built-ins only,
  * because it runs before anything is installed. Everything it says goes to stderr: the stdout of `npm start`
  * belongs to the demo.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -64,5 +65,11 @@ if (isStale()) {
     '--loglevel=error',
   ]);
 }
+// Beside the packages. It says in a line when there is none, and ends well.
+const addon = spawn(process.execPath, [join(root, 'packages/kernels-native/build-addon.mjs')], {
+  stdio: ['ignore', 2, 2],
+});
+const addonBuilt = new Promise((resolve) => addon.on('exit', resolve));
 const turbo = join(root, 'node_modules', '.bin', 'turbo');
 run('building packages', [turbo, 'run', 'build', '--output-logs=errors-only']);
+await addonBuilt;

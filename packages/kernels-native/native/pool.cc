@@ -24,6 +24,8 @@ constexpr auto kWorkerSpin = std::chrono::microseconds(1000);
 constexpr auto kCallerSpin = std::chrono::microseconds(40);
 /// How long either looks without offering its processor to others.
 constexpr auto kGreedySpin = std::chrono::microseconds(20);
+/// How long a thread stays where it is after it has left the processor of its caller.
+constexpr auto kStay = std::chrono::milliseconds(20);
 /// Bytes fetched between two looks for work, and most for one job: what the time between two products is enough for.
 constexpr int64_t kFetchPiece = 1024;
 constexpr int64_t kMostFetched = int64_t{2} << 20;
@@ -59,8 +61,7 @@ bool spin(Clock::duration limit, Ready ready) {
 #if defined(__linux__)
 int currentProcessor() { return sched_getcpu(); }
 
-/// Moves this thread away from a processor, where it may run on another one. A thread that is woken is often put on the
-/// processor of the one that woke it, and moved away only after some tens of milliseconds.
+/// Moves this thread away from a processor, where it may run on another one.
 void leaveProcessor(int processor) {
   cpu_set_t allowed;
   if (processor < 0 || processor >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
@@ -137,10 +138,17 @@ void Pool::work() {
   const auto ready = [this] {
     return (tickets_.load(std::memory_order_seq_cst) & kCountMask) != 0 || stop_.load(std::memory_order_relaxed);
   };
+  Clock::time_point left{};
   while (!stop_.load()) {
+    // A thread that is woken is often put on the processor of the one that woke it, and taken away only after some tens
+    // of milliseconds. It leaves before it takes a share, because the other processor may be busy; and seldom, because
+    // the move costs as much as a small product.
+    const int caller = callerProcessor_.load(std::memory_order_relaxed);
+    if (caller >= 0 && caller == currentProcessor() && Clock::now() - left > kStay) {
+      left = Clock::now();
+      leaveProcessor(caller);
+    }
     for (int share = take(); share >= 0; share = take()) {
-      const int caller = callerProcessor_.load(std::memory_order_relaxed);
-      if (caller >= 0 && caller == currentProcessor()) leaveProcessor(caller);
       runShare(share);
       finished_.fetch_add(1);
       if (callerWaits_.load()) {

@@ -22,6 +22,8 @@ export interface Work {
   readonly name: string;
   readonly tokens: number;
   readonly seconds: number;
+  /** What stands between the number of tokens and the time; default `tokens`. */
+  readonly of?: string;
 }
 
 /** The cost so far. Asked for when the work is done, so that the largest memory is in it. */
@@ -35,9 +37,9 @@ export function hostCost({ kernels }: Pick<OpenEngine, 'kernels'>, loadSeconds: 
   };
 }
 
-/** The line on stderr where the machine computes something wrongly and a slower backend stands in. */
+/** The line on stderr where the engine refuses or wrongly computes something and a slower backend stands in. */
 function fallbacksText(names: readonly string[]): string {
-  return `kernels that failed their check and run on a slower backend: ${names.join(', ')}`;
+  return `kernels that the engine refuses or that failed their check, and that run on a slower backend: ${names.join(', ')}`;
 }
 
 /** What `--stats` prints: a line for the load, one for each kind of work, then kernels and memory. */
@@ -55,9 +57,9 @@ function costText(cost: HostCost, work: readonly Work[]): string {
   return lines.map(([name, value]) => `${name.padEnd(8)} ${value}`).join('\n');
 }
 
-function workText({ tokens, seconds }: Work): string {
+function workText({ tokens, seconds, of = 'tokens' }: Work): string {
   const rate = tokens > 0 && seconds > 0 ? `, ${quantity(tokens / seconds, 'token/s')}` : '';
-  return `${tokens} tokens in ${quantity(seconds, 's')}${rate}`;
+  return `${tokens} ${of} in ${quantity(seconds, 's')}${rate}`;
 }
 
 /** What is said of the cost on stderr: all of it when asked for, else only what is wrong. */

@@ -12,12 +12,11 @@
 
 namespace {
 
-/// Channels at a time: a panel of 16 columns (18 KiB) and a tile of rows (7 KiB) share a first-level cache.
-constexpr int64_t kByteDepth = 1024;
 /// Most classes of shifts: those of int32.
 constexpr int64_t kMostClasses = 32;
 /// Bytes of a packed row: every class may need three channels more to fill a quad, and moves write 16 past the last.
 constexpr int64_t kByteStride = kByteDepth + 4 * kMostClasses;
+static_assert(kByteStride >= kByteDepth + 3 * kMostClasses + 16, "moves write 16 bytes past the last place");
 /// Rows that stay in a second-level cache (under 230 KiB), a multiple of every tile height; columns for the third level.
 constexpr int64_t kByteRows = 192;
 constexpr int64_t kByteSpan = 1024;

@@ -148,6 +148,10 @@ struct ChannelLines {
   const uint8_t* at(int64_t channel) const { return base + channel * stride; }
 };
 
+/// Channels of a block of a product of bytes: a panel of 16 columns (18 KiB) and a tile of rows (7 KiB) share a
+/// first-level cache.
+constexpr int64_t kByteDepth = 1024;
+
 /// In an order of channels: a channel of zeros.
 constexpr uint16_t kNoChannel = 0xffff;
 
@@ -160,15 +164,13 @@ inline const uint8_t* lineOf(const ChannelLines& lines, const uint16_t* order, i
 /// An order of the channels of a block as moves of bytes: up to 16 places that follow one another and whose channels lie
 /// in the same 16. Moves are in the order of places, so the zeros after a move are overwritten by the next.
 struct ChannelMoves {
-  /// Most channels of a block.
-  static constexpr int64_t kMost = 1024;
   struct Move {
     uint16_t from, to;
     /// For each place its channel among the 16, or 0x80: a zero.
     uint8_t lanes[16];
   };
   int count;
-  Move moves[kMost];
+  Move moves[kByteDepth];
 
   void make(const uint16_t* order, int64_t places) {
     count = 0;
@@ -280,7 +282,8 @@ inline void packRows(const ByteMatrix& from, int64_t row, int64_t rows, int64_t 
   }
 }
 
-/// Packs a panel of up to 16 rows as quads, ceil16(count) / 4 of them. `buffer` has 16 bytes per place and 16 more.
+/// Packs a panel of up to 16 rows as quads, ceil16(count) / 4 of them. `buffer` has 16 bytes per place, rounded up to 16
+/// places, and 256 more.
 inline void packQuads(const ByteMatrix& from, int64_t row, int64_t rows, int64_t first, int64_t all,
                       const ChannelOrder& places, uint8_t* to, uint8_t* buffer) {
   const int64_t padded = places.padded();

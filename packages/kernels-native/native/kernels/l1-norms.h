@@ -96,8 +96,8 @@ inline L1Factor l1Factor(int64_t cols, float gain, int64_t deviation) {
   const int32_t e = static_cast<int32_t>(bits >> 23 & 0xffu) - 126;
   const int32_t k = e > -2 ? 2 : (e < -8 ? 8 : -e);
   const float m = r * static_cast<float>(1 << (k + 15));
-  // A gain that is not positive gives m = 0, NaN too.
-  return {k, m < 32767.0f ? (m > 0 ? static_cast<int32_t>(lrintf(m)) : 0) : 32767};
+  // NaN is not above 0 either; the gain of a call is.
+  return {k, m > 0 ? (m < 32767.0f ? static_cast<int32_t>(lrintf(m)) : 32767) : 0};
 }
 
 /// The same int16 in every element.
