@@ -115,7 +115,7 @@ describe('statistics', () => {
   });
 
   it('waits for the threads of the one before, and samples several times in a turn', async () => {
-    const starts: Record<string, number[]> = { spinning: [], quiet: [] };
+    const events: (string | number)[] = [];
     const contender = (
       name: string,
       restMs?: number,
@@ -123,19 +123,25 @@ describe('statistics', () => {
       work: 1,
       restMs,
       sample() {
-        starts[name].push(performance.now());
+        events.push(name);
         return 1;
       },
     });
     const samples = await interleave(
-      { spinning: contender('spinning', 20), quiet: contender('quiet') },
-      { seconds: 0, rounds: 2, perTurn: 2 },
+      { a: contender('a', 70), b: contender('b') },
+      {
+        seconds: 0,
+        rounds: 2,
+        perTurn: 2,
+        pauseMs: 3,
+        sleep: async (ms) => {
+          events.push(ms);
+        },
+      },
     );
-    expect(samples).toEqual({ spinning: [1, 1, 1, 1], quiet: [1, 1, 1, 1] });
-    // Turns: both once, then spinning, quiet, and quiet, spinning. Timers may end a millisecond early.
-    const { spinning, quiet } = starts;
-    expect(quiet[0] - spinning[0]).toBeGreaterThan(18);
-    expect(quiet[1] - spinning[2]).toBeGreaterThan(18);
+    expect(samples).toEqual({ a: [1, 1, 1, 1], b: [1, 1, 1, 1] });
+    // Once each untimed, then a, b and b, a.
+    expect(events).toEqual([3, 'a', 70, 'b', 3, 'a', 'a', 70, 'b', 'b', 3, 'b', 'b', 3, 'a', 'a']);
   });
 
   it('goes on until the time is over, and takes several samples from one run', async () => {

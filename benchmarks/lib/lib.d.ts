@@ -67,7 +67,14 @@ declare module '*/lib/sample.mjs' {
   ): Contender & { checksum(): number };
   export function interleave(
     contenders: Record<string, Contender>,
-    options: { seconds: number; rounds?: number; pauseMs?: number; perTurn?: number; clock?: Clock },
+    options: {
+      seconds: number;
+      rounds?: number;
+      pauseMs?: number;
+      perTurn?: number;
+      clock?: Clock;
+      sleep?(ms: number): Promise<void>;
+    },
   ): Promise<Record<string, number[]>>;
 }
 

@@ -81,11 +81,14 @@ export function callable(run, work, { clock = () => performance.now(), sampleMs 
   };
 }
 
+const sleepMs = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
 /**
  * Samples contenders in turn until the time is over, at least `rounds` times each.
  *
  * @param {Record<string, Contender>} contenders
- * @param {{ seconds: number, rounds?: number, pauseMs?: number, perTurn?: number, clock?: () => number }} options
+ * @param {{ seconds: number, rounds?: number, pauseMs?: number, perTurn?: number, clock?: () => number,
+ *   sleep?: (ms: number) => Promise<void> }} options
  *   `pauseMs`: shortest pause before a turn, in which the idle threads of the one before stop spinning; `perTurn`: samples
  *   of a turn
  * @returns {Promise<Record<string, number[]>>} seconds per call of each sample; an untimed round comes before, but
@@ -93,14 +96,14 @@ export function callable(run, work, { clock = () => performance.now(), sampleMs 
  */
 export async function interleave(
   contenders,
-  { seconds, rounds = 3, pauseMs = 0, perTurn = 1, clock = () => performance.now() },
+  { seconds, rounds = 3, pauseMs = 0, perTurn = 1, clock = () => performance.now(), sleep = sleepMs },
 ) {
   const names = Object.keys(contenders);
   const samples = Object.fromEntries(names.map((name) => [name, []]));
   let rest = 0;
   const turn = async (name, count) => {
     const ms = Math.max(pauseMs, rest);
-    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+    if (ms > 0) await sleep(ms);
     const { sample, restMs = 0 } = contenders[name];
     const taken = [];
     for (let i = 0; i < count; i += 1) taken.push(...[await sample()].flat());

@@ -2,7 +2,7 @@
  * Quantised models on the host interpreter: against a second reading of the same graph in float64, which shares no
  * line with the interpreter or its kernels, and against themselves in other chunks.
  */
-import { createKernels } from '@bitloom/kernels';
+import { createKernels, type Kernels } from '@bitloom/kernels';
 import { createHostEngine } from '@bitloom/runtime';
 import { describe, expect, it } from 'vitest';
 import { noise, type TinyShape, tinyModel } from '../../runtime/test/support/tiny-model.js';
@@ -69,5 +69,34 @@ describe('a tied embedding', () => {
   it('is held once', () => {
     const matrix = 512 * 64 + (512 * 64 * 2) / 32;
     expect(Math.abs(memory(false) - memory(true) - matrix)).toBeLessThan(1024);
+  });
+});
+
+describe('what is read next', () => {
+  it('is said before each product, and is the weights of the next one, at the end of the first', () => {
+    const said: number[] = [];
+    const read: number[] = [];
+    const real = createKernels({ backend: 'reference' });
+    const kernels: Kernels = {
+      ...real,
+      arena: real.arena,
+      willRead: (pointer, bytes) => {
+        said.push(pointer);
+        expect(bytes).toBeGreaterThan(0);
+        expect(pointer + bytes).toBeLessThanOrEqual(real.arena.used);
+      },
+      gemmGroups: (...args) => {
+        read.push(args[9]);
+        real.gemmGroups(...args);
+      },
+    };
+    const engine = createHostEngine(quantizeModel(tinyModel({ layers: 2 }), 'W8A8'), { kernels });
+    engine.decode(3);
+    const each = read.length;
+    engine.decode(4);
+    expect(new Set(read).size).toBe(each);
+    expect(each).toBe(2 * 7 + 1);
+    expect(said.slice(0, -1)).toEqual(read.slice(1));
+    expect(said.at(-1)).toBe(read[0]);
   });
 });
