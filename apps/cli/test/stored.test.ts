@@ -167,12 +167,26 @@ describe('kernels and threads', () => {
     const short = [...evaluated, '--context', '32', '--chunks', '2', '--kernels', 'wasm', '--threads', '1'];
     const said = await run(...short, '--stats');
     expect(said.log.join()).toMatch(
-      /^load .+\neval {5}62 tokens in .+\nkernels {2}wasm, 1 thread; peak memory .+\nfallback none$/,
+      /^load .+\neval {5}62 tokens read, 30 of them scored, in [^,]+, [^\n]+token\/s\nkernels {2}wasm, 1 thread; peak memory .+\nfallback none$/,
     );
+    expect(said.stdout).toMatch(/ 30 of 62 tokens scored in 2 windows of 32, .+token\/s read\n$/);
     expect((await run(...short)).log).toEqual([]);
-    expect(await document(...short)).toMatchObject({
+    const counted = await document(...short);
+    expect(Number(counted.tokensPerSecond) * Number(counted.seconds)).toBeCloseTo(62, 6);
+    expect(counted).toMatchObject({
+      tokens: 30,
+      tokensRead: 62,
       host: { kernels: 'wasm', threads: 1, fallbacks: [], peakMemoryBytes: expect.any(Number) },
     });
+  });
+
+  test('of no tokens is that of the prompt', async () => {
+    writeTinyModel(scratch.path('float.bitloom'));
+    const none = ['run', scratch.path('float.bitloom'), '--prompt', 'the cat', '-n', '0'];
+    const { host } = await document(...none);
+    expect(host).toMatchObject({ decodeSeconds: 0, decodeTokensPerSecond: 0 });
+    expect(host).not.toMatchObject({ prefillSeconds: 0 });
+    expect((await run(...none, '--stats')).log.join()).toMatch(/\ndecode {3}0 tokens in 0 s\n/);
   });
 
   test('threads by default: one for what is small, else one per core up to 16', () => {

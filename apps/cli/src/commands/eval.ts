@@ -31,7 +31,9 @@ export interface EvalDocument extends PerplexityResult {
   readonly scheme: string;
   /** Wall time on this machine. */
   readonly seconds: number;
-  /** Tokens that went through the model per second of wall time. */
+  /** Tokens that went through the model: those before the first scored one of a window too. */
+  readonly tokensRead: number;
+  /** `tokensRead` per second of wall time. */
   readonly tokensPerSecond: number;
   readonly host: HostCost;
   readonly passed?: boolean;
@@ -60,9 +62,13 @@ export async function evaluate(spec: string, options: EvalOptions, terminal: Ter
     });
     progress.stop();
     const seconds = (performance.now() - started) / 1000;
-    const tokens = result.chunks * (context - 1);
+    const tokensRead = result.chunks * (context - 1);
     const cost = hostCost(opened, (started - begun) / 1000);
-    const said = costLine(cost, [{ name: 'eval', tokens, seconds }], options.stats === true);
+    const said = costLine(
+      cost,
+      [{ name: 'eval', tokens: tokensRead, seconds, of: `tokens read, ${result.tokens} of them scored,` }],
+      options.stats === true,
+    );
     if (said !== undefined) terminal.log(said);
     const passed = maxPerplexity === undefined || result.perplexity <= maxPerplexity;
     const document: EvalDocument = {
@@ -71,7 +77,8 @@ export async function evaluate(spec: string, options: EvalOptions, terminal: Ter
       device: opened.device,
       scheme: opened.scheme,
       seconds,
-      tokensPerSecond: tokens / seconds,
+      tokensRead,
+      tokensPerSecond: tokensRead / seconds,
       host: cost,
       ...(maxPerplexity === undefined ? {} : { passed }),
     };
@@ -86,10 +93,10 @@ export async function evaluate(spec: string, options: EvalOptions, terminal: Ter
 }
 
 function evalText(document: EvalDocument, { out }: Terminal): string {
-  const { perplexity, nll, tokens, chunks, context, model, scheme, device } = document;
+  const { perplexity, nll, tokens, tokensRead, chunks, context, model, scheme, device } = document;
   return (
     `${out.style.strong(`perplexity ${perplexity.toFixed(4)}`)} (${nll.toFixed(4)} nats per token)\n` +
-    `  ${model} in ${scheme} on ${device}: ${tokens} tokens scored in ${chunks} windows of ${context}, ` +
-    `${quantity(document.tokensPerSecond, 'token/s')}\n`
+    `  ${model} in ${scheme} on ${device}: ${tokens} of ${tokensRead} tokens scored in ${chunks} windows of ${context}, ` +
+    `${quantity(document.tokensPerSecond, 'token/s')} read\n`
   );
 }

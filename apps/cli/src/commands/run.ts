@@ -29,7 +29,7 @@ export interface RunOptions {
 
 /** What a run cost this machine, in wall time. */
 export interface RunCost extends HostCost {
-  /** The prompt and the first token. */
+  /** The prompt and the first token, if any. */
   readonly prefillSeconds: number;
   /** All tokens after the first. */
   readonly decodeSeconds: number;
@@ -73,7 +73,7 @@ export async function run(spec: string, options: RunOptions, terminal: Terminal)
     let text = '';
     let finish: RunDocument['finish'] = 'none';
     const started = performance.now();
-    let first = started;
+    let first: number | undefined;
     const { maxTokens, temperature, topK, topP, seed, stop } = options;
     const sampling = { temperature, topK, topP, seed };
     let full: BitloomError | undefined;
@@ -83,7 +83,7 @@ export async function run(spec: string, options: RunOptions, terminal: Terminal)
         ...sampling,
         ...(stop === undefined ? {} : { stop }),
       })) {
-        if (tokenIds.length === 0) first = performance.now();
+        first ??= performance.now();
         tokenIds.push(step.token);
         finish = step.finish ?? finish;
         text += step.text;
@@ -97,7 +97,8 @@ export async function run(spec: string, options: RunOptions, terminal: Terminal)
     }
     const ended = performance.now();
     const seconds = (ended - started) / 1000;
-    const cost = runCost(opened, { begun, started, first, ended }, tokenIds.length);
+    // Without a token all of it is the prompt's.
+    const cost = runCost(opened, { begun, started, first: first ?? ended, ended }, tokenIds.length);
     const said = costLine(cost, runWork(cost, prompt.length, tokenIds.length), options.stats === true);
     if (said !== undefined) terminal.log(said);
     if (terminal.json) {
