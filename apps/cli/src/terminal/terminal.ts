@@ -35,11 +35,13 @@ export function openTerminal(options: { readonly json: boolean }): Terminal {
   stdout.on('error', (error) => leaveOnBrokenOutput(error, options.json));
   // Nobody is left to tell when stderr is gone.
   stderr.on('error', () => {});
+  const isTTY = stdout.isTTY === true;
   const err = { style: createStyle(wantsColor(stderr, process.env)), isTTY: stderr.isTTY === true };
-  // Text on a terminal need not end in a line break; what follows on stderr starts on a line of its own.
+  // Text need not end in a line break; what follows on stderr starts on a line of its own. Where only one of the two is a
+  // terminal they are apart; two pipes may well end in one place.
   let isMidLine = false;
   const endLine = (): void => {
-    if (isMidLine && stdout.isTTY && err.isTTY) stderr.write('\n');
+    if (isMidLine && isTTY === err.isTTY) stderr.write('\n');
     isMidLine = false;
   };
   const log = (line: string): void => {
@@ -48,7 +50,7 @@ export function openTerminal(options: { readonly json: boolean }): Terminal {
   };
   return {
     json: options.json,
-    out: { style: createStyle(wantsColor(stdout, process.env)), isTTY: stdout.isTTY === true },
+    out: { style: createStyle(wantsColor(stdout, process.env)), isTTY },
     err,
     write: (text) => {
       if (text === '') return;
@@ -65,7 +67,8 @@ export function openTerminal(options: { readonly json: boolean }): Terminal {
     progress: async (name) => (err.isTTY ? openProgress(name, stderr) : NO_PROGRESS),
     flush: () =>
       new Promise((resolve) => {
-        endLine();
+        // For the prompt of the shell; a file has what was generated and nothing else.
+        if (isTTY) endLine();
         stdout.write('', () => resolve());
       }),
   };
