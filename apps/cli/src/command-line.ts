@@ -3,7 +3,7 @@
  * loaded; an action loads its command's module and hands it the parsed values.
  */
 import { readFileSync } from 'node:fs';
-import { Command, Option } from 'commander';
+import { Command, Help, Option } from 'commander';
 import type { CompareOptions } from './commands/compare.js';
 import type { CompileOptions } from './commands/compile.js';
 import type { DemoOptions } from './commands/demo.js';
@@ -31,6 +31,12 @@ function version(): string {
   return manifest.version;
 }
 
+/** The description as help shows it, with what commander leaves out: that there is no default. */
+function optionDescription(option: Option): string {
+  const description = new Help().optionDescription(option);
+  return option.mandatory ? `${description} (required)` : description;
+}
+
 /** A new one for each command: commander keeps values in them. */
 function kernelsOption(): Option {
   return new Option('--kernels <name>', 'arithmetic: the best there is, or one by name')
@@ -47,6 +53,7 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .description('Map low-bit networks onto FPGA accelerators: quantise, compile, simulate and run.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
+    .configureHelp({ optionDescription })
     .configureOutput({ outputError: () => {} })
     .exitOverride();
 

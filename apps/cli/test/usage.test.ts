@@ -36,6 +36,18 @@ test.each([
   expect(command.helpInformation()).toMatch(/--threads <n>\s+threads[\w\s]*,\s+1\s+to\s+16/);
 });
 
+test('help marks the options that a command cannot do without, and no others', () => {
+  const { commands } = createCommandLine(openTerminal({ json: false }), () => {});
+  for (const command of commands) {
+    const help = command.helpInformation().replace(/\s+/g, ' ');
+    const required = command.options.filter(({ mandatory }) => mandatory);
+    expect(help.split('(required)').length - 1, command.name()).toBe(required.length);
+    for (const { flags } of required) expect(help.split(flags)[1]).toMatch(/^[^<]+ \(required\)/);
+  }
+  const named = (name: string) => commands.find((one) => one.name() === name)?.options ?? [];
+  expect(named('run').some(({ long, mandatory }) => long === '--prompt' && mandatory)).toBe(true);
+});
+
 describe('--kernels native where there are none', () => {
   const scratch = useScratch();
   afterEach(() => {
