@@ -89,7 +89,7 @@ type Wrap = (kernel: NumericKernel, check: Check, arity: number) => NumericKerne
 const isSmall = (size: number): boolean => (size & 0xffff) === size;
 const areSmall = (M: number, N: number, K: number): boolean => isSmall(M) && isSmall(N) && isSmall(K);
 
-/** How a product is wrapped, by the place of its counts. They are named: a list of them costs as much as the call. */
+/** How a product is wrapped, by the place of its three counts. They are named: a list of them costs as much as the call. */
 const PRODUCTS: Readonly<Record<number, Wrap>> = {
   0:
     (kernel, check, arity) =>
@@ -123,7 +123,8 @@ export function withSizes(name: KernelName, kernel: NumericKernel, arena: Arena)
   const rules = rulesOf()[name];
   if (rules === undefined) return kernel;
   const { arity, counts, steps = [], factors = [] } = rules;
-  const wrap = counts.length === 1 ? PRODUCTS[counts[0][0]] : wrapAll;
+  const [[from, to], ...others] = counts;
+  const wrap = others.length === 0 && to - from === 3 ? PRODUCTS[from] : wrapAll;
   const check: Check = (args) => {
     for (const [from, to] of counts) {
       for (let i = from; i < to; i += 1) {
