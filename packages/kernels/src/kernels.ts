@@ -20,8 +20,8 @@
  *
  * Arguments are positional numbers because a call costs more than the work for small vectors otherwise. Products,
  * convolutions, poolings, `mlsIntegers`, `embedGroups` and `l1NormInt8` refuse missing arguments and counts that are none
- * (`kernel-argument`). Nothing else is range-checked: the callers are compilers and interpreters that have verified their plans. A pointer past the arena traps in WebAssembly (a
- * RuntimeError) and reads NaN or 0 in the reference; the native backend refuses it.
+ * (`kernel-argument`). Nothing else is range-checked: the callers are compilers and interpreters that have verified their
+ * plans. A pointer past the arena traps in WebAssembly (a RuntimeError) and reads NaN or 0 in the reference; the native backend refuses it.
  */
 import type { Arena } from './arena.js';
 import { ATTENTION_KERNELS, type AttentionKernels } from './interface/attention.js';
