@@ -27,6 +27,8 @@ export interface NativeOptions {
   readonly threads: number;
   /** One of {@link NativeAddon.isas}; the first by default. */
   readonly isa?: NativeIsa;
+  /** How far the memory may grow, in bytes; its length by default. On Linux so much is asked to lie in large pages. */
+  readonly reserved?: number;
 }
 
 /** Kernels over one memory. Every method answers a status, see {@link checkNative}; none throws. */

@@ -59,7 +59,7 @@ export class NativeBackend implements ShareRunner {
     const block = arena.alloc(NATIVE_BLOCK_WORDS * 8);
     const { buffer } = arena.memory;
     this.#args = new Float64Array(buffer, block, NATIVE_BLOCK_WORDS);
-    const options = { memory: new Uint8Array(buffer), args: this.#args, isa };
+    const options = { memory: new Uint8Array(buffer), args: this.#args, isa, reserved: arena.maxBytes };
     this.#own = addon.open({ ...options, threads: 1 });
     this.#pool = threads > 1 ? addon.open({ ...options, threads }) : undefined;
   }
