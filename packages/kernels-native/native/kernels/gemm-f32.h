@@ -4,8 +4,8 @@
 // strides, the tile, the threads nor where K is cut at multiples of kDepth, and where the engine fuses they are those of
 // WebAssembly. Lanes are four columns by four chains: what lies side by side along K needs no transposition.
 //
-// b is packed to panels [k / 4][4 columns][4], a is copied to tiles [row][k] of fixed stride, so that rows a power of two
-// apart do not fight for the same cache lines. Few rows read b where it lies.
+// b is packed to panels [k / 4][4 columns][4]. a is read where it lies, or copied to tiles [row][k] of fixed stride where it
+// is transposed or its rows would fight for the same cache lines. Few rows read b where it lies.
 // Loops from outside: kSpan outputs, kDepth of K (sums continue in `out`), kRows rows, panels, tiles.
 #pragma once
 
@@ -88,13 +88,17 @@ struct FloatProduct {
   }
 
   template <int rows>
-  void tileOf(int64_t count, const float* lines, const float* panel, int64_t steps, int64_t m, int64_t n,
-              bool first) const {
+  void tileOf(int64_t count, const float* lines, int64_t stride, const float* panel, int64_t steps, int64_t m,
+              int64_t n, bool first) const {
     if constexpr (rows > 1) {
-      if (count < rows) return tileOf<rows - 1>(count, lines, panel, steps, m, n, first);
+      if (count < rows) return tileOf<rows - 1>(count, lines, stride, panel, steps, m, n, first);
     }
-    tile<rows>(lines, kStride, panel, steps, m, n, first);
+    tile<rows>(lines, stride, panel, steps, m, n, first);
   }
+
+  /// Whether the rows of a can be read where they lie: contiguous, and not all on the same lines of a first-level cache,
+  /// whose ways lie 4 KiB apart.
+  bool readsInPlace() const { return aK == 4 && aM % 4 == 0 && K % 4 == 0 && aM % 4096 != 0; }
 
   /// Rows [m, m + count) of a, depth columns from k on, with zeros up to a whole step.
   void copyRows(int64_t m, int64_t count, int64_t k, int64_t depth) const {
@@ -194,6 +198,8 @@ struct FloatProduct {
     panels = scratch<float>(kScratchWeights, span * kDepth);
     tiles = scratch<float>(kScratchActivations, smaller(kRows, M) * kStride);
     if (panels == nullptr || tiles == nullptr) return kNoMemory;
+    const bool inPlace = readsInPlace();
+    const int64_t stride = inPlace ? aM / 4 : kStride;
     for (int64_t n0 = 0; n0 < N; n0 += kSpan) {
       const int64_t n1 = smaller(N, n0 + kSpan);
       // K = 0 passes once, with no depth, and writes zeros.
@@ -202,7 +208,8 @@ struct FloatProduct {
         const bool first = k == 0 && !continues;
         for (int64_t m0 = 0; m0 < M; m0 += kRows) {
           const int64_t count = smaller(kRows, M - m0);
-          copyRows(m0, count, k, depth);
+          if (!inPlace) copyRows(m0, count, k, depth);
+          const float* lines = inPlace ? aAt(m0, k) : tiles;
           for (int64_t m = 0; m < count; m += R) {
             for (int64_t n = n0; n < n1; n += kQuad) {
               float* panel = panels + (n - n0) * kDepth;
@@ -214,7 +221,7 @@ struct FloatProduct {
               // So are the rows of the next block, a line for each panel.
               const int64_t next = m0 + kRows + m, at = (n - n0) / kQuad * kLine;
               if (aK == 4) fetch(a + k * 4, aM, next, smaller(M, next + R), at, smaller(depth, at + kLine));
-              tileOf<R>(count - m, tiles + m * kStride, panel, steps, m0 + m, n, first);
+              tileOf<R>(count - m, lines + m * stride, stride, panel, steps, m0 + m, n, first);
             }
           }
         }

@@ -82,6 +82,12 @@ inline int32_t sumBytes(const uint8_t* row, int64_t count) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + k));
     sums = _mm256_add_epi64(sums, _mm256_sad_epu8(_mm256_xor_si256(bytes, flip), _mm256_setzero_si256()));
   }
+  if (k + 16 <= count) {
+    const __m128i bytes = _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + k)),
+                                        _mm256_castsi256_si128(flip));
+    sums = _mm256_add_epi64(sums, _mm256_zextsi128_si256(_mm_sad_epu8(bytes, _mm_setzero_si128())));
+    k += 16;
+  }
   int64_t four[4];
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(four), sums);
   sum = static_cast<int32_t>(four[0] + four[1] + four[2] + four[3] - 128 * k);
