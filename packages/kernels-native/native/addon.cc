@@ -124,8 +124,8 @@ bool bytesOf(napi_env env, napi_value value, napi_typedarray_type type, void** d
   return found == type && *data != nullptr;
 }
 
-/// Asks for large pages, where the system gives them on request: a token reads all weights, and with small pages a tenth
-/// of its time goes into looking up where they are. Nothing but speed depends on the answer.
+/// Asks for large pages, where the system gives them on request: a token reads all weights, and with small pages up to
+/// a fifth of its time went into looking up where they are. Nothing but speed depends on the answer.
 void adviseHugePages(const uint8_t* base, double bytes) {
 #if defined(__linux__)
   // At least one large page, and no more than any address has.

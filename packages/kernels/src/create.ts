@@ -46,7 +46,8 @@ export interface KernelOptions {
  *
  * Create kernels before taking marks of the arena: scratch memory under a released mark would be handed out again.
  *
- * @throws BitloomError `kernel-backend` for a name that is none, `kernel-threads` when `threads` is not an integer from 1 to {@link MAX_THREADS}, `arena-full`,
+ * @throws BitloomError `kernel-backend` for a name that is none, `kernel-threads` when `threads` is not an integer from 1
+ *   to {@link MAX_THREADS}, `arena-full`,
  *   `kernel-native-absent` when the native backend is asked for and there is none.
  */
 export function createKernels(options: KernelOptions = {}): Kernels {

@@ -5,6 +5,7 @@
 import { internalError } from '@bitloom/ir';
 import { compileModule, type WasmModule } from '@bitloom/wasm';
 import { Arena } from './arena.js';
+import { withArgumentChecks } from './argument-checks.js';
 import { FAMILIES } from './families.js';
 import type { FamilyTable, KernelFamily } from './family.js';
 import type { Features } from './features.js';
@@ -12,7 +13,6 @@ import type { Backend, KernelName, NumericKernel } from './kernels.js';
 import { NativeBackend } from './native/native-backend.js';
 import { parallelKernels } from './parallel/parallel-kernels.js';
 import { failingKernels } from './selftest/failing-kernels.js';
-import { withSizes } from './sizes.js';
 import type { WorkerPool } from './threads/worker-pool.js';
 import { familyModuleBytes, instantiateFamily } from './wasm/module.js';
 import { SCRATCH_BYTES } from './wasm/scratch.js';
@@ -67,7 +67,7 @@ export class FamilyLoader {
     const family = this.#families.find(({ names }) => names.includes(name));
     const kernel = family === undefined ? undefined : this.#load(family)[name];
     if (kernel === undefined) throw internalError(`no family has the kernel ${name}`);
-    return withSizes(name, kernel, this.#options.arena);
+    return withArgumentChecks(name, kernel, this.#options.arena);
   }
 
   #load(family: KernelFamily): FamilyTable {

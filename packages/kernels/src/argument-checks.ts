@@ -119,7 +119,7 @@ const wrapAll: Wrap =
   };
 
 /** The kernel behind the check of its arguments, or the kernel itself where there is none. */
-export function withSizes(name: KernelName, kernel: NumericKernel, arena: Arena): NumericKernel {
+export function withArgumentChecks(name: KernelName, kernel: NumericKernel, arena: Arena): NumericKernel {
   const rules = rulesOf()[name];
   if (rules === undefined) return kernel;
   const { arity, counts, steps = [], factors = [] } = rules;
