@@ -1,5 +1,5 @@
 /**
- * Quantisation schemes of whole models: which scheme a weight gets in which role, and the numerics of the result. Three
+ * Quantisation schemes of whole models: which scheme a weight gets in which role, and the numerics of the result. Some
  * rows compute in integers; every preset of `@bitloom/formats` is a scheme too, whose weights stand for float32 values.
  */
 import { type Preset, preset, presetNames } from '@bitloom/formats';
@@ -32,6 +32,20 @@ function integerScheme(name: string, doc: string): Scheme {
   return { name, doc, weights: { linear, embedding: wide, head: wide }, numerics: integerNumerics(name) };
 }
 
+/**
+ * What FlightLLM's cards compute (arXiv 2401.03868): every product INT4 in groups of 128, the head too, which is 3.41 GB
+ * for LLaMA2-7B; the look-up table of tokens, of which a step reads one row, at 8 bits.
+ */
+function flightLlmScheme(): Scheme {
+  const linear = preset('FlightLLM').weights;
+  return {
+    name: 'FlightLLM',
+    doc: 'INT4 weights in groups of 128, embedding INT8, INT8 activations per token, INT8 KV cache',
+    weights: { linear, embedding: preset('W8A8').weights, head: linear },
+    numerics: integerNumerics('FlightLLM'),
+  };
+}
+
 /** Float arithmetic on the values that the codes of a preset stand for; embedding and head stay in float32. */
 function weightOnly({ name, doc, weights }: Preset): Scheme {
   return { name, doc, weights: { linear: weights }, numerics: { ...FLOAT_NUMERICS, scheme: name } };
@@ -45,6 +59,7 @@ export const SCHEMES: readonly Scheme[] = [
     'W4A8',
     'INT4 weights in groups of 32, embedding and head INT8, INT8 activations per token, INT8 KV cache',
   ),
+  flightLlmScheme(),
   storedScheme(
     'stored',
     'Q4_0 and Q8_0 weights of a GGUF file as they are, others INT8, INT8 activations per token, INT8 KV cache',
