@@ -35,6 +35,7 @@ export * from './program/instruction-fields.js';
 export * from './program/instruction-reference.js';
 export * from './program/instruction-set.js';
 export * from './program/loop-structure.js';
+export * from './program/matrix-operands.js';
 export * from './program/print-program.js';
 export * from './program/program.js';
 export * from './program/timing.js';

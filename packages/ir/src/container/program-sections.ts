@@ -16,7 +16,7 @@ import { decodeStream } from '../program/decode.js';
 import { encodeStream } from '../program/encode.js';
 import { INSTRUCTION_SET } from '../program/instruction-set.js';
 import type { Frame, Instruction, Program, ProgramEntry, Stream } from '../program/program.js';
-import { count, list } from '../schema/pieces.js';
+import { count, list, positive } from '../schema/pieces.js';
 import { entryBase, frameBase, programBase, programTail } from '../schema/program-schema.js';
 import { columnBytes, readColumn } from './columns.js';
 import { type SectionInput, sectionOf } from './container-writer.js';
@@ -27,7 +27,7 @@ export const programHeaderForm = z.object({
   entries: list(
     z.object({
       ...entryBase,
-      streams: list(z.object({ core: count, instructions: count })),
+      streams: list(z.object({ core: count, cores: positive.optional(), instructions: count })),
       frames: list(z.object({ ...frameBase, relocations: count })),
     }),
   ),
@@ -55,10 +55,7 @@ export function splitProgram(program: Program): { header: unknown; sections: rea
       sections.push(sectionOf(streamSection(i, j, 'origins'), columnBytes(encoded.origins)));
     });
     sections.push(sectionOf(relocationSection(i), columnBytes(encodeRelocations(entry))));
-    const streams = entry.streams.map(({ core, instructions }) => ({
-      core,
-      instructions: instructions.length,
-    }));
+    const streams = entry.streams.map((stream) => ({ ...stream, instructions: stream.instructions.length }));
     const frames = entry.frames.map((frame) => ({ ...frame, relocations: frame.relocations.length }));
     return { ...entry, streams, frames };
   });
@@ -73,8 +70,8 @@ export function splitProgram(program: Program): { header: unknown; sections: rea
 export function joinProgram(header: ProgramHeader, sections: SectionSource): Program {
   const entries = header.entries.map((entry, i): ProgramEntry => {
     const streams = entry.streams.map(
-      ({ core, instructions }, j): Stream => ({
-        core,
+      ({ instructions, ...stream }, j): Stream => ({
+        ...stream,
         instructions: decodeStream({
           code: sections.read(streamSection(i, j, 'code')),
           expressions: sections.read(streamSection(i, j, 'expressions')),

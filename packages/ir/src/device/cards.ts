@@ -107,7 +107,12 @@ const DISPATCHER = {
   cyclesPerIteration: 2,
   loopDepth: 4,
   loopBufferInstructions: 256,
+  barrierCycles: 0,
+  groupBarriers: false,
 };
+
+/** A link of 512 bits between dies, behind the registers of a crossing: a choice of ours. */
+const EXCHANGE = { bytesPerCycle: 64, latencyCycles: 16 };
 
 const TOKENS = { counterBits: 8, initialCredits: {}, overflow: 'error' } as const;
 
@@ -125,6 +130,7 @@ const U280: Device = {
     mv: { m: 1, n: 192, k: 32, startupCycles: 24 },
     dsp: { kind: 'DSP48E2', count: 6144, productsPerDsp: 2 },
     weightBits: [4, 8],
+    keeps: [2, 4, 8, 16],
   },
   vector: { lanes: 96, startupCycles: 24 },
   buffers: [
@@ -135,6 +141,7 @@ const U280: Device = {
     { space: 'index', bytes: 256 * KIB, ports: 2, bytesPerCyclePerPort: 512 },
   ],
   memories: [hbm('HBM2', 460e9, 256 * MIB, 1), ddr4(38e9, 2)],
+  exchange: EXCHANGE,
   dispatcher: DISPATCHER,
   tokens: TOKENS,
   numerics: INTEGER_NUMERICS,
@@ -155,6 +162,7 @@ const VHK158: Device = {
     mv: { m: 1, n: 256, k: 32, startupCycles: 24 },
     dsp: { kind: 'DSP58', count: 5462, productsPerDsp: 3 },
     weightBits: [4, 8],
+    keeps: [2, 4, 8, 16],
   },
   vector: { lanes: 128, startupCycles: 24 },
   memories: [hbm('HBM2E', 819.2e9, 1024 * MIB, 1), ddr4(38e9, 2)],
@@ -184,6 +192,7 @@ const U280_FLIGHTLLM: Device = {
     mv: { m: 1, n: 192, k: 16, startupCycles: 24 },
     dsp: { kind: 'DSP48E2', count: 6144, productsPerDsp: 2 },
     weightBits: [4, 8],
+    keeps: [2, 4, 8, 16],
   },
   vector: { lanes: 48, startupCycles: 24 },
   buffers: artefactBuffers(3),
@@ -204,6 +213,7 @@ const VHK158_FLIGHTLLM: Device = {
     mv: { m: 1, n: 64, k: 16, startupCycles: 24 },
     dsp: { kind: 'DSP58', count: 2048, productsPerDsp: 2 },
     weightBits: [4, 8],
+    keeps: [2, 4, 8, 16],
   },
   vector: { lanes: 16, startupCycles: 24 },
   buffers: artefactBuffers(4),

@@ -26,6 +26,8 @@ export interface MatrixEngine {
   };
   /** Weight code widths the expander accepts. */
   readonly weightBits: readonly number[];
+  /** Numbers of kept values of each 16 columns that the multiplexers in front of the DSPs select; none: dense only. */
+  readonly keeps: readonly number[];
 }
 
 export interface VectorEngine {
@@ -86,8 +88,20 @@ export interface DispatcherDecl {
   readonly cyclesPerIteration: number;
   /** Deepest nesting of counted loops. */
   readonly loopDepth: number;
+  /** Cycles of a BARRIER beyond the time in which the units drain. */
+  readonly barrierCycles: number;
+  /** Fused groups of a program end with a BARRIER, as in FlightLLM's artefact; otherwise tokens alone order them. */
+  readonly groupBarriers: boolean;
   /** Loop bodies of up to this many instructions are held while they repeat; longer ones are fetched again. */
   readonly loopBufferInstructions: number;
+}
+
+/** Links between the cores of a card, over which XCH gathers. */
+export interface ExchangeDecl {
+  /** Bytes that a core receives per cycle. */
+  readonly bytesPerCycle: number;
+  /** Cycles from the last byte sent to the last byte received: the crossing of the dies. */
+  readonly latencyCycles: number;
 }
 
 export interface TokenDecl {
@@ -132,13 +146,14 @@ export interface Device {
   /** Where the figures come from. */
   readonly source: string;
   readonly clockHz: number;
-  /** Cores that programs address; SLRs lumped into one core are named in `lumpedSlrs`. */
+  /** Cores that programs address, each with all that is described here; SLRs lumped into one are `lumpedSlrs`. */
   readonly cores: number;
   readonly lumpedSlrs: number;
   readonly matrix: MatrixEngine;
   readonly vector: VectorEngine;
   readonly buffers: readonly BufferDecl[];
   readonly memories: readonly MemoryDecl[];
+  readonly exchange: ExchangeDecl;
   readonly dispatcher: DispatcherDecl;
   readonly tokens: TokenDecl;
   /** Numerics records the card computes, each as its {@link numericsKey}. */

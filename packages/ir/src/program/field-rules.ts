@@ -22,6 +22,7 @@ export const MATRIX_RULES: readonly FieldRule[] = [
   { when: inMode('keys', 'values'), field: 'bits', allowed: [8] },
   { when: inMode('weights'), field: 'group', allowed: { min: 1, max: 2 ** 16 - 1 } },
   { when: inMode('weights'), field: 'batch', allowed: [1] },
+  { when: inMode('weights'), field: 'keep', allowed: [0, 2, 4, 8, 16] },
   { when: inMode('keys', 'values'), field: 'bShare', allowed: { min: 1, max: 2 ** 16 - 1 } },
   { when: inMode('weights', 'values'), field: 'continue', allowed: { min: 0, max: 1 } },
   { when: inMode('keys'), field: 'continue', allowed: [0] },

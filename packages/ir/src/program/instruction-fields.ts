@@ -208,3 +208,9 @@ export function levelledAccess(
   const runs = normalizeRuns(length, count1, stride1, count2, stride2);
   return { operand, space, start, end, write, bytes: length * count1 * count2, runs };
 }
+
+/** Range of `bytes` bytes without gaps at the address field `name`. */
+export function plainRange(f: ResolvedFields, name: string, bytes: number, write: boolean): Access {
+  const start = f.offset(name);
+  return { operand: name, space: f.space(name), start, end: start + bytes, write, bytes };
+}

@@ -4,6 +4,7 @@
  * function in `kernels` and its tests.
  */
 import { BitloomError } from '../error.js';
+import { EXCHANGE_FIELDS, exchangeAccesses } from './exchange-operands.js';
 import { LOAD_RULES, MATRIX_RULES, VECTOR_RULES } from './field-rules.js';
 import {
   type Access,
@@ -12,17 +13,19 @@ import {
   type FieldSpec,
   type InstructionSpec,
   levelledAccess,
+  plainRange,
   type ResolvedFields,
   type SpaceKind,
   stridedAccess,
   stridedOperand,
   uint,
 } from './instruction-fields.js';
+import { MATRIX_FIELDS, matrixAccesses } from './matrix-operands.js';
 import {
   controlTiming,
   convTiming,
   convWork,
-  matrixShape,
+  exchangeTiming,
   matrixWork,
   mmTiming,
   mvTiming,
@@ -41,10 +44,6 @@ export const INSTRUCTION_SET_VERSION = '1.0';
 /** What a transfer carries, for the report's byte counts. */
 export const TRANSFER_KINDS = ['weights', 'kv', 'activations', 'other'] as const;
 export type TransferKind = (typeof TRANSFER_KINDS)[number];
-
-/** Operand layouts of the matrix engine. */
-export const MATRIX_MODES = ['weights', 'keys', 'values'] as const;
-export type MatrixModeName = (typeof MATRIX_MODES)[number];
 
 const NO_ACCESS = (): readonly Access[] => [];
 
@@ -88,71 +87,6 @@ function loadAccesses(f: ResolvedFields): readonly Access[] {
   return [span, plainRange(f, 'indices', 4 * f.number('count1'), false), write];
 }
 
-const MATRIX_FIELDS: readonly FieldSpec[] = [
-  enumeration(
-    'mode',
-    4,
-    MATRIX_MODES,
-    'weights: b is rows16 group-scaled; keys: b is int8 rows [n, k]; values: b is int8 [k, n]',
-  ),
-  uint('bits', 4, 'container width of the codes of b: 4 or 8'),
-  uint('group', 16, 'inner elements that share a scale (mode weights)'),
-  uint('batch', 16, 'independent products', { dynamic: true }),
-  uint('bShare', 16, 'batches that share one b: b of batch i is floor(i / bShare); grouped queries'),
-  uint('m', 24, 'rows of a', { dynamic: true }),
-  uint('n', 24, 'outputs per row', { dynamic: true }),
-  uint('k', 24, 'inner length', { dynamic: true }),
-  ...stridedOperand('a', 'int8 codes [m, k]'),
-  ...stridedOperand('aScale', 'float32 scale of each row of a'),
-  ...stridedOperand('b', 'second operand'),
-  ...stridedOperand('bScale', 'float32 scale of each row of b (mode keys)'),
-  address('acc', 'int32 accumulators [batch, m, n] (mode values)'),
-  ...stridedOperand('out', 'float32 [m, n]'),
-  uint('continue', 16, '1: go on from the accumulators; 0: start at zero', { dynamic: true }),
-  uint('finish', 16, '1: scale by the row scale and write the result; 0: keep the accumulators', {
-    dynamic: true,
-  }),
-];
-
-/** Bytes of `rows` rows (whole blocks of 16) of a rows16 tile: codes of each group, then 16 fp16 scales. */
-export function rows16Bytes(bits: number, group: number, k: number, rows: number): number {
-  const step = bits === 4 ? 8 : 4;
-  const groups = Math.ceil(k / group);
-  const lastLength = k - (groups - 1) * group;
-  const padded = (length: number): number => Math.ceil(length / step) * step;
-  const codes = ((groups - 1) * padded(group) + padded(lastLength)) * 16 * (bits === 4 ? 0.5 : 1);
-  return Math.ceil(rows / 16) * (codes + groups * 32);
-}
-
-function matrixAccesses(f: ResolvedFields): readonly Access[] {
-  const batch = f.number('batch');
-  const { m, n, k } = matrixShape(f);
-  if (batch === 0 || m === 0) return [];
-  const mode = MATRIX_MODES[f.number('mode')] ?? 'weights';
-  const isLast = f.number('finish') !== 0;
-  const isContinued = f.number('continue') !== 0;
-  const out: Access[] = [stridedAccess(f, 'a', { batch, rows: m, run: k }, false)];
-  if (isLast || mode === 'keys') out.push(stridedAccess(f, 'aScale', { batch, rows: m, run: 4 }, false));
-  const bBatches = Math.ceil(batch / Math.max(1, f.number('bShare')));
-  if (mode === 'weights') {
-    out.push(plainRange(f, 'b', rows16Bytes(f.number('bits'), f.number('group'), k, n), false));
-  } else {
-    const [rows, run] = mode === 'keys' ? [n, k] : [k, n];
-    out.push(stridedAccess(f, 'b', { batch: bBatches, rows, run }, false));
-  }
-  if (mode === 'keys') out.push(stridedAccess(f, 'bScale', { batch: bBatches, rows: 1, run: 4 * n }, false));
-  if (mode === 'values') {
-    const bytes = batch * m * n * 4;
-    if (isContinued) out.push(plainRange(f, 'acc', bytes, false));
-    out.push(plainRange(f, 'acc', bytes, true));
-    if (isLast) out.push(stridedAccess(f, 'out', { batch, rows: m, run: 4 * n }, true));
-  } else {
-    if (isContinued) out.push(stridedAccess(f, 'out', { batch, rows: m, run: 4 * n }, false));
-    out.push(stridedAccess(f, 'out', { batch, rows: m, run: 4 * n }, true));
-  }
-  return out;
-}
-
 const WINDOW_FIELDS: readonly FieldSpec[] = [
   uint('height', 16, 'input rows', { dynamic: true }),
   uint('width', 16, 'input columns', { dynamic: true }),
@@ -168,11 +102,6 @@ const WINDOW_FIELDS: readonly FieldSpec[] = [
   uint('dilationHeight', 8, 'step between window rows'),
   uint('dilationWidth', 8, 'step between window columns'),
 ];
-
-function plainRange(f: ResolvedFields, name: string, bytes: number, write: boolean): Access {
-  const start = f.offset(name);
-  return { operand: name, space: f.space(name), start, end: start + bytes, write, bytes };
-}
 
 function convAccesses(f: ResolvedFields): readonly Access[] {
   const perFilter =
@@ -347,6 +276,17 @@ const TABLE: readonly InstructionSpec[] = [
     reference: 'none',
     accesses: NO_ACCESS,
     timing: controlTiming,
+    work: noWork,
+  },
+  {
+    name: 'XCH',
+    opcode: 9,
+    doc: 'Core to core: all cores of the entry give their part of a value to each other, and to themselves, without a memory. The k-th XCH of every core are one exchange, which starts when all cores have come to it.',
+    queues: ['exchange'],
+    fields: EXCHANGE_FIELDS,
+    reference: 'copy bytes',
+    accesses: exchangeAccesses,
+    timing: exchangeTiming,
     work: noWork,
   },
   {

@@ -6,7 +6,7 @@ import { formatTable } from '../text.js';
 import { disassemble } from './disassemble.js';
 import { encodeStream } from './encode.js';
 import { STRIPED } from './instruction-fields.js';
-import type { Frame, Port, Program, ProgramEntry, Region } from './program.js';
+import { coresOf, type Frame, type Port, type Program, type ProgramEntry, type Region } from './program.js';
 
 export interface PrintProgramOptions {
   /** Whether to list every instruction. Default true. */
@@ -80,7 +80,7 @@ function printEntry(program: Program, entry: ProgramEntry, options: PrintProgram
   for (const frame of entry.frames) lines.push(frameText(frame));
   for (const stream of entry.streams) {
     lines.push(
-      `  core ${stream.core}: ${stream.instructions.length} instructions${sizeText(stream.instructions)}`,
+      `  ${coresText(coresOf(stream))}: ${stream.instructions.length} instructions${sizeText(stream.instructions)}`,
     );
     if (instructions && stream.instructions.length > 0) {
       lines.push(
@@ -89,6 +89,11 @@ function printEntry(program: Program, entry: ProgramEntry, options: PrintProgram
     }
   }
   return lines.join('\n');
+}
+
+function coresText(cores: readonly number[]): string {
+  const last = cores.at(-1);
+  return cores.length === 1 ? `core ${last}` : `cores ${cores[0]} to ${last}`;
 }
 
 function portText({ name, region, dtype, shape }: Port): string {

@@ -90,8 +90,10 @@ export interface Frame {
   readonly relocations: readonly { readonly instruction: number; readonly field: string }[];
 }
 
+/** Instructions of `cores` cores from `core` on (1 when absent), which read the symbol `core` as their own number. */
 export interface Stream {
   readonly core: number;
+  readonly cores?: number;
   readonly instructions: readonly Instruction[];
 }
 
@@ -126,6 +128,14 @@ export interface Program {
   readonly provenance: readonly Provenance[];
   /** Notes for people: ragged paddings, fall-backs, tiles chosen. */
   readonly notes: readonly string[];
+}
+
+/** Symbol that stands for the number of the core that executes an instruction. */
+export const CORE_SYMBOL = 'core';
+
+/** Number of each core that executes a stream. */
+export function coresOf({ core, cores = 1 }: Stream): readonly number[] {
+  return Array.from({ length: cores }, (_, i) => core + i);
 }
 
 /** Name of a loop variable in expressions. */

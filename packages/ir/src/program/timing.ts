@@ -5,6 +5,7 @@
  */
 export * from './timing/control.js';
 export * from './timing/convolution.js';
+export * from './timing/exchange.js';
 export * from './timing/matrix.js';
 export * from './timing/pooling.js';
 export * from './timing/transfer.js';

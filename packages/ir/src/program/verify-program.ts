@@ -6,13 +6,14 @@
  */
 import { type Device, numericsKey } from '../device/device.js';
 import { BitloomError } from '../error.js';
-import type { Bindings } from '../expression.js';
+import { type Bindings, symbolsOf } from '../expression.js';
 import { compileStream, expressionsOf, type RegisterValues } from './expand-stream.js';
 import { INSTRUCTION_SET_VERSION } from './instruction-set.js';
-import type { Program, ProgramEntry } from './program.js';
+import { CORE_SYMBOL, coresOf, type Program, type ProgramEntry, type Stream } from './program.js';
 import { checkBounds } from './verify/check-bounds.js';
 import { checkCores } from './verify/check-cores.js';
 import { checkEntry } from './verify/check-entry.js';
+import { checkExchanges } from './verify/check-exchanges.js';
 import {
   checkExpansion,
   type ExpansionPlan,
@@ -166,8 +167,9 @@ function verifyEntry(
   const divisors = new Set<number>();
   const written = new Set<Area>();
   let work = 0;
-  for (const stream of entry.streams) {
-    const scope = streamScope(program, device, entry, stream);
+  for (const stream of entry.streams.flatMap(streamsByCore)) {
+    const isCoreRead = stream.instructions.flatMap(expressionsOf).some((e) => symbolsOf(e).has(CORE_SYMBOL));
+    const scope = streamScope(program, device, isCoreRead ? entryOfCore(entry, stream.core) : entry, stream);
     const fields = checkFields(scope);
     work = checkWork(scope, fields.intervals, work);
     tally.inOrder(checkTokens(scope));
@@ -207,6 +209,17 @@ function verifyEntry(
   return tally.result(entry);
 }
 
+/** A stream once for each of the cores that execute it. */
+function streamsByCore(stream: Stream): Stream[] {
+  return coresOf(stream).map((core) => ({ core, instructions: stream.instructions }));
+}
+
+/** The entry as one core sees it: its own number is a symbol that has one value. */
+function entryOfCore(entry: ProgramEntry, core: number): ProgramEntry {
+  const own = { name: CORE_SYMBOL, min: core, max: core, perSlot: false };
+  return { ...entry, symbols: [...entry.symbols, own] };
+}
+
 /** Lengths from the caller, at the lower bound where none is given. */
 function givenLengths(entry: ProgramEntry, given: Bindings): Bindings {
   return Object.fromEntries(
@@ -227,7 +240,13 @@ function givenLengths(entry: ProgramEntry, given: Bindings): Bindings {
 /** All cores of an entry at one choice of lengths. */
 function expandAll(plans: readonly ExpansionPlan[], lengths: Bindings, tally: Tally): void {
   const isMany = plans.length > 1;
-  const results = plans.map((plan) => ({ plan, result: checkExpansion(plan, lengths, isMany) }));
+  const results = plans.map((plan) => {
+    const isCoreRead = plan.compiled.symbols.includes(CORE_SYMBOL);
+    const bindings = isCoreRead ? { ...lengths, [CORE_SYMBOL]: plan.scope.stream.core } : lengths;
+    return { plan, result: checkExpansion(plan, bindings, isMany) };
+  });
+  if (isMany)
+    checkExchanges(results.map(({ plan, result }) => ({ scope: plan.scope, exchanges: result.exchanges })));
   if (isMany) checkCores(results.map(({ plan, result }) => ({ scope: plan.scope, shared: result.shared })));
   tally.lengths.push(lengths);
   for (const { plan, result } of results) tally.add(plan.scope.stream.core, result);

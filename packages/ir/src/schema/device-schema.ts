@@ -25,6 +25,8 @@ const dispatcherForm = z.object({
   cyclesPerIteration: count,
   loopDepth: count,
   loopBufferInstructions: count,
+  barrierCycles: count.default(0),
+  groupBarriers: z.boolean().default(false),
 });
 
 export const deviceForm = z.object({
@@ -40,6 +42,7 @@ export const deviceForm = z.object({
     mv: matrixModeForm,
     dsp: z.object({ kind: z.enum(['DSP48E2', 'DSP58']), count: positive, productsPerDsp: positiveAmount }),
     weightBits: z.array(positive.max(32)).max(32),
+    keeps: z.array(positive.max(16)).max(16).default([]),
   }),
   vector: z.object({ lanes: positive, startupCycles: count }),
   buffers: list(
@@ -63,6 +66,9 @@ export const deviceForm = z.object({
       efficiency: positiveAmount.max(1),
     }),
   ),
+  exchange: z
+    .object({ bytesPerCycle: positiveAmount, latencyCycles: count })
+    .default({ bytesPerCycle: 64, latencyCycles: 16 }),
   dispatcher: dispatcherForm,
   tokens: z.object({
     counterBits: positive.max(32),

@@ -81,7 +81,11 @@ export const frameForm = z.object({
   relocations: list(z.object({ instruction: count, field: name })),
 });
 
-export const streamForm = z.object({ core: count, instructions: list(instructionForm) });
+export const streamForm = z.object({
+  core: count,
+  cores: positive.optional(),
+  instructions: list(instructionForm),
+});
 
 /** An entry without streams and frames. */
 export const entryBase = {

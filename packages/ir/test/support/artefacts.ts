@@ -482,6 +482,7 @@ export function tinyDevice(): Device {
       mv: { m: 1, n: 16, k: 64, startupCycles: 12 },
       dsp: { kind: 'DSP58', count: 512, productsPerDsp: 3 },
       weightBits: [4, 8],
+      keeps: [2, 4, 8],
     },
     vector: { lanes: 16, startupCycles: 10 },
     buffers: [
@@ -500,6 +501,7 @@ export function tinyDevice(): Device {
         efficiency: 0.9,
       },
     ],
+    exchange: { bytesPerCycle: 64, latencyCycles: 16 },
     dispatcher: {
       queueDepth: 8,
       cyclesPerInstruction: 1,
@@ -507,6 +509,8 @@ export function tinyDevice(): Device {
       cyclesPerIteration: 2,
       loopDepth: 4,
       loopBufferInstructions: 256,
+      barrierCycles: 0,
+      groupBarriers: false,
     },
     tokens: { counterBits: 4, initialCredits: { 'matrix>load': 2 }, overflow: 'error' },
     numerics: [numericsKey(integerNumerics('integer'))],

@@ -37,6 +37,7 @@ export function tinyDevice(changes: Partial<Device> = {}): Device {
       mv: { m: 1, n: 4, k: 4, startupCycles: 3 },
       dsp: { kind: 'DSP58', count: 16, productsPerDsp: 3 },
       weightBits: [4, 8],
+      keeps: [2, 4, 8],
     },
     vector: { lanes: 4, startupCycles: 2 },
     buffers: [
@@ -64,6 +65,7 @@ export function tinyDevice(changes: Partial<Device> = {}): Device {
         efficiency: 1,
       },
     ],
+    exchange: { bytesPerCycle: 64, latencyCycles: 16 },
     dispatcher: {
       queueDepth: 64,
       cyclesPerInstruction: 1,
@@ -71,6 +73,8 @@ export function tinyDevice(changes: Partial<Device> = {}): Device {
       cyclesPerIteration: 1,
       loopDepth: 2,
       loopBufferInstructions: 64,
+      barrierCycles: 0,
+      groupBarriers: false,
     },
     tokens: { counterBits: 3, initialCredits: {}, overflow: 'error' },
     numerics: [numericsKey(integerNumerics('integer'))],

@@ -7,7 +7,15 @@ import { BitloomError } from '../../error.js';
 import { bounds, type Interval, symbolsOf } from '../../expression.js';
 import { DTYPE_BYTES } from '../../model/types.js';
 import { INSTRUCTION_SET } from '../instruction-set.js';
-import type { Frame, Port, Program, ProgramEntry, Stream } from '../program.js';
+import {
+  CORE_SYMBOL,
+  coresOf,
+  type Frame,
+  type Port,
+  type Program,
+  type ProgramEntry,
+  type Stream,
+} from '../program.js';
 
 type Fail = (message: string, expected: string, got: string) => never;
 
@@ -18,17 +26,19 @@ export function checkEntry(program: Program, device: Device, entry: ProgramEntry
   checkSymbols(entry);
   const cores = new Set<number>();
   for (const stream of entry.streams) {
-    const isCore = Number.isInteger(stream.core) && stream.core >= 0 && stream.core < device.cores;
-    if (!isCore || cores.has(stream.core)) {
-      throw new BitloomError({
-        code: 'program-core',
-        message: 'a stream runs on a core that the device does not have, or that has another stream',
-        where: `entry '${entry.name}'`,
-        expected: `each at most once of 0..${device.cores - 1}`,
-        got: String(stream.core),
-      });
+    for (const core of coresOf(stream)) {
+      const isCore = Number.isInteger(core) && core >= 0 && core < device.cores;
+      if (!isCore || cores.has(core)) {
+        throw new BitloomError({
+          code: 'program-core',
+          message: 'a stream runs on a core that the device does not have, or that has another stream',
+          where: `entry '${entry.name}'`,
+          expected: `each at most once of 0..${device.cores - 1}`,
+          got: String(core),
+        });
+      }
+      cores.add(core);
     }
-    cores.add(stream.core);
     checkHalt(entry, stream);
   }
   for (const port of [...entry.inputs, ...entry.outputs]) checkPort(program, entry, port);
@@ -40,13 +50,13 @@ function checkSymbols(entry: ProgramEntry): void {
   const names = new Set<string>();
   for (const { name, min, max } of entry.symbols) {
     const isSane = Number.isSafeInteger(min) && Number.isSafeInteger(max) && min >= 0 && min <= max;
-    // i0, i1, ... are loop variables.
-    if (!isSane || names.has(name) || /^i\d+$/.test(name)) {
+    // i0, i1, ... are loop variables; `core` is the number of the core.
+    if (!isSane || names.has(name) || /^i\d+$/.test(name) || name === CORE_SYMBOL) {
       throw new BitloomError({
         code: 'program-symbol-bounds',
         message: 'a symbol is declared with bounds or a name that it cannot have',
         where: `entry '${entry.name}'`,
-        expected: 'a name of its own, not that of a loop variable, and 0 <= min <= max',
+        expected: `a name of its own, not that of a loop variable or '${CORE_SYMBOL}', and 0 <= min <= max`,
         got: `${name} in ${min}..${max}`,
       });
     }

@@ -11,6 +11,7 @@ import { type Access, type FieldSpec, isAddress, type ResolvedFields } from '../
 import type { LoopRange } from '../loop-structure.js';
 import { AccessHistory, type AccessRecord } from './access-history.js';
 import { accessKey, addressOf, type BoundsCheck, failBounds, failReadOnly } from './check-bounds.js';
+import type { Exchange } from './check-exchanges.js';
 import { failRange, fieldLimits } from './check-fields.js';
 import { counterLimit, failOverflow, parseCounters } from './check-tokens.js';
 import { HappensBefore } from './happens-before.js';
@@ -44,6 +45,8 @@ export interface ExpansionResult {
   readonly reached: ReadonlySet<string>;
   /** Accesses to areas that cores share, where the program writes them. */
   readonly shared: readonly SharedAccess[];
+  /** Exchanges with other cores, in order. */
+  readonly exchanges: readonly Exchange[];
 }
 
 export interface SharedAccess {
@@ -69,6 +72,19 @@ export function checkExpansion(
   return new Expansion(plan, bindings, keepShared).run();
 }
 
+function exchangeOf({ index, fields }: ResolvedInstruction): Exchange {
+  return {
+    index,
+    space: fields.space('all'),
+    rows: fields.number('rows'),
+    dstRow: fields.number('dstRow'),
+    all: fields.offset('all'),
+    allLength: fields.number('allLength'),
+    dst: fields.offset('dst'),
+    length: fields.number('length'),
+  };
+}
+
 class Expansion {
   readonly #plan: ExpansionPlan;
   readonly #bindings: Bindings;
@@ -80,6 +96,7 @@ class Expansion {
   readonly #bases: Map<number, number>;
   readonly #reached = new Set<string>();
   readonly #shared: SharedAccess[] = [];
+  readonly #exchanges: Exchange[] = [];
   readonly #lastAccesses: ({ fields: ResolvedFields; accesses: readonly Access[] } | undefined)[] = [];
 
   constructor(plan: ExpansionPlan, bindings: Bindings, keepShared: boolean) {
@@ -116,6 +133,7 @@ class Expansion {
       mostTokens: this.#order.most,
       reached: this.#reached,
       shared: this.#shared,
+      exchanges: this.#exchanges,
     };
   }
 
@@ -141,6 +159,7 @@ class Expansion {
 
   #execute(step: ResolvedInstruction): void {
     const { scope } = this.#plan;
+    if (step.instruction.name === 'XCH') this.#exchanges.push(exchangeOf(step));
     const number = this.#order.start(step.instruction);
     const queue = this.#order.queue(step.instruction.queue);
     for (const access of this.#accesses(step)) {
