@@ -5,6 +5,8 @@
 
 export * from './device/cards.js';
 export * from './device/device.js';
+export * from './device/dram.js';
+export * from './device/dram-standards.js';
 export * from './device/print-device.js';
 export * from './error.js';
 export * from './expression.js';
