@@ -23,6 +23,7 @@ import {
 import type { EntryPlan } from './emitter.js';
 import { buildEntry, type EntryContext, takesOneToken } from './entry.js';
 import { MemoryImage, REGISTERS } from './image.js';
+import { itemsPerCore } from './partition.js';
 
 export interface CompileOptions {
   /** Entries to compile; default: those of `prefill` and `decode` that the model has. */
@@ -159,7 +160,9 @@ function* plans(name: string, isSingle: boolean, kvHeads: number, maxChunk: numb
 function planEntry(ctx: EntryContext, fn: GraphFunction, maxChunk: number, notes: string[]): ProgramEntry {
   const kvHeads = Math.max(
     1,
-    ...fn.nodes.filter((n) => n.op === 'attention').map((n) => Number(n.attributes.kvHeads ?? 1)),
+    ...fn.nodes
+      .filter((n) => n.op === 'attention')
+      .map((n) => itemsPerCore(Number(n.attributes.kvHeads ?? 1), ctx.device.cores, 1)),
   );
   const longest = Math.min(maxChunk, 2 ** Math.ceil(Math.log2(ctx.capacity)));
   let failure: unknown;

@@ -2,7 +2,7 @@
  * The compiler's own analytic cost model: cycles of a weight tile as the larger of its load and its product,
  * double-buffered. It knows no simulator; the correlation of the two is measured in `benchmarks/`.
  */
-import { type Device, type MatrixMode, rows16Bytes } from '@bitloom/ir';
+import { type Device, type MatrixMode, weightTileBytes } from '@bitloom/ir';
 
 /** What the model needs to know of a packed matrix. */
 export interface MatrixShape {
@@ -11,12 +11,26 @@ export interface MatrixShape {
   /** Container width of the codes: 4 or 8. */
   readonly bits: number;
   readonly group: number;
+  /** Kept values of each 16 columns; 0: dense. */
+  readonly keep: number;
 }
 
-/** How a weight matrix is cut: `rows` outputs by `parts` pieces of the inner length. */
+/** A piece of the inner length of a tile: columns [start, start + length), and the bytes of one of its blocks of 16 rows. */
+export interface InnerPart {
+  readonly start: number;
+  readonly length: number;
+  readonly bytes: number;
+}
+
+/** How a weight matrix is cut: `rows` outputs by pieces of the inner length. */
 export interface WeightTile {
   readonly rows: number;
-  readonly kParts: readonly { readonly start: number; readonly length: number; readonly bytes: number }[];
+  readonly kParts: readonly InnerPart[];
+}
+
+/** Products of a dense tile that the engine makes for a sparse one. */
+function denseShare(keep: number): number {
+  return keep === 0 ? 1 : keep / 16;
 }
 
 /** Cycles of all tiles of a matrix for `m` rows of activations. */
@@ -37,7 +51,8 @@ export function tiledCycles(
   ] as const) {
     for (const part of tile.kParts) {
       const load = (part.bytes * Math.ceil(rows / 16)) / bytesPerCycle;
-      const compute = Math.ceil(m / mode.m) * Math.ceil(rows / mode.n) * Math.ceil(part.length / mode.k);
+      const steps = Math.ceil((part.length * denseShare(matrix.keep)) / mode.k);
+      const compute = Math.ceil(m / mode.m) * Math.ceil(rows / mode.n) * steps;
       const dispatch =
         2 * (device.dispatcher.cyclesPerInstruction + 4 * device.dispatcher.cyclesPerOperation);
       cycles += count * Math.max(load, compute, dispatch);
@@ -52,13 +67,19 @@ export function splitInner(matrix: MatrixShape, rows: number, slotBytes: number)
   const groups = Math.ceil(matrix.cols / matrix.group);
   for (let parts = 1; parts <= groups; parts++) {
     const perPart = Math.ceil(groups / parts);
-    const kParts: { start: number; length: number; bytes: number }[] = [];
+    const kParts: InnerPart[] = [];
     for (let g = 0; g < groups; g += perPart) {
       const start = g * matrix.group;
       const length = Math.min(matrix.cols - start, perPart * matrix.group);
-      kParts.push({ start, length, bytes: rows16Bytes(matrix.bits, matrix.group, length, 16) });
+      const { bits, group, keep } = matrix;
+      const two = weightTileBytes(bits, group, keep, length, 32);
+      kParts.push({ start, length, bytes: two - weightTileBytes(bits, group, keep, length, 16) });
     }
-    if (Math.max(...kParts.map((part) => part.bytes)) * blocks <= slotBytes) return { rows, kParts };
+    const fits = kParts.every(
+      ({ length }) =>
+        weightTileBytes(matrix.bits, matrix.group, matrix.keep, length, blocks * 16) <= slotBytes,
+    );
+    if (fits) return { rows, kParts };
   }
   return undefined;
 }

@@ -25,6 +25,7 @@ import {
   bufferAddress,
   dataAddress,
   type Emitter,
+  type Floats,
   operand,
   runs,
   tileLength,
@@ -32,6 +33,7 @@ import {
   touchRegion,
 } from './emitter.js';
 import type { CacheRegions } from './image.js';
+import { CORE, itemsPerCore, ownBlock, ownItems } from './partition.js';
 
 const KV_KIND = TRANSFER_KINDS.indexOf('kv');
 
@@ -42,21 +44,28 @@ function names(node: GraphNode, count: number): string[] {
   return list;
 }
 
+/** Bytes from the first head of a cache to those of the executing core. */
+function ownStart(emitter: Emitter, bytesPerCore: number): Expression {
+  return emitter.cores === 1 ? 0 : multiply(bytesPerCore, CORE);
+}
+
 /** Quantises the new rows per head and stores them behind those already cached. */
 export function emitStateAppend(emitter: Emitter, node: GraphNode): void {
   const [stateName, inputName] = names(node, 2);
   if (stateName === undefined || inputName === undefined) return;
   const cache = emitter.image.cache(emitter.stateOf(stateName));
   emitter.stateAliases.set(node.outputs[0] ?? '', emitter.stateOf(stateName));
-  const input = emitter.floatValue(inputName);
-  const { heads, headDim, capacity } = cache;
+  const { headDim, capacity } = cache;
+  const heads = itemsPerCore(cache.heads, emitter.cores, 1);
+  const own = ownItems(cache.heads, heads, emitter.cores);
+  const input = emitter.ownColumns(inputName, heads * headDim);
   const { rows, maxRows, position } = emitter.lengths;
   const codes = emitter.data.allocate(`${node.name}.codes`, heads * maxRows * headDim);
   const scales = emitter.data.allocate(`${node.name}.scales`, heads * maxRows * 4);
   pushVector(
     emitter,
     'quantize',
-    { batch: heads, rows, cols: headDim },
+    { batch: own, rows, cols: headDim },
     {
       ...operand('src0', dataAddress(input.allocation, input.offset), headDim * 4, input.rowBytes),
       ...operand('dst', dataAddress(codes), maxRows * headDim, headDim),
@@ -71,11 +80,11 @@ export function emitStateAppend(emitter: Emitter, node: GraphNode): void {
   ] as const) {
     const load = runs(
       region,
-      multiply(width, position),
+      add(multiply(width, position), ownStart(emitter, heads * capacity * width)),
       dataAddress(source),
       {
         length: multiply(width, rows),
-        count1: heads,
+        count1: own,
         srcStride1: capacity * width,
         dstStride1: maxRows * width,
       },
@@ -95,9 +104,11 @@ export function emitStateAppend(emitter: Emitter, node: GraphNode): void {
   emitter.data.free(scales);
 }
 
+/** Key heads that are worked on together: the first of them among those of the core, how many at most, and how many. */
 interface Block {
   readonly first: number;
-  readonly kvHeads: number;
+  readonly mostHeads: number;
+  readonly kvHeads: Expression;
   readonly scores: Allocation;
 }
 
@@ -108,6 +119,8 @@ interface AttentionContext {
   readonly values: CacheRegions;
   readonly share: number;
   readonly headDim: number;
+  /** Key heads of a core, at most. */
+  readonly headsPerCore: number;
   readonly query: { readonly codes: Allocation; readonly scales: Allocation };
   readonly scoreRow: number;
   readonly probabilityRow: number;
@@ -126,18 +139,20 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
   const headDim = integerAttribute(node, 'headDim');
   const share = heads / kvHeads;
   const { rows, maxRows, context } = emitter.lengths;
-  const input = emitter.floatValue(queryName);
-  const blockHeads = Math.min(kvHeads, emitter.plan.headBlock);
-  const blocks = Math.ceil(kvHeads / blockHeads);
+  const headsPerCore = itemsPerCore(kvHeads, emitter.cores, 1);
+  const ownHeads = ownItems(kvHeads, headsPerCore, emitter.cores);
+  const input = emitter.ownColumns(queryName, headsPerCore * share * headDim);
+  const blockHeads = Math.min(headsPerCore, emitter.plan.headBlock);
+  const blocks = Math.ceil(headsPerCore / blockHeads);
   const query = {
-    codes: emitter.data.allocate(`${node.name}.query`, heads * maxRows * headDim),
-    scales: emitter.data.allocate(`${node.name}.queryScales`, heads * maxRows * 4),
+    codes: emitter.data.allocate(`${node.name}.query`, headsPerCore * share * maxRows * headDim),
+    scales: emitter.data.allocate(`${node.name}.queryScales`, headsPerCore * share * maxRows * 4),
   };
   emitter.tile('query');
   pushVector(
     emitter,
     'quantize',
-    { batch: heads, rows, cols: headDim },
+    { batch: multiply(share, ownHeads), rows, cols: headDim },
     {
       ...operand('src0', dataAddress(input.allocation, input.offset), headDim * 4, input.rowBytes),
       ...operand('dst', dataAddress(query.codes), maxRows * headDim, headDim),
@@ -159,6 +174,7 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     values: emitter.image.cache(emitter.stateOf(valuesName)),
     share,
     headDim,
+    headsPerCore,
     query,
     scoreRow,
     probabilityRow,
@@ -170,7 +186,7 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
   if (accumulatorBytes > emitter.bufferBytes('accumulator'))
     throw emitter.doesNotFit(node, 'accumulator', accumulatorBytes, emitter.bufferBytes('accumulator'));
 
-  const out = emitter.allocateFloats(outName, heads * headDim);
+  const out = emitter.allocateFloats(outName, heads * headDim, headsPerCore * share * headDim);
   const scoreBuffers = Array.from({ length: Math.min(2, blocks) }, (_, i) =>
     emitter.data.allocate(`${node.name}.scores${i}`, blockHeads * share * maxRows * scoreRow),
   );
@@ -186,7 +202,8 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     const first = index * blockHeads;
     const scores = scoreBuffers[index % scoreBuffers.length];
     if (scores === undefined) throw internalError('no score buffer');
-    return { first, kvHeads: Math.min(blockHeads, kvHeads - first), scores };
+    const mostHeads = Math.min(blockHeads, headsPerCore - first);
+    return { first, mostHeads, kvHeads: ownBlock(ownHeads, first, mostHeads), scores };
   };
   emitScores(ctx, blockAt(0));
   for (let index = 0; index < blocks; index++) {
@@ -213,11 +230,15 @@ function tileLoads(
   const parts = withScales
     ? ([
         [cache.codes, headDim, 0],
-        [cache.scales, 4, block.kvHeads * tileRows * headDim],
+        [cache.scales, 4, block.mostHeads * tileRows * headDim],
       ] as const)
     : ([[cache.codes, headDim, 0]] as const);
   return parts.map(([region, width, offset], i) => {
-    const start = add(block.first * cache.capacity * width, multiply(tileRows * width, tile));
+    const start = add(
+      block.first * cache.capacity * width,
+      ownStart(emitter, ctx.headsPerCore * cache.capacity * width),
+      multiply(tileRows * width, tile),
+    );
     const fields = runs(
       region,
       start,
@@ -256,7 +277,7 @@ const matrixName = (emitter: Emitter): string => (emitter.lengths.maxRows === 1 
 function emitScores(ctx: AttentionContext, block: Block): void {
   const { emitter, share, headDim, query, scoreRow, tileRows } = ctx;
   const { rows, maxRows, context } = emitter.lengths;
-  emitter.tile(`scores of key heads ${block.first}..${block.first + block.kvHeads - 1}`);
+  emitter.tile(`scores of key heads ${block.first}..${block.first + block.mostHeads - 1}`);
   forEachTile(ctx, (tile, slot) => [
     ...tileLoads(ctx, ctx.keys, block, tile, slot, true),
     emitter.draft(
@@ -265,7 +286,7 @@ function emitScores(ctx: AttentionContext, block: Block): void {
       {
         mode: MATRIX_MODES.indexOf('keys'),
         bits: 8,
-        batch: block.kvHeads * share,
+        batch: multiply(share, block.kvHeads),
         bShare: share,
         m: rows,
         n: tileLength(context, tileRows, tile),
@@ -280,7 +301,7 @@ function emitScores(ctx: AttentionContext, block: Block): void {
         ...operand('b', bufferAddress('stream', slot), tileRows * headDim, headDim),
         ...operand(
           'bScale',
-          bufferAddress('stream', add(slot, block.kvHeads * tileRows * headDim)),
+          bufferAddress('stream', add(slot, block.mostHeads * tileRows * headDim)),
           tileRows * 4,
           0,
         ),
@@ -307,11 +328,11 @@ function emitSoftmax(
 ): void {
   const { emitter, share, scoreRow, probabilityRow, values } = ctx;
   const { rows, maxRows, context, position } = emitter.lengths;
-  emitter.tile(`softmax of key heads ${block.first}..${block.first + block.kvHeads - 1}`);
+  emitter.tile(`softmax of key heads ${block.first}..${block.first + block.mostHeads - 1}`);
   const turn = emitter.turn('valueScales');
   const stage = emitter.stage(
     `valueScales.${turn}`,
-    Math.min(values.heads, emitter.plan.headBlock) * scoreRow,
+    Math.min(ctx.headsPerCore, emitter.plan.headBlock) * scoreRow,
   );
   emitter.push(
     emitter.draft(
@@ -319,7 +340,7 @@ function emitSoftmax(
       'fetch',
       runs(
         values.scales,
-        block.first * values.capacity * 4,
+        add(block.first * values.capacity * 4, ownStart(emitter, ctx.headsPerCore * values.capacity * 4)),
         dataAddress(stage),
         {
           length: multiply(4, context),
@@ -335,7 +356,7 @@ function emitSoftmax(
   pushVector(
     emitter,
     'softmaxQuantize',
-    { batch: block.kvHeads * share, rows, cols: context },
+    { batch: multiply(share, block.kvHeads), rows, cols: context },
     {
       ...operand('src0', dataAddress(block.scores), maxRows * scoreRow, scoreRow),
       ...operand('src1', dataAddress(stage), scoreRow, 0),
@@ -361,11 +382,11 @@ function emitMix(
   block: Block,
   probabilities: Allocation,
   probabilityScales: Allocation,
-  out: { allocation: Allocation; rowBytes: number },
+  out: Floats,
 ): void {
   const { emitter, share, headDim, probabilityRow, tileRows, tilesPerTrip } = ctx;
   const { rows, maxRows, context } = emitter.lengths;
-  emitter.tile(`mix of value heads ${block.first}..${block.first + block.kvHeads - 1}`);
+  emitter.tile(`mix of value heads ${block.first}..${block.first + block.mostHeads - 1}`);
   const tiles = ceilDivide(context, tileRows);
   forEachTile(ctx, (tile, slot) => [
     ...tileLoads(ctx, ctx.values, block, tile, slot, false),
@@ -375,7 +396,7 @@ function emitMix(
       {
         mode: MATRIX_MODES.indexOf('values'),
         bits: 8,
-        batch: block.kvHeads * share,
+        batch: multiply(share, block.kvHeads),
         bShare: share,
         m: rows,
         n: headDim,

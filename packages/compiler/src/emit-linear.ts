@@ -7,16 +7,18 @@ import {
   BitloomError,
   ceilDivide,
   type Expression,
+  evaluate,
   type GraphNode,
   internalError,
   MATRIX_MODES,
-  minimum,
   multiply,
   TRANSFER_KINDS,
 } from '@bitloom/ir';
+import type { InnerPart } from './cost.js';
 import type { InstructionDraft } from './draft.js';
 import { emitBias } from './emit-vector.js';
 import { bufferAddress, dataAddress, type Emitter, operand, runs, tileLength, touchData } from './emitter.js';
+import { CORE } from './partition.js';
 
 const WEIGHTS_KIND = TRANSFER_KINDS.indexOf('weights');
 const WEIGHTS_MODE = MATRIX_MODES.indexOf('weights');
@@ -37,35 +39,36 @@ export function emitLinear(emitter: Emitter, node: GraphNode): void {
       hint: 'choose a scheme such as W8A8 or W4A8, or run on the host',
     });
   }
-  const matrix = emitter.image.matrix(weightName);
+  const rows = emitter.image.matrixRows(weightName);
+  const matrix = emitter.image.matrix(weightName, emitter.columnsPerCore(outName, rows));
   const { rows: m, maxRows } = emitter.lengths;
   const { weights } = emitter;
-  const { tile } = matrix;
-  const out = emitter.allocateFloats(outName, matrix.rows);
-  const tiles = Math.ceil(matrix.rows / tile.rows);
+  const { tile, perCore } = matrix;
+  const out = emitter.allocateFloats(outName, matrix.rows, perCore);
+  const own = emitter.partOf(out).cols;
+  const tiles = Math.ceil(perCore / tile.rows);
   const parts = tile.kParts.length;
-  const blockBytes = tile.kParts.reduce((sum, part) => sum + part.bytes, 0);
+  const bytesOf = (part: InnerPart, blocks: Expression): Expression => {
+    const codes = multiply(part.bytes, blocks);
+    // A sparse tile begins with a directory: a word per block, in whole vectors.
+    return matrix.keep === 0 ? codes : add(codes, multiply(16, ceilDivide(blocks, 4)));
+  };
+  const wholeTile = tile.kParts.reduce((sum, part) => sum + evaluate(bytesOf(part, tile.rows / 16), {}), 0);
   emitter.tile(`${tile.rows} rows x ${tile.kParts[0]?.length ?? 0}`);
   const slot = emitter.ringSlots(weights, parts, tiles);
-  const isRagged = matrix.rows % tile.rows !== 0;
+  const isWhole = own === perCore && perCore % tile.rows === 0;
   const name = maxRows === 1 ? 'MV' : 'MM';
   emitter.pushLoop(tiles, (iteration) => {
-    const n: Expression = isRagged
-      ? minimum(tile.rows, tileLength(matrix.rows, tile.rows, iteration))
-      : tile.rows;
+    const n: Expression = isWhole ? tile.rows : tileLength(own, tile.rows, iteration);
     const blocks = ceilDivide(n, 16);
-    const firstByte = multiply((tile.rows / 16) * blockBytes, iteration);
+    const firstByte = add(multiply(matrix.sliceBytes, CORE), multiply(wholeTile, iteration));
     const body: InstructionDraft[] = [];
-    let before = 0;
+    let before: Expression = 0;
     tile.kParts.forEach((part, use) => {
       const destination = bufferAddress('weights', slot(iteration, use));
-      const load = runs(
-        matrix.region,
-        add(firstByte, multiply(before, blocks)),
-        destination,
-        { length: multiply(part.bytes, blocks) },
-        WEIGHTS_KIND,
-      );
+      const length = bytesOf(part, blocks);
+      const start = emitter.cores === 1 ? multiply(wholeTile, iteration) : firstByte;
+      const load = runs(matrix.region, add(start, before), destination, { length }, WEIGHTS_KIND);
       body.push(emitter.draft('LD', 'load', load, [], { wait: 'matrix', release: 'matrix' }));
       body.push(
         emitter.draft(
@@ -75,6 +78,7 @@ export function emitLinear(emitter: Emitter, node: GraphNode): void {
             mode: WEIGHTS_MODE,
             bits: matrix.bits,
             group: matrix.group,
+            keep: matrix.keep,
             batch: 1,
             bShare: 1,
             m,
@@ -100,7 +104,7 @@ export function emitLinear(emitter: Emitter, node: GraphNode): void {
           { wait: 'load', release: 'load' },
         ),
       );
-      before += part.bytes;
+      before = add(before, length);
     });
     return body;
   });

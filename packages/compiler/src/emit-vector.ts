@@ -17,12 +17,20 @@ import {
 } from '@bitloom/ir';
 import type { Allocation } from './data-buffer.js';
 import type { Touch } from './draft.js';
-import { dataAddress, type Emitter, type Located, operand, runs, touchData, touchRegion } from './emitter.js';
+import {
+  dataAddress,
+  type Emitter,
+  type FloatColumns,
+  type Floats,
+  operand,
+  runs,
+  touchData,
+  touchRegion,
+} from './emitter.js';
+import { CORE, ownItems } from './partition.js';
 
 const OTHER_KIND = TRANSFER_KINDS.indexOf('other');
 const ACTIVATIONS_KIND = TRANSFER_KINDS.indexOf('activations');
-
-type Floats = Extract<Located, { kind: 'f32' }>;
 
 /** Code of a vector function by name. */
 export function vectorFunction(name: string): number {
@@ -61,7 +69,10 @@ export function pushVector(
   );
 }
 
-function floatOperand(name: string, value: Floats): Record<string, FieldValue> {
+function floatOperand(
+  name: string,
+  value: Pick<FloatColumns, 'allocation' | 'offset' | 'rowBytes'>,
+): Record<string, FieldValue> {
   return operand(name, dataAddress(value.allocation, value.offset), 0, value.rowBytes);
 }
 
@@ -86,23 +97,29 @@ function fetchParameter(emitter: Emitter, region: Region, purpose: string): Allo
   return stage;
 }
 
+/** Bytes from the first column to those of the executing core. */
+function ownOffset(perCore: number | undefined): Expression {
+  return perCore === undefined ? 0 : multiply(4 * perCore, CORE);
+}
+
 export function emitBias(emitter: Emitter, biasName: string, out: Floats): void {
   const stage = fetchParameter(emitter, emitter.image.floats32(biasName), 'bias');
+  const own = emitter.partOf(out);
   pushVector(
     emitter,
     'add',
-    { rows: emitter.lengths.rows, cols: out.cols },
+    { rows: emitter.lengths.rows, cols: own.cols },
     {
-      ...floatOperand('src0', out),
-      ...operand('src1', dataAddress(stage), 0, 0),
-      ...floatOperand('dst', out),
+      ...floatOperand('src0', own),
+      ...operand('src1', dataAddress(stage, ownOffset(out.perCore)), 0, 0),
+      ...floatOperand('dst', own),
     },
     [touchData(stage, false), touchData(out.allocation, true)],
   );
 }
 
 function emitNorm(emitter: Emitter, node: GraphNode): void {
-  const input = emitter.floatValue(requiredName(node.inputs, 0, node));
+  const input = emitter.wholeValue(requiredName(node.inputs, 0, node));
   const weight = fetchParameter(emitter, emitter.image.floats32(requiredName(node.inputs, 1, node)), 'norm');
   const biasName = node.inputs[2];
   const out = emitter.allocateFloats(requiredName(node.outputs, 0, node), input.cols);
@@ -133,7 +150,7 @@ function emitNorm(emitter: Emitter, node: GraphNode): void {
 }
 
 function emitQuantize(emitter: Emitter, node: GraphNode): void {
-  const input = emitter.floatValue(requiredName(node.inputs, 0, node));
+  const input = emitter.wholeValue(requiredName(node.inputs, 0, node));
   if (integerAttribute(node, 'bits') !== 8) {
     throw new BitloomError({
       code: 'compiler-op-unsupported',
@@ -164,24 +181,31 @@ function emitQuantize(emitter: Emitter, node: GraphNode): void {
   );
 }
 
+/** Works on the part of a core as soon as one operand is divided: every column then costs one core only. */
 function emitElementwise(emitter: Emitter, node: GraphNode): void {
-  const a = emitter.floatValue(requiredName(node.inputs, 0, node));
-  const out = emitter.allocateFloats(requiredName(node.outputs, 0, node), a.cols);
+  const names = node.inputs.filter((name) => emitter.values.has(name));
+  const first = emitter.floatValue(requiredName(names, 0, node));
+  const { cols } = first;
+  const perCore = names
+    .map((name) => emitter.floatValue(name).perCore)
+    .find((columns) => columns !== undefined);
+  const columns = (name: string): FloatColumns =>
+    perCore === undefined ? emitter.floatValue(name) : emitter.ownColumns(name, perCore);
+  const a = columns(requiredName(node.inputs, 0, node));
+  const bName = node.inputs[1];
+  const b = bName !== undefined && emitter.values.has(bName) ? columns(bName) : undefined;
+  const out = emitter.partOf(emitter.allocateFloats(requiredName(node.outputs, 0, node), cols, perCore));
   const fields: Record<string, FieldValue> = { ...floatOperand('src0', a), ...floatOperand('dst', out) };
   const touches = [touchData(a.allocation, false), touchData(out.allocation, true)];
-  const bName = node.inputs[1];
-  if (bName !== undefined) {
-    if (emitter.values.has(bName)) {
-      const b = emitter.floatValue(bName);
-      Object.assign(fields, floatOperand('src1', b));
-      touches.push(touchData(b.allocation, false));
-    } else {
-      const stage = fetchParameter(emitter, emitter.image.floats32(bName), 'bias');
-      Object.assign(fields, operand('src1', dataAddress(stage), 0, 0));
-      touches.push(touchData(stage, false));
-    }
+  if (b !== undefined) {
+    Object.assign(fields, floatOperand('src1', b));
+    touches.push(touchData(b.allocation, false));
+  } else if (bName !== undefined) {
+    const stage = fetchParameter(emitter, emitter.image.floats32(bName), 'bias');
+    Object.assign(fields, operand('src1', dataAddress(stage, ownOffset(perCore)), 0, 0));
+    touches.push(touchData(stage, false));
   }
-  pushVector(emitter, node.op, { rows: emitter.lengths.rows, cols: a.cols }, fields, touches);
+  pushVector(emitter, node.op, { rows: emitter.lengths.rows, cols: out.cols }, fields, touches);
 }
 
 /** Rows of the rotary table for the tokens in flight, fetched once per chunk and kept. */
@@ -210,15 +234,20 @@ function ropeRows(emitter: Emitter, tableName: string, rowBytes: number): Alloca
 }
 
 function emitRope(emitter: Emitter, node: GraphNode): void {
-  const input = emitter.floatValue(requiredName(node.inputs, 0, node));
+  const inputName = requiredName(node.inputs, 0, node);
+  const outName = requiredName(node.outputs, 0, node);
+  const { cols } = emitter.floatValue(inputName);
   const headDim = integerAttribute(node, 'headDim');
   const tableBytes = headDim * 4;
   const table = ropeRows(emitter, requiredName(node.inputs, 1, node), tableBytes);
-  const out = emitter.allocateFloats(requiredName(node.outputs, 0, node), input.cols);
+  const perCore = emitter.columnsPerCore(outName, cols);
+  const input = emitter.ownColumns(inputName, perCore);
+  const out = emitter.allocateFloats(outName, cols, perCore);
+  const heads = ownItems(cols / headDim, perCore / headDim, emitter.cores);
   pushVector(
     emitter,
     'rope',
-    { batch: input.cols / headDim, rows: emitter.lengths.rows, cols: headDim },
+    { batch: heads, rows: emitter.lengths.rows, cols: headDim },
     {
       ...operand('src0', dataAddress(input.allocation, input.offset), headDim * 4, input.rowBytes),
       ...operand('src1', dataAddress(table), 0, tableBytes),
@@ -233,11 +262,8 @@ function emitRope(emitter: Emitter, node: GraphNode): void {
 function emitTakeLast(emitter: Emitter, node: GraphNode): void {
   const input = emitter.floatValue(requiredName(node.inputs, 0, node));
   emitter.values.set(requiredName(node.outputs, 0, node), {
-    kind: 'f32',
-    allocation: input.allocation,
+    ...input,
     offset: multiply(input.rowBytes, emitter.lastRow),
-    rowBytes: input.rowBytes,
-    cols: input.cols,
   });
 }
 

@@ -27,17 +27,32 @@ import {
 import { type Allocation, DataBuffer } from './data-buffer.js';
 import type { Draft, InstructionDraft, Touch } from './draft.js';
 import { BUFFER_REGISTER, type MemoryImage, regionAddress, ringSlotBytes, WEIGHT_SLOTS } from './image.js';
+import { CORE, columnsPerCore, ownItems } from './partition.js';
 import { checkTouches } from './tokens.js';
+
+/** A float32 value on chip. */
+export interface Floats {
+  readonly kind: 'f32';
+  readonly allocation: Allocation;
+  readonly offset: Expression;
+  readonly rowBytes: number;
+  /** Columns of the whole value. */
+  readonly cols: number;
+  /** Columns that each core holds, where it holds its own part only. */
+  readonly perCore?: number;
+}
+
+/** The columns of a value that one instruction works on. */
+export interface FloatColumns {
+  readonly allocation: Allocation;
+  readonly offset: Expression;
+  readonly rowBytes: number;
+  readonly cols: Expression;
+}
 
 /** A value that is on chip. */
 export type Located =
-  | {
-      readonly kind: 'f32';
-      readonly allocation: Allocation;
-      readonly offset: Expression;
-      readonly rowBytes: number;
-      readonly cols: number;
-    }
+  | Floats
   | {
       readonly kind: 'codes';
       readonly allocation: Allocation;
@@ -85,6 +100,9 @@ export class Emitter {
   readonly values = new Map<string, Located>();
   readonly weights: Ring;
   readonly stream: Ring;
+  /** Cores that execute the stream. */
+  readonly cores: number;
+  private readonly demanded: ReadonlyMap<string, number>;
   lengths: Lengths;
   private readonly provenance: Provenance[];
   private readonly provenanceIndex: Map<string, number>;
@@ -118,7 +136,10 @@ export class Emitter {
     provenance: Provenance[];
     provenanceIndex: Map<string, number>;
     widestRow: number;
+    demanded: ReadonlyMap<string, number>;
   }) {
+    this.cores = options.device.cores;
+    this.demanded = options.demanded;
     this.widestRow = options.widestRow;
     this.device = options.device;
     this.image = options.image;
@@ -306,23 +327,88 @@ export class Emitter {
     });
   }
 
-  floatValue(name: string): Extract<Located, { kind: 'f32' }> {
+  floatValue(name: string): Floats {
     const value = this.value(name);
     if (value.kind !== 'f32') throw internalError(`value '${name}' holds codes where floats are needed`);
     return value;
   }
 
-  /** Room for a float32 value [rows, cols]. */
-  allocateFloats(
-    name: string,
-    cols: number,
-    maxRows = this.lengths.maxRows,
-  ): Extract<Located, { kind: 'f32' }> {
-    const rowBytes = Math.ceil((cols * 4) / 64) * 64;
-    const allocation = this.data.allocate(name, maxRows * rowBytes);
-    const located = { kind: 'f32', allocation, offset: 0, rowBytes, cols } as const;
+  /** A value with all of its columns on every core: parts are exchanged where they are not. */
+  wholeValue(name: string): Floats {
+    const value = this.floatValue(name);
+    if (value.perCore === undefined) return value;
+    const whole = this.allocateFloats(`${name}.whole`, value.cols);
+    this.values.delete(`${name}.whole`);
+    this.values.set(name, whole);
+    const { rows } = this.lengths;
+    this.push(
+      this.draft(
+        'XCH',
+        'exchange',
+        {
+          src: dataAddress(value.allocation, value.offset),
+          dst: dataAddress(whole.allocation, multiply(4 * value.perCore, CORE)),
+          length: multiply(4, ownItems(value.cols, value.perCore, this.cores)),
+          rows,
+          srcRow: value.rowBytes,
+          dstRow: whole.rowBytes,
+          all: dataAddress(whole.allocation),
+          allLength: 4 * value.cols,
+        },
+        [touchData(value.allocation, false), touchData(whole.allocation, true)],
+      ),
+    );
+    if (![...this.values.values()].some((other) => other.allocation === value.allocation))
+      this.data.free(value.allocation);
+    return whole;
+  }
+
+  /** The columns of a value that the executing core works on when each has `perCore` of them. */
+  ownColumns(name: string, perCore: number): FloatColumns {
+    const value = this.floatValue(name);
+    const { allocation, rowBytes, cols } = value;
+    const own = ownItems(cols, perCore, this.cores);
+    if (value.perCore === perCore || this.cores === 1)
+      return { allocation, offset: value.offset, rowBytes, cols: own };
+    const whole = this.wholeValue(name);
+    return {
+      allocation: whole.allocation,
+      offset: add(whole.offset, multiply(4 * perCore, CORE)),
+      rowBytes: whole.rowBytes,
+      cols: own,
+    };
+  }
+
+  /** Columns per core of a value: what its readers demand, or blocks of 16. */
+  columnsPerCore(name: string, cols: number): number {
+    return this.cores === 1 ? cols : (this.demanded.get(name) ?? columnsPerCore(cols, this.cores));
+  }
+
+  /** Room for a float32 value [rows, cols], or for the part of a core. */
+  allocateFloats(name: string, cols: number, perCore?: number): Floats {
+    const isPart = perCore !== undefined && this.cores > 1;
+    const rowBytes = Math.ceil(((isPart ? perCore : cols) * 4) / 64) * 64;
+    const allocation = this.data.allocate(name, this.lengths.maxRows * rowBytes);
+    const located: Floats = {
+      kind: 'f32',
+      allocation,
+      offset: 0,
+      rowBytes,
+      cols,
+      ...(isPart ? { perCore } : {}),
+    };
     this.values.set(name, located);
     return located;
+  }
+
+  /** The part of the executing core of a value that was just allocated for it, or all of it on one core. */
+  partOf({ allocation, offset, rowBytes, cols, perCore }: Floats): FloatColumns {
+    return {
+      allocation,
+      offset,
+      rowBytes,
+      cols: perCore === undefined ? cols : ownItems(cols, perCore, this.cores),
+    };
   }
 }
 

@@ -15,6 +15,7 @@ import {
   type GraphNode,
   type Instruction,
   type Model,
+  maximum,
   minimum,
   modulo,
   multiply,
@@ -41,6 +42,7 @@ import {
 } from './emitter.js';
 import { fusePairs, groupNodes } from './fusion.js';
 import type { MemoryImage } from './image.js';
+import { CORE, demandedColumns } from './partition.js';
 import { type ResolvedItem, TokenPass } from './tokens.js';
 
 type OpEmitter = (emitter: Emitter, node: GraphNode) => void;
@@ -110,6 +112,7 @@ class EntryBuilder {
       plan,
       lengths,
       widestRow: widestParameter(ctx.model, this.nodes),
+      demanded: demandedColumns(this.nodes, ctx.model.states, ctx.device.cores),
     });
     this.eachCount = each.length;
   }
@@ -173,12 +176,20 @@ class EntryBuilder {
       const isLast = this.emitter.loopDepth === 0;
       const bytes = (isLast ? 1 : this.ctx.capacity) * value.cols * 4;
       const region = this.ctx.image.mailbox(`${this.fn.name}.${name}`, 'output', bytes);
+      const own = this.emitter.partOf(value);
+      const { perCore } = value;
+      // Of a value that all cores hold, the first one stores it.
+      const storing =
+        perCore === undefined && this.emitter.cores > 1 ? maximum(0, subtract(1, CORE)) : undefined;
       const load = runs(
         region,
-        multiply(value.cols * 4, isLast ? 0 : this.emitter.chunkStart),
+        add(
+          multiply(value.cols * 4, isLast ? 0 : this.emitter.chunkStart),
+          perCore === undefined ? 0 : multiply(4 * perCore, CORE),
+        ),
         dataAddress(value.allocation, value.offset),
         {
-          length: value.cols * 4,
+          length: storing === undefined ? multiply(4, own.cols) : multiply(value.cols * 4, storing),
           count1: rows,
           srcStride1: value.cols * 4,
           dstStride1: value.rowBytes,
@@ -349,7 +360,9 @@ export function buildEntry(
       { name: 'seq', min: 1, max: isSingle ? 1 : max, perSlot: true },
       { name: 'past', min: 0, max: max - 1, perSlot: true },
     ],
-    streams: [{ core: 0, instructions }],
+    streams: [
+      ctx.device.cores === 1 ? { core: 0, instructions } : { core: 0, cores: ctx.device.cores, instructions },
+    ],
     frames,
     dataPeak: peak,
   };

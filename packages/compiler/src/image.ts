@@ -12,14 +12,15 @@ import {
   findBuffer,
   findMemory,
   formatType,
+  internalError,
   isGroupIntegers,
   type Model,
   peakBytesPerSecond,
   type QuantizedType,
   type Region,
-  rows16Bytes,
   type SpaceName,
   STRIPED,
+  weightTileBytes,
 } from '@bitloom/ir';
 import { chooseWeightTile, type MatrixShape, type WeightTile } from './cost.js';
 
@@ -46,14 +47,13 @@ export const BUFFER_REGISTER = 8;
 const ALIGNMENT = 4096;
 
 /** A packed weight matrix in the image. */
-export interface PackedMatrix {
+export interface PackedMatrix extends MatrixShape {
   readonly region: Region;
-  readonly rows: number;
-  readonly cols: number;
-  /** Container width of the codes: 4 or 8. */
-  readonly bits: number;
-  readonly group: number;
-  /** How the matrix is cut; its tiles lie one behind the other, the inner parts of a row tile first. */
+  /** Rows that each core computes, the last ones fewer; all rows on a card of one core. */
+  readonly perCore: number;
+  /** Bytes from the rows of one core to those of the next. */
+  readonly sliceBytes: number;
+  /** How the rows of a core are cut; tiles lie one behind the other, the inner parts of a row tile first. */
   readonly tile: WeightTile;
 }
 
@@ -105,10 +105,21 @@ export class MemoryImage {
     return this.model.constants.find((constant) => constant.name === name);
   }
 
-  /** A quantised matrix, packed in whole kernel blocks. */
-  matrix(name: string): PackedMatrix {
+  /** Rows of a weight. */
+  matrixRows(name: string): number {
+    return staticDim(this.constant(name)?.type.shape[0], name);
+  }
+
+  /**
+   * A quantised matrix, packed in whole kernel blocks.
+   * @param ownRows rows of one core, a multiple of 16 where there are several; default: all
+   */
+  matrix(name: string, ownRows?: number): PackedMatrix {
     const known = this.matrices.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      if (known.perCore === (ownRows ?? known.rows)) return known;
+      throw internalError(`weight '${name}' is divided in two ways`);
+    }
     const constant = this.constant(name);
     if (constant === undefined || constant.type.kind !== 'quantized') {
       throw new BitloomError({
@@ -119,60 +130,96 @@ export class MemoryImage {
         hint: 'quantise the model first, e.g. with --scheme W8A8',
       });
     }
-    const { rows, cols, group, codeBits } = groupCodes(name, constant.type);
-    // The engine adds up a group in one go: it must end on a step of the inner length.
-    if (group % 8 !== 0 && group < cols) {
-      throw unsupportedFormat(
-        name,
-        'groups of a multiple of 8 columns, or one group per row',
-        `groups of ${group}`,
-      );
-    }
-    const bits = codeBits <= 4 ? 4 : 8;
-    if (!this.device.matrix.weightBits.includes(bits)) {
-      throw new BitloomError({
-        code: 'compiler-weight-unsupported',
-        message: `the expander of '${this.device.name}' does not take ${bits}-bit codes`,
-        where: `weight '${name}'`,
-        expected: this.device.matrix.weightBits.join(', '),
-        got: String(bits),
-      });
-    }
-    const shape = { rows, cols, bits, group };
-    const tile = this.weightTile(name, shape);
-    const bytes = tile.kParts.reduce((sum, part) => sum + part.bytes, 0) * Math.ceil(rows / 16);
+    const { codeBits, ...codes } = groupCodes(name, constant.type);
+    const shape = { ...codes, bits: codeBits <= 4 ? 4 : 8 };
+    const { rows, cols, group, bits, keep } = shape;
+    const perCore = ownRows ?? rows;
+    this.requireEngine(name, shape);
+    const tile = this.weightTile(name, { ...shape, rows: perCore });
+    const slices = Array.from({ length: Math.ceil(rows / perCore) }, (_, core) =>
+      sliceBytes(shape, tile, Math.min(perCore, rows - core * perCore)),
+    );
     if (rows % 16 !== 0)
       this.notes.push(`weight '${name}': ${rows} rows padded to ${Math.ceil(rows / 16) * 16} in memory`);
     if (cols % group !== 0) this.notes.push(`weight '${name}': last group of ${cols % group} of ${group}`);
     const partGroups = Math.ceil((tile.kParts[0]?.length ?? cols) / group);
-    const layout = `rows16.${bits === 4 ? 'u4' : 's8'}.g${group}.t${tile.rows}x${partGroups}`;
-    const region = this.place(name, 'hbm', bytes, 'weights', {
-      from: 'constant',
-      constant: name,
-      component: 'packed',
-      layout,
-    });
-    const matrix = { region, ...shape, tile };
+    const layout =
+      `${keep === 0 ? 'rows16' : 'sparse16'}.${bits === 4 ? 'u4' : 's8'}.g${group}` +
+      `${keep === 0 ? '' : `.k${keep}`}.t${tile.rows}x${partGroups}${slices.length > 1 ? `.c${perCore}` : ''}`;
+    const region = this.place(
+      name,
+      'hbm',
+      slices.reduce((sum, bytes) => sum + bytes, 0),
+      'weights',
+      {
+        from: 'constant',
+        constant: name,
+        component: 'packed',
+        layout,
+      },
+    );
+    const matrix = { region, ...shape, perCore, sliceBytes: slices[0] ?? 0, tile };
     this.matrices.set(name, matrix);
     return matrix;
   }
 
+  /** Refuses codes that the card's engine does not take. */
+  private requireEngine(name: string, { group, cols, bits, keep }: MatrixShape): void {
+    // The engine adds up a group in one go: it must end on a step of the inner length.
+    if (group % (keep === 0 ? 8 : 16) !== 0 && group < cols) {
+      throw unsupportedFormat(
+        name,
+        `groups of a multiple of ${keep === 0 ? 8 : 16} columns, or one group per row`,
+        `groups of ${group}`,
+      );
+    }
+    const { weightBits, keeps } = this.device.matrix;
+    if (!weightBits.includes(bits)) {
+      throw new BitloomError({
+        code: 'compiler-weight-unsupported',
+        message: `the expander of '${this.device.name}' does not take ${bits}-bit codes`,
+        where: `weight '${name}'`,
+        expected: weightBits.join(', '),
+        got: String(bits),
+      });
+    }
+    if (keep !== 0 && !keeps.includes(keep)) {
+      throw new BitloomError({
+        code: 'compiler-weight-unsupported',
+        message: `the chains of '${this.device.name}' do not select ${keep} of 16 values`,
+        where: `weight '${name}'`,
+        expected: keeps.length === 0 ? 'dense weights' : keeps.map((n) => `${n}:16`).join(', '),
+        got: `${keep}:16`,
+        hint: 'use a card with sparse chains, or --no-sparse-chains, which computes the zeros too',
+      });
+    }
+  }
+
   private weightTile(name: string, shape: MatrixShape): WeightTile {
-    const key = `${shape.rows} ${shape.cols} ${shape.bits} ${shape.group}`;
+    const key = `${shape.rows} ${shape.cols} ${shape.bits} ${shape.group} ${shape.keep}`;
     const known = this.tiles.get(key);
     if (known !== undefined) return known;
     const slotBytes = ringSlotBytes(this.device, 'weights', WEIGHT_SLOTS);
     const memory = findMemory(this.device, 'hbm');
     const bytesPerCycle =
-      memory === undefined ? 1 : (peakBytesPerSecond(memory) * memory.efficiency) / this.device.clockHz;
+      memory === undefined
+        ? 1
+        : (peakBytesPerSecond(memory) * memory.efficiency) / this.device.clockHz / this.device.cores;
     const tile = chooseWeightTile(shape, slotBytes, bytesPerCycle, this.device);
     if (tile === undefined) {
+      const least = weightTileBytes(
+        shape.bits,
+        shape.group,
+        shape.keep,
+        Math.min(shape.group, shape.cols),
+        16,
+      );
       throw new BitloomError({
         code: 'compiler-does-not-fit',
         message: 'a weight tile of 16 rows by one group is larger than a slot of the weight buffer',
         where: `weight '${name}'`,
         expected: `at most ${slotBytes} bytes`,
-        got: `${rows16Bytes(shape.bits, shape.group, Math.min(shape.group, shape.cols), 16)} bytes`,
+        got: `${least} bytes`,
         hint: 'use a card with a larger weight buffer',
       });
     }
@@ -313,12 +360,18 @@ interface GroupCodes {
   readonly rows: number;
   readonly cols: number;
   readonly group: number;
+  readonly keep: number;
   readonly codeBits: number;
 }
 
 /** Reads the one format of this path: symmetric integer codes, one level of fp16 multipliers per row and group. */
 function groupCodes(name: string, type: QuantizedType): GroupCodes {
-  if (!isGroupIntegers(type) || type.layout !== 'canonical') {
+  const keep = keptOf16(type);
+  if (
+    !isGroupIntegers({ ...type, sparsity: undefined }) ||
+    keep === undefined ||
+    type.layout !== 'canonical'
+  ) {
     throw unsupportedFormat(
       name,
       'symmetric integer codes of 2 to 8 bits, one level of fp16 multipliers per row and group, dense, canonical layout',
@@ -329,7 +382,23 @@ function groupCodes(name: string, type: QuantizedType): GroupCodes {
   }
   const [rows, cols] = [staticDim(type.shape[0], name), staticDim(type.shape[1], name)];
   const [, block] = type.scales[0].block;
-  return { rows, cols, group: block === 0 ? cols : block, codeBits: type.element.bits };
+  return { rows, cols, group: block === 0 ? cols : block, keep, codeBits: type.element.bits };
+}
+
+/** Kept values of each 16 columns, one number for the whole matrix; 0 for a dense one, undefined for other sparsity. */
+function keptOf16({ sparsity }: QuantizedType): number | undefined {
+  if (sparsity === undefined) return 0;
+  if (sparsity.kind !== 'n-of-m' || new Set(sparsity.keep).size !== 1) return undefined;
+  const kept = (sparsity.keep[0] * 16) / sparsity.m;
+  return 16 % sparsity.m === 0 && Number.isInteger(kept) ? kept : undefined;
+}
+
+/** Bytes of the rows of one core. */
+function sliceBytes({ bits, group, keep }: MatrixShape, tile: WeightTile, rows: number): number {
+  const ofTile = (count: number): number =>
+    tile.kParts.reduce((sum, { length }) => sum + weightTileBytes(bits, group, keep, length, count), 0);
+  const whole = Math.floor(rows / tile.rows);
+  return whole * ofTile(tile.rows) + (rows % tile.rows === 0 ? 0 : ofTile(rows % tile.rows));
 }
 
 function unsupportedFormat(name: string, expected: string, got: string): BitloomError {

@@ -1,5 +1,5 @@
 /** Cuts of weight matrices: tiles cover the matrix in whole groups, fit their slot, and cost what the model says. */
-import { type Device, findCard, rows16Bytes } from '@bitloom/ir';
+import { type Device, findCard, rows16Bytes, weightTileBytes } from '@bitloom/ir';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HARD_CARDS } from '../../../test/support/small-cards.js';
@@ -13,8 +13,10 @@ const matrix: fc.Arbitrary<MatrixShape> = fc
     cols: fc.integer({ min: 1, max: 900 }),
     bits: fc.constantFrom(4, 8),
     group: fc.constantFrom(8, 32, 128, 0),
+    keep: fc.constantFrom(0, 0, 2, 4, 8, 16),
   })
-  .map((shape) => ({ ...shape, group: shape.group === 0 ? shape.cols : shape.group }));
+  .map((shape) => ({ ...shape, group: shape.group === 0 ? shape.cols : shape.group }))
+  .filter(({ keep, group, cols }) => keep === 0 || group % 16 === 0 || group >= cols);
 const slot = fc.oneof(fc.integer({ min: 256, max: 4096 }), fc.integer({ min: 4096, max: 1 << 20 }));
 const card = fc.constantFrom<Device>(U280, findCard('vhk158-flightllm'), ...HARD_CARDS);
 
@@ -27,8 +29,11 @@ function checkTile(shape: MatrixShape, tile: WeightTile, slotBytes: number): voi
     const isLast = i === tile.kParts.length - 1;
     if (!isLast) expect(part.length % shape.group).toBe(0);
     expect(part.length).toBeGreaterThan(0);
-    expect(part.bytes).toBe(rows16Bytes(shape.bits, shape.group, part.length, 16));
-    expect(rows16Bytes(shape.bits, shape.group, part.length, tile.rows)).toBeLessThanOrEqual(slotBytes);
+    // What a block adds to a tile; the directory of a sparse tile grows by a vector every fourth block.
+    const bytes = (rows: number): number =>
+      weightTileBytes(shape.bits, shape.group, shape.keep, part.length, rows);
+    expect(part.bytes).toBe(bytes(48) - bytes(32));
+    expect(bytes(tile.rows)).toBeLessThanOrEqual(slotBytes);
     covered += part.length;
   }
   expect(covered).toBe(shape.cols);
@@ -40,7 +45,7 @@ describe('splitInner', () => {
       fc.property(matrix, slot, fc.integer({ min: 1, max: 40 }), (shape, slotBytes, blocks) => {
         const tile = splitInner(shape, 16 * blocks, slotBytes);
         const fits = (length: number): boolean =>
-          rows16Bytes(shape.bits, shape.group, length, 16 * blocks) <= slotBytes;
+          weightTileBytes(shape.bits, shape.group, shape.keep, length, 16 * blocks) <= slotBytes;
         if (tile === undefined) {
           expect(fits(Math.min(shape.group, shape.cols))).toBe(false);
           return;
@@ -58,7 +63,7 @@ describe('splitInner', () => {
   });
 
   it('keeps a short last group', () => {
-    const shape = { rows: 64, cols: 172, bits: 8, group: 32 };
+    const shape = { rows: 64, cols: 172, bits: 8, group: 32, keep: 0 };
     const whole = splitInner(shape, 16, 1 << 20);
     expect(whole?.kParts).toEqual([{ start: 0, length: 172, bytes: 16 * 172 + 6 * 32 }]);
     const split = splitInner(shape, 16, 16 * 64 + 2 * 32);
@@ -80,7 +85,8 @@ describe('chooseWeightTile', () => {
         fc.integer({ min: 1, max: 5000 }),
         (shape, slotBytes, device, bytesPerCycle) => {
           const tile = chooseWeightTile(shape, slotBytes, bytesPerCycle, device);
-          const least = rows16Bytes(shape.bits, shape.group, Math.min(shape.group, shape.cols), 16);
+          const first = Math.min(shape.group, shape.cols);
+          const least = weightTileBytes(shape.bits, shape.group, shape.keep, first, 16);
           expect(tile === undefined).toBe(least > slotBytes);
           if (tile !== undefined) checkTile(shape, tile, slotBytes);
         },
@@ -114,7 +120,7 @@ describe('chooseWeightTile', () => {
 });
 
 it('counts the larger of load, product and dispatch for every tile', () => {
-  const shape = { rows: 40, cols: 64, bits: 8, group: 32 };
+  const shape = { rows: 40, cols: 64, bits: 8, group: 32, keep: 0 };
   const tile = { rows: 16, kParts: [{ start: 0, length: 64, bytes: rows16Bytes(8, 32, 64, 16) }] };
   const mode = { m: 1, n: 16, k: 4, startupCycles: 99 };
   const dispatcher = { ...U280.dispatcher, cyclesPerInstruction: 0, cyclesPerOperation: 0 };
