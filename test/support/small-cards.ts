@@ -20,6 +20,7 @@ export interface CardChanges {
   readonly loopBufferInstructions?: number;
   readonly counterBits?: number;
   readonly timeDivisor?: number;
+  readonly cores?: number;
   readonly hbmChannels?: number;
   readonly efficiency?: number;
   /** Leaves out DDR, so that tables and mailboxes lie in HBM. */
@@ -34,6 +35,7 @@ export function cardWith(name: string, changes: CardChanges, base: Device = find
     ...base,
     name,
     title: `${base.title}, changed for a test`,
+    cores: changes.cores ?? base.cores,
     matrix: { ...base.matrix, mm: { ...base.matrix.mm, ...mm }, mv: { ...base.matrix.mv, ...mv } },
     vector: { ...base.vector, lanes: lanes ?? base.vector.lanes },
     buffers: base.buffers.map((buffer) => ({
