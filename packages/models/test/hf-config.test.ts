@@ -13,7 +13,9 @@ const LLAMA = {
   num_hidden_layers: 5,
   vocab_size: 512,
 } satisfies JsonObject;
-const QWEN2 = { ...LLAMA, architectures: ['Qwen2ForCausalLM'] };
+const QWEN2 = { ...LLAMA, architectures: ['Qwen2ForCausalLM'], num_key_value_heads: 2 };
+const QWEN3 = { ...QWEN2, architectures: ['Qwen3ForCausalLM'] };
+const MISTRAL = { ...LLAMA, architectures: ['MistralForCausalLM'] };
 const OPT = {
   architectures: ['OPTForCausalLM'],
   hidden_size: 64,
@@ -87,11 +89,92 @@ describe('config.json', () => {
   it.each<[string, JsonObject]>([
     ['an unknown architecture', { ...LLAMA, architectures: ['MixtralForCausalLM'] }],
     ['an encoder', { ...LLAMA, architectures: ['BertModel'] }],
-    ['no architecture', { model_type: 'llama' }],
+    ['a head of another task', { ...LLAMA, architectures: ['LlamaForSequenceClassification'] }],
+    ['no architecture and an unknown type', { ...LLAMA, architectures: undefined, model_type: 'mixtral' }],
+    ['an empty list and an unknown type', { ...LLAMA, architectures: [], model_type: 'gemma2' }],
+    ['a type that contradicts the class', { ...LLAMA, model_type: 'mixtral' }],
+    ['several classes', { ...LLAMA, architectures: ['LlamaForCausalLM', 'MixtralForCausalLM'] }],
     ['a prototype name', { ...LLAMA, architectures: ['constructor'] }],
-  ])('names %s and never runs it as another', async (_, json) => {
+    ['a class in another shape', { ...LLAMA, architectures: 'MixtralForCausalLM', model_type: 'mixtral' }],
+  ] as [string, JsonObject][])('names %s and never runs it as another', async (_, json) => {
     const error = await expectBitloomError(() => read(json), 'model-architecture-unknown');
-    expect(error.got).toContain(Array.isArray(json.architectures) ? String(json.architectures[0]) : 'llama');
+    const { architectures, model_type: type } = json;
+    const named = Array.isArray(architectures) ? architectures.at(-1) : undefined;
+    expect(error.got).toContain(String(named ?? type));
+  });
+
+  it('names what says nothing of itself', async () => {
+    const error = await expectBitloomError(() => read({ hidden_size: 64 }), 'model-architecture-unknown');
+    expect(error.got).toContain('null');
+  });
+
+  it('goes by the type where no class is given', () => {
+    const { architectures: _, ...typed } = { ...LLAMA, model_type: 'llama' };
+    expect(read(typed)).toEqual(read(LLAMA));
+    expect(read({ ...typed, architectures: null })).toEqual(read(LLAMA));
+    expect(read({ ...OPT, architectures: [], model_type: 'opt' })).toEqual(read(OPT));
+  });
+
+  it('reads windows by layer', () => {
+    const windows = (json: JsonObject): readonly number[] | undefined => read(json).windows;
+    // A file that says nothing has the window of the first Mistral; null is none.
+    expect(windows(MISTRAL)).toEqual([4096, 4096, 4096, 4096, 4096]);
+    expect(windows({ ...MISTRAL, sliding_window: 7 })).toEqual([7, 7, 7, 7, 7]);
+    expect(windows({ ...MISTRAL, sliding_window: null })).toBeUndefined();
+    for (const qwen of [QWEN2, QWEN3]) {
+      expect(windows({ ...qwen, sliding_window: 7, max_window_layers: 2 })).toBeUndefined();
+      const used = { ...qwen, use_sliding_window: true, sliding_window: 7 };
+      expect(windows(used)).toBeUndefined();
+      expect(windows({ ...used, max_window_layers: 3 })).toEqual([0, 0, 0, 7, 7]);
+      expect(windows({ ...used, sliding_window: null, max_window_layers: 3 })).toBeUndefined();
+      const full = 'full_attention';
+      const layer_types = [full, 'sliding_attention', full, full, full];
+      expect(windows({ ...used, max_window_layers: 3, layer_types })).toEqual([0, 7, 0, 0, 0]);
+    }
+  });
+
+  it('reads what distinguishes the families', () => {
+    expect(read({ ...MISTRAL, head_dim: 12 })).toMatchObject({ family: 'mistral', kvHeads: 8, headDim: 12 });
+    expect(read({ ...MISTRAL, num_key_value_heads: null, head_dim: null })).toMatchObject({
+      kvHeads: 8,
+      headDim: 8,
+    });
+    expect(read(QWEN3)).toMatchObject({ family: 'qwen3', headDim: 128, headNorms: true });
+    expect(read({ ...QWEN3, head_dim: null }).headDim).toBe(8);
+    expect(read({ ...QWEN3, attention_bias: true }).biases).toEqual({
+      qkv: true,
+      output: true,
+      feedForward: false,
+    });
+    expect(read({ ...OPT, do_layer_norm_before: false, word_embed_proj_dim: 32 })).toMatchObject({
+      norm: { place: 'after', final: false },
+      embeddingWidth: 32,
+    });
+    expect(read({ ...OPT, word_embed_proj_dim: 64 }).embeddingWidth).toBeUndefined();
+    expect(read({ ...OPT, _remove_final_layer_norm: true }).norm).toEqual({
+      kind: 'layer',
+      epsilon: 1e-5,
+      final: false,
+    });
+    expect(read({ ...GPT2, scale_attn_by_inverse_layer_idx: true }).scoreScales).toEqual([
+      1 / Math.sqrt(8),
+      1 / Math.sqrt(8) / 2,
+    ]);
+    expect(read({ ...GPT2, scale_attn_weights: false }).scoreScales).toEqual([1, 1]);
+  });
+
+  it('takes the context of llama3 scaling as transformers does', () => {
+    const rope = { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
+    const original = (json: JsonObject): unknown => {
+      const { positions } = read({ ...LLAMA, max_position_embeddings: 512, ...json });
+      return positions.kind === 'rope' && positions.scaling;
+    };
+    expect(original({ rope_parameters: rope })).toMatchObject({ originalMaxPositions: 512 });
+    const named = { ...rope, original_max_position_embeddings: 64 };
+    expect(original({ rope_scaling: named })).toMatchObject({ originalMaxPositions: 64 });
+    expect(original({ rope_scaling: named, original_max_position_embeddings: 32 })).toMatchObject({
+      originalMaxPositions: 32,
+    });
   });
 
   it.each<[string, JsonObject]>([
@@ -99,12 +182,17 @@ describe('config.json', () => {
     ['dynamic scaling in form 5', { ...LLAMA, rope_parameters: { rope_type: 'dynamic', factor: 4 } }],
     ['partial rotary positions', { ...LLAMA, partial_rotary_factor: 0.5 }],
     ['another activation', { ...LLAMA, hidden_act: 'gelu' }],
-    ['a sliding window', { ...QWEN2, use_sliding_window: true }],
-    ['sliding layers', { ...QWEN2, layer_types: ['full_attention', 'sliding_attention'] }],
-    ['OPT with normalisation after', { ...OPT, do_layer_norm_before: false }],
-    ['OPT with projected embeddings', { ...OPT, word_embed_proj_dim: 32 }],
+    ['longrope scaling', { ...LLAMA, rope_scaling: { rope_type: 'longrope', short_factor: [], factor: 4 } }],
+    [
+      'rotary positions by kind of layer',
+      { ...LLAMA, rope_parameters: { full_attention: { rope_theta: 1 } } },
+    ],
+    ['rotary positions of several axes', { ...QWEN2, rope_scaling: { type: 'default', mrope_section: [2] } }],
+    ['sliding layers of no length', { ...QWEN2, layer_types: Array(5).fill('sliding_attention') }],
+    ['another kind of layer', { ...QWEN3, layer_types: Array(5).fill('chunked_attention') }],
+    ['OPT with normalisation without weights', { ...OPT, layer_norm_elementwise_affine: false }],
+    ['OPT with exact GELU', { ...OPT, activation_function: 'gelu' }],
     ['GPT-2 with exact GELU', { ...GPT2, activation_function: 'gelu' }],
-    ['GPT-2 with attention scaled by layer', { ...GPT2, scale_attn_by_inverse_layer_idx: true }],
     ['GPT-2 with cross-attention', { ...GPT2, add_cross_attention: true }],
   ])('refuses %s', async (_, json) => {
     await expectBitloomError(() => read(json), 'model-unsupported');
@@ -116,6 +204,10 @@ describe('config.json', () => {
     ['heads that do not divide the width', { ...LLAMA, num_attention_heads: 7 }],
     ['key heads that do not divide the heads', { ...LLAMA, num_key_value_heads: 3 }],
     ['a vocabulary of 2^40', { ...LLAMA, vocab_size: 2 ** 40 }],
+    ['a window of nothing', { ...MISTRAL, sliding_window: 0 }],
+    ['a window in words', { ...MISTRAL, sliding_window: 'all' }],
+    ['kinds of too few layers', { ...QWEN2, layer_types: ['full_attention'] }],
+    ['layers without number', { ...MISTRAL, num_hidden_layers: 2 ** 40 }],
     ['a flag in words', { ...LLAMA, tie_word_embeddings: 'yes' }],
     ['scaling that is no object', { ...LLAMA, rope_scaling: 'linear' }],
     ['scaling without a factor', { ...LLAMA, rope_scaling: { rope_type: 'linear' } }],
@@ -125,12 +217,15 @@ describe('config.json', () => {
   });
 
   it('throws only typed errors, whatever a key holds', async () => {
-    const documents: JsonObject[] = [LLAMA, QWEN2, OPT, GPT2];
+    const documents: JsonObject[] = [LLAMA, MISTRAL, QWEN2, QWEN3, OPT, GPT2];
     const keys = [
       ...new Set(documents.flatMap((json) => Object.keys(json))),
       'rope_scaling',
       'rope_parameters',
       'layer_types',
+      'sliding_window',
+      'use_sliding_window',
+      'max_window_layers',
     ];
     await fc.assert(
       fc.asyncProperty(

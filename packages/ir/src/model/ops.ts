@@ -14,6 +14,8 @@ export interface AttributeSpec {
   readonly kind: AttributeKind;
   /** Legal strings, where the attribute is an enumeration. */
   readonly values?: readonly string[];
+  /** Whether a node may be without it. */
+  readonly optional?: true;
   readonly doc: string;
 }
 
@@ -79,6 +81,11 @@ export function integerAttribute(node: GraphNode, name: string): number {
   if (typeof value !== 'number' || !Number.isInteger(value))
     fail(node, `integer attribute '${name}'`, String(value));
   return value;
+}
+
+/** An integer that a node may be without. */
+export function optionalIntegerAttribute(node: GraphNode, name: string): number | undefined {
+  return Object.hasOwn(node.attributes, name) ? integerAttribute(node, name) : undefined;
 }
 
 export function floatAttribute(node: GraphNode, name: string): number {
@@ -200,11 +207,17 @@ const OPS: readonly OpSpec[] = [
   },
   {
     name: 'rmsNorm',
-    doc: 'x / sqrt(mean(x^2) + epsilon) * weight over the last axis.',
+    doc: 'x / sqrt(mean(x^2) + epsilon) * weight over the last axis; with headDim over each run of headDim columns by itself, which share one weight [headDim].',
     inputs: ['x', 'weight'],
     outputs: 1,
-    attributes: { epsilon: EPSILON },
-    infer: (types, node) => normType(types, node, 1),
+    attributes: {
+      epsilon: EPSILON,
+      headDim: { kind: 'integer', doc: 'width of a head; absent: the whole row', optional: true },
+    },
+    infer: (types, node) => {
+      const headDim = optionalIntegerAttribute(node, 'headDim');
+      return headDim === undefined ? normType(types, node, 1) : headNormType(types, node, headDim);
+    },
   },
   {
     name: 'layerNorm',
@@ -260,7 +273,7 @@ const OPS: readonly OpSpec[] = [
   },
   {
     name: 'attention',
-    doc: 'Causal scaled dot-product attention of q [tokens, heads * headDim] over cached keys and values; query head h reads key head floor(h * kvHeads / heads).',
+    doc: 'Causal scaled dot-product attention of q [tokens, heads * headDim] over cached keys and values; query head h reads key head floor(h * kvHeads / heads). Scores of tokens outside of the window are -inf.',
     inputs: ['q', 'keys', 'values'],
     outputs: 1,
     attributes: {
@@ -268,9 +281,16 @@ const OPS: readonly OpSpec[] = [
       kvHeads: { kind: 'integer', doc: 'key and value heads' },
       headDim: { kind: 'integer', doc: 'width of a head' },
       scale: { kind: 'float', doc: 'multiplies the scores; a float32' },
+      window: {
+        kind: 'integer',
+        doc: 'a token sees itself and the window - 1 tokens before it; absent: all before it',
+        optional: true,
+      },
     },
     infer: (types, node) => {
       const shape = floatInput(types, 0, node);
+      const window = optionalIntegerAttribute(node, 'window');
+      if (window !== undefined && window < 1) fail(node, 'a window of at least 1 token', String(window));
       const [heads, kvHeads, width] = [
         integerAttribute(node, 'heads'),
         integerAttribute(node, 'kvHeads'),
@@ -360,6 +380,19 @@ function normType(types: readonly ValueType[], node: GraphNode, parameters: numb
     if (parameter.length !== 1 || !sameDim(parameter[0] ?? -1, width)) {
       fail(node, `operand ${i} of shape [${formatExpression(width)}]`, formatType(input(types, i, node)));
     }
+  }
+  return [dense('f32', shape)];
+}
+
+function headNormType(types: readonly ValueType[], node: GraphNode, headDim: number): readonly ValueType[] {
+  const shape = floatInput(types, 0, node);
+  const width = shape[shape.length - 1];
+  if (headDim < 1 || (typeof width === 'number' && width % headDim !== 0)) {
+    fail(node, `x of whole heads of ${headDim}`, formatType(input(types, 0, node)));
+  }
+  const weight = floatInput(types, 1, node);
+  if (weight.length !== 1 || weight[0] !== headDim) {
+    fail(node, `weight of shape [${headDim}]`, formatType(input(types, 1, node)));
   }
   return [dense('f32', shape)];
 }

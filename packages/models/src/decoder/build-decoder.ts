@@ -76,16 +76,16 @@ export function buildDecoder(config: DecoderConfig, options: BuildOptions): Mode
     constants,
     states,
     functions: [
-      buildEntry(config, 'prefill', seq),
-      buildEntry(config, 'decode', 1),
-      buildEntry(config, 'forward', seq),
+      buildEntry(config, context, 'prefill', seq),
+      buildEntry(config, context, 'decode', 1),
+      buildEntry(config, context, 'forward', seq),
     ],
     ...(options.text === undefined ? {} : { text: options.text }),
     metadata: Object.fromEntries(Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1))),
   };
 }
 
-function buildEntry(config: DecoderConfig, name: string, seq: Expression): GraphFunction {
+function buildEntry(config: DecoderConfig, context: number, name: string, seq: Expression): GraphFunction {
   const nodes: GraphNode[] = [];
   const stateUpdates: Record<string, string> = {};
   let layer: number | undefined;
@@ -129,8 +129,20 @@ function buildEntry(config: DecoderConfig, name: string, seq: Expression): Graph
     return value;
   };
 
-  const { heads, kvHeads, headDim, biases, feedForward } = config;
+  /** Queries or keys with their heads normalised and turned. */
+  const prepare = (part: 'q' | 'k', x: string): string => {
+    if (config.headNorms !== true) return rotate(part, x);
+    const { epsilon } = config.norm;
+    const weight = parameter(`${part}_norm`, 'weight');
+    return rotate(part, node('rmsNorm', `${part}_norm`, [x, weight], { epsilon, headDim }));
+  };
+
+  const { heads, kvHeads, headDim, biases, feedForward, windows, scoreScales } = config;
+  const isAfter = config.norm.place === 'after';
+  const before = (part: string, x: string): string => (isAfter ? x : norm(part, x));
+  const after = (part: string, x: string): string => (isAfter ? norm(part, x) : x);
   let x = node('embedding', 'embedding', ['tokens', 'embedding.weight']);
+  if (config.embeddingWidth !== undefined) x = linear('project_in', x, false);
   if (config.positions.kind === 'learned') {
     const rows = node('positions', 'positions', ['tokens'], { offset: config.positions.offset });
     x = node('add', 'embedding_add', [
@@ -139,30 +151,33 @@ function buildEntry(config: DecoderConfig, name: string, seq: Expression): Graph
     ]);
   }
   for (layer = 0; layer < config.layers; layer++) {
-    const attentionInput = norm('attention_norm', x);
-    const q = rotate('q', linear('q', attentionInput, biases.qkv));
-    const k = rotate('k', linear('k', attentionInput, biases.qkv));
+    const attentionInput = before('attention_norm', x);
+    const q = prepare('q', linear('q', attentionInput, biases.qkv));
+    const k = prepare('k', linear('k', attentionInput, biases.qkv));
     const v = linear('v', attentionInput, biases.qkv);
     const mixed = node('attention', 'attention', [q, append('keys', k), append('values', v)], {
       heads,
       kvHeads,
       headDim,
-      scale: Math.fround(1 / Math.sqrt(headDim)),
+      scale: Math.fround(scoreScales?.[layer] ?? 1 / Math.sqrt(headDim)),
+      ...windowAttribute(windows?.[layer] ?? 0, context),
     });
-    x = node('add', 'attention_add', [x, linear('o', mixed, biases.output)]);
-    const ffnInput = norm('ffn_norm', x);
+    x = after('attention_norm', node('add', 'attention_add', [x, linear('o', mixed, biases.output)]));
+    const ffnInput = before('ffn_norm', x);
     const inner = feedForward.gated
       ? node('mul', 'gated', [
           node(feedForward.activation, 'activation', [linear('gate', ffnInput, biases.feedForward)]),
           linear('up', ffnInput, biases.feedForward),
         ])
       : node(feedForward.activation, 'activation', [linear('up', ffnInput, biases.feedForward)]);
-    x = node('add', 'ffn_add', [x, linear('down', inner, biases.feedForward)]);
+    x = after('ffn_norm', node('add', 'ffn_add', [x, linear('down', inner, biases.feedForward)]));
   }
   layer = undefined;
   if (name === 'prefill') x = node('takeLast', 'last', [x]);
   const weight = config.tiedEmbeddings ? 'embedding.weight' : 'head.weight';
-  const logits = node('linear', 'head', [norm('norm', x), weight]);
+  if (config.norm.final !== false) x = norm('norm', x);
+  if (config.embeddingWidth !== undefined) x = linear('project_out', x, false);
+  const logits = node('linear', 'head', [x, weight]);
   return {
     name,
     inputs: [{ name: 'tokens', type: dense('i32', [seq]) }],
@@ -171,4 +186,9 @@ function buildEntry(config: DecoderConfig, name: string, seq: Expression): Graph
     bindings: name === 'decode' ? { seq: 1 } : {},
     stateUpdates,
   };
+}
+
+/** A window that no sequence outgrows hides nothing, and is none. */
+function windowAttribute(window: number, context: number): { readonly window?: number } {
+  return window === 0 || window >= context ? {} : { window };
 }

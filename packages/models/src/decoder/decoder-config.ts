@@ -33,12 +33,28 @@ export interface DecoderConfig {
   readonly headDim: number;
   /** Width inside the feed-forward block. */
   readonly hiddenWidth: number;
-  /** Normalisation before attention, before the feed-forward block, and at the end. */
-  readonly norm: { readonly kind: 'rms' | 'layer'; readonly epsilon: number };
+  /**
+   * Normalisation before attention, before the feed-forward block, and at the end. `place` `after`: instead after each
+   * block's sum with what went into it. `final` false: none at the end.
+   */
+  readonly norm: {
+    readonly kind: 'rms' | 'layer';
+    readonly epsilon: number;
+    readonly place?: 'after';
+    readonly final?: false;
+  };
+  /** RMS normalisation of each query and key head by itself, before rotation; all heads share a weight [headDim]. */
+  readonly headNorms?: true;
   readonly positions: Positions;
   readonly biases: { readonly qkv: boolean; readonly output: boolean; readonly feedForward: boolean };
+  /** By layer, how many tokens up to its own a token sees; 0: all. Absent: all in every layer. */
+  readonly windows?: readonly number[];
+  /** By layer, what multiplies the scores. Absent: 1 / sqrt(headDim) in every layer. */
+  readonly scoreScales?: readonly number[];
   /** `gated`: down(activation(gate(x)) * up(x)); otherwise down(activation(up(x))). `gelu` is the tanh form. */
   readonly feedForward: { readonly gated: boolean; readonly activation: 'silu' | 'gelu' | 'relu' };
+  /** Width of the token embedding and of the output projection, where linear maps stand between them and `width`. */
+  readonly embeddingWidth?: number;
   /** Whether the output projection is the token embedding. */
   readonly tiedEmbeddings: boolean;
   /** Longest sequence. */
@@ -47,7 +63,8 @@ export interface DecoderConfig {
 
 /** Largest value of any size: keeps every product of three of them a safe integer. */
 const MAX_SIZE = 2 ** 24;
-const MAX_LAYERS = 4096;
+/** Most layers. */
+export const MAX_LAYERS = 4096;
 
 /**
  * Checks a configuration that came from a file.
@@ -55,7 +72,7 @@ const MAX_LAYERS = 4096;
  * @throws BitloomError `model-config-invalid`
  */
 export function checkDecoderConfig(config: DecoderConfig, where: string): void {
-  const { heads, kvHeads, headDim, norm, positions } = config;
+  const { heads, kvHeads, headDim, norm, positions, layers } = config;
   const size = (field: keyof DecoderConfig, most = MAX_SIZE): void => {
     const value = config[field];
     if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) return;
@@ -70,6 +87,15 @@ export function checkDecoderConfig(config: DecoderConfig, where: string): void {
     throw invalidConfig(where, 'kvHeads', `a divisor of the ${heads} heads`, kvHeads);
   if (!(norm.epsilon > 0 && norm.epsilon < 1))
     throw invalidConfig(where, 'norm epsilon', 'between 0 and 1', norm.epsilon);
+  if (config.embeddingWidth !== undefined) size('embeddingWidth');
+  const { windows, scoreScales } = config;
+  if (windows !== undefined) {
+    const isWindow = (window: number): boolean => Number.isSafeInteger(window) && window >= 0;
+    if (windows.length !== layers || !windows.every(isWindow))
+      throw invalidConfig(where, 'windows', `a number of tokens for each of ${layers} layers`, windows);
+  }
+  if (scoreScales !== undefined && (scoreScales.length !== layers || !scoreScales.every(Number.isFinite)))
+    throw invalidConfig(where, 'score scales', `a number for each of ${layers} layers`, scoreScales);
   if (positions.kind === 'learned') {
     if (Number.isInteger(positions.offset) && positions.offset >= 0 && positions.offset <= 1024) return;
     throw invalidConfig(where, 'position offset', 'an integer from 0 to 1024', positions.offset);
@@ -79,6 +105,24 @@ export function checkDecoderConfig(config: DecoderConfig, where: string): void {
   if (!(positions.theta > 0 && Number.isFinite(positions.theta))) {
     throw invalidConfig(where, 'rope theta', 'a positive number', positions.theta);
   }
+}
+
+/**
+ * Whether a decoder is built as Llama's are: rotary positions, RMS norms before the blocks and at the end, gated SiLU,
+ * scores scaled as usual, embeddings as wide as the model. Biases, norms of heads and windows are left to the caller.
+ */
+export function isBuiltAsLlama(config: DecoderConfig): boolean {
+  const { norm, positions, feedForward } = config;
+  return (
+    norm.kind === 'rms' &&
+    norm.place === undefined &&
+    norm.final === undefined &&
+    positions.kind === 'rope' &&
+    feedForward.gated &&
+    feedForward.activation === 'silu' &&
+    config.scoreScales === undefined &&
+    config.embeddingWidth === undefined
+  );
 }
 
 /** The error of a configuration value. */

@@ -38,8 +38,12 @@ function layerLinears(
 
 /** Every learned parameter, in order. A tied output projection is not listed again. */
 export function decoderParameters(config: DecoderConfig): Parameter[] {
-  const { width, vocabSize, maxPositions, positions } = config;
-  const out: Parameter[] = [{ name: 'embedding.weight', shape: [vocabSize, width], role: 'embedding' }];
+  const { width, vocabSize, maxPositions, positions, headDim, embeddingWidth = width } = config;
+  const out: Parameter[] = [
+    { name: 'embedding.weight', shape: [vocabSize, embeddingWidth], role: 'embedding' },
+  ];
+  if (config.embeddingWidth !== undefined)
+    out.push({ name: 'project_in.weight', shape: [width, embeddingWidth], role: 'linear' });
   if (positions.kind === 'learned') {
     out.push({
       name: 'positions.weight',
@@ -59,10 +63,15 @@ export function decoderParameters(config: DecoderConfig): Parameter[] {
       if (part === 'gate' || (part === 'up' && !config.feedForward.gated)) norm(`${prefix}.ffn_norm`);
       out.push({ name: `${prefix}.${part}.weight`, shape: [outputs, inputs], role: 'linear' });
       if (bias) out.push({ name: `${prefix}.${part}.bias`, shape: [outputs], role: 'bias' });
+      if (config.headNorms === true && (part === 'q' || part === 'k'))
+        out.push({ name: `${prefix}.${part}_norm.weight`, shape: [headDim], role: 'norm' });
     }
   }
-  norm('norm');
-  if (!config.tiedEmbeddings) out.push({ name: 'head.weight', shape: [vocabSize, width], role: 'linear' });
+  if (config.norm.final !== false) norm('norm');
+  if (config.embeddingWidth !== undefined)
+    out.push({ name: 'project_out.weight', shape: [embeddingWidth, width], role: 'linear' });
+  if (!config.tiedEmbeddings)
+    out.push({ name: 'head.weight', shape: [vocabSize, embeddingWidth], role: 'linear' });
   return out;
 }
 

@@ -94,19 +94,36 @@ function readConfig(model: Model, sections: SectionSource): DecoderConfig {
   };
   let layers = 0;
   while (has(`layers.${layers}.q.weight`)) layers++;
+  const ofLayers = (name: string): readonly (number | undefined)[] =>
+    Array.from({ length: layers }, (_, layer) => {
+      const value = nodes.get(`layers.${layer}.attention`)?.attributes[name];
+      return typeof value === 'number' ? value : undefined;
+    });
+  const windows = ofLayers('window').map((window) => window ?? 0);
+  const scales = ofLayers('scale').map((scale) => scale ?? Number.NaN);
+  const usualScale = Math.fround(1 / Math.sqrt(headDim));
+  const isAfter = nodes.get('layers.0.attention_norm')?.inputs[0] === '(layers.0.attention_add)';
+  const hasFinalNorm = nodes.has('norm');
+  const norm = hasFinalNorm ? 'norm' : 'layers.0.attention_norm';
   return {
     family: model.family,
     vocabSize: size('embedding.weight', 0),
     layers,
-    width: size('embedding.weight', 1),
+    width: size('layers.0.q.weight', 1),
+    ...(has('project_in.weight') ? { embeddingWidth: size('embedding.weight', 1) } : {}),
     heads: attribute('layers.0.attention', 'heads', isNumber),
     kvHeads: attribute('layers.0.attention', 'kvHeads', isNumber),
     headDim,
     hiddenWidth: size('layers.0.up.weight', 0),
     norm: {
-      kind: nodes.get('norm')?.op === 'rmsNorm' ? 'rms' : 'layer',
-      epsilon: attribute('norm', 'epsilon', isNumber),
+      kind: nodes.get(norm)?.op === 'rmsNorm' ? 'rms' : 'layer',
+      epsilon: attribute(norm, 'epsilon', isNumber),
+      ...(isAfter ? { place: 'after' } : {}),
+      ...(hasFinalNorm ? {} : { final: false }),
     },
+    ...(has('layers.0.q_norm.weight') ? { headNorms: true } : {}),
+    ...(windows.some((window) => window !== 0) ? { windows } : {}),
+    ...(scales.every((scale) => scale === usualScale) ? {} : { scoreScales: scales }),
     ...readPositions(),
     biases: {
       qkv: has('layers.0.q.bias'),

@@ -20,6 +20,11 @@ export class ConfigReader {
     return Object.hasOwn(this.#json, key) ? (this.#json[key] ?? undefined) : undefined;
   }
 
+  /** Whether the key is there and null: some classes have a default for its absence and another meaning for null. */
+  isNull(key: string): boolean {
+    return Object.hasOwn(this.#json, key) && this.#json[key] === null;
+  }
+
   integer(key: string, fallback?: number): number {
     const value = this.value(key) ?? fallback;
     if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;

@@ -18,6 +18,8 @@ export const GGUF_TENSORS: Readonly<Record<string, string>> = {
   'k.bias': 'blk.{}.attn_k.bias',
   'v.bias': 'blk.{}.attn_v.bias',
   'o.bias': 'blk.{}.attn_output.bias',
+  'q_norm.weight': 'blk.{}.attn_q_norm.weight',
+  'k_norm.weight': 'blk.{}.attn_k_norm.weight',
   'ffn_norm.weight': 'blk.{}.ffn_norm.weight',
   'gate.weight': 'blk.{}.ffn_gate.weight',
   'up.weight': 'blk.{}.ffn_up.weight',
@@ -29,15 +31,32 @@ export const GGUF_TENSORS: Readonly<Record<string, string>> = {
 /** Divisors of the rotary frequencies. */
 export const GGUF_ROPE_FACTORS = 'rope_freqs.weight';
 
-interface GgufArchitecture {
+export interface GgufArchitecture {
   /** Pairs that rotary positions turn in files of this architecture. */
   readonly layout: 'interleaved' | 'half';
+  /** Whether query and key heads are normalised. */
+  readonly headNorms: boolean;
   /** Whether a decoder with these biases is one of this architecture. */
   readonly allows: (biases: DecoderConfig['biases']) => boolean;
 }
 
 /** By the value of `general.architecture`. */
 export const GGUF_ARCHITECTURES: ReadonlyMap<string, GgufArchitecture> = new Map<string, GgufArchitecture>([
-  ['llama', { layout: 'interleaved', allows: ({ feedForward }) => !feedForward }],
-  ['qwen2', { layout: 'half', allows: ({ qkv, output, feedForward }) => qkv && !output && !feedForward }],
+  ['llama', { layout: 'interleaved', headNorms: false, allows: ({ feedForward }) => !feedForward }],
+  [
+    'qwen2',
+    {
+      layout: 'half',
+      headNorms: false,
+      allows: ({ qkv, output, feedForward }) => qkv && !output && !feedForward,
+    },
+  ],
+  [
+    'qwen3',
+    {
+      layout: 'half',
+      headNorms: true,
+      allows: ({ qkv, output, feedForward }) => !qkv && !output && !feedForward,
+    },
+  ],
 ]);

@@ -8,7 +8,7 @@
  * Not for: bytes of the file (`gguf/writer.ts`), or mixtures of types.
  */
 import { BitloomError, type SectionSource } from '@bitloom/ir';
-import type { DecoderConfig } from '../decoder/decoder-config.js';
+import { type DecoderConfig, isBuiltAsLlama } from '../decoder/decoder-config.js';
 import { decoderParameters, type Parameter } from '../decoder/parameters.js';
 import { recoverDecoderConfig, requireFloatWeights } from '../decoder/recover-config.js';
 import { ropeFactors } from '../decoder/rope-factors.js';
@@ -100,21 +100,28 @@ export function exportGguf(source: ExportSource, options: GgufExportOptions): Gg
 
 /** The architecture of the family's name where that holds the decoder, else any that does. */
 function architectureOf(config: DecoderConfig, model: string): string {
-  const { norm, positions, feedForward, biases } = config;
-  const isRotary =
-    norm.kind === 'rms' &&
-    positions.kind === 'rope' &&
-    feedForward.gated &&
-    feedForward.activation === 'silu';
+  const { norm, positions, feedForward } = config;
+  const isRotary = isBuiltAsLlama(config) && config.windows === undefined;
   const names = [config.family, ...GGUF_ARCHITECTURES.keys()];
-  const found = names.find((name) => isRotary && GGUF_ARCHITECTURES.get(name)?.allows(biases) === true);
+  const found = names.find((name) => {
+    const architecture = GGUF_ARCHITECTURES.get(name);
+    const hasItsNorms = architecture?.headNorms === (config.headNorms === true);
+    return isRotary && hasItsNorms && architecture.allows(config.biases);
+  });
   if (found !== undefined) return found;
+  const parts = [
+    `${norm.kind} norm${norm.place === 'after' ? ' after each block' : ''}`,
+    `${positions.kind} positions`,
+    `${feedForward.gated ? 'gated ' : ''}${feedForward.activation}`,
+    ...(config.headNorms === true ? ['norms of heads'] : []),
+    ...(config.windows === undefined ? [] : ['sliding windows']),
+  ];
   throw new BitloomError({
     code: 'export-unsupported',
     message: 'GGUF files of this kind of decoder are not written',
     where: `model '${model}'`,
     expected: `a decoder that is ${[...GGUF_ARCHITECTURES.keys()].join(' or ')}: RMS norm, rotary positions, gated SiLU`,
-    got: `family ${config.family}: ${norm.kind} norm, ${positions.kind} positions, ${feedForward.gated ? 'gated ' : ''}${feedForward.activation}`,
+    got: `family ${config.family}: ${parts.join(', ')}`,
     hint: 'keep it as a bitloom model, or as the checkpoint it is',
   });
 }

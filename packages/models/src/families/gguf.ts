@@ -1,6 +1,6 @@
 /**
- * A GGUF file as a decoder: architectures `llama`, whose query and key rows are stored for interleaved rotation, and
- * `qwen2`, whose rows turn in halves. A long-context scaling may come as divisors of the frequencies
+ * A GGUF file as a decoder: architectures `llama` (Mistral's too), whose query and key rows are stored for interleaved
+ * rotation, and `qwen2` and `qwen3`, whose rows turn in halves. A long-context scaling may come as divisors of the frequencies
  * (`rope_freqs.weight`).
  *
  * Source of keys and names: the GGUF specification and llama.cpp's loaders for these architectures.
@@ -17,7 +17,12 @@ import type { GgufMetadata } from '../gguf/metadata.js';
 import type { GgufFile } from '../gguf/reader.js';
 import { readFloatsAsync } from '../tensors/tensor-file.js';
 import { type Checkpoint, checkpointOf, fromTable } from './checkpoint.js';
-import { GGUF_ARCHITECTURES, GGUF_ROPE_FACTORS, GGUF_TENSORS } from './gguf-architectures.js';
+import {
+  GGUF_ARCHITECTURES,
+  GGUF_ROPE_FACTORS,
+  GGUF_TENSORS,
+  type GgufArchitecture,
+} from './gguf-architectures.js';
 
 /**
  * The decoder in a GGUF file.
@@ -28,9 +33,9 @@ export async function ggufCheckpoint(file: GgufFile): Promise<Checkpoint> {
   const architecture = file.metadata.string('general.architecture');
   const known = GGUF_ARCHITECTURES.get(architecture);
   if (known === undefined) {
-    throw unknownArchitecture(file.name, [...GGUF_ARCHITECTURES.keys()].join(' or '), architecture);
+    throw unknownArchitecture(file.name, [...GGUF_ARCHITECTURES.keys()].join(', '), architecture);
   }
-  const config = await readConfig(file, architecture, known.layout);
+  const config = await readConfig(file, architecture, known);
   checkDecoderConfig(config, file.name);
   return checkpointOf(
     file,
@@ -55,7 +60,7 @@ export function unknownArchitecture(where: string, known: string, got: string): 
 async function readConfig(
   file: GgufFile,
   architecture: string,
-  layout: 'interleaved' | 'half',
+  { layout, headNorms }: GgufArchitecture,
 ): Promise<DecoderConfig> {
   const { metadata, tensors } = file;
   const integer = (key: string): number => metadata.integer(`${architecture}.${key}`);
@@ -77,6 +82,9 @@ async function readConfig(
     optional('rope.dimension_count') ?? headDim,
     headDim,
   );
+  const maxPositions = integer('context_length');
+  const window = optional('attention.sliding_window') ?? 0;
+  if (window < maxPositions) requireOnly(file, 'a sliding window', 'none', window, 0);
   const embedding = tensors.get('token_embd.weight');
   const vocabSize = embedding?.shape[0] ?? optional('vocab_size');
   if (vocabSize === undefined)
@@ -98,10 +106,11 @@ async function readConfig(
       layout,
       scaling: await readScaling(file, architecture),
     },
+    ...(headNorms ? { headNorms } : {}),
     biases: { qkv: has('attn_q.bias'), output: has('attn_output.bias'), feedForward: false },
     feedForward: { gated: true, activation: 'silu' },
     tiedEmbeddings: !tensors.has('output.weight'),
-    maxPositions: integer('context_length'),
+    maxPositions,
   };
 }
 

@@ -43,6 +43,8 @@ export const LLAMA_NAMES: Names = {
     k: 'layers.{}.self_attn.k_proj',
     v: 'layers.{}.self_attn.v_proj',
     o: 'layers.{}.self_attn.o_proj',
+    q_norm: 'layers.{}.self_attn.q_norm',
+    k_norm: 'layers.{}.self_attn.k_norm',
     ffn_norm: 'layers.{}.post_attention_layernorm',
     gate: 'layers.{}.mlp.gate_proj',
     up: 'layers.{}.mlp.up_proj',
@@ -57,6 +59,8 @@ const OPT_NAMES: Names = {
   tensors: pairs({
     embedding: 'embed_tokens',
     positions: 'embed_positions',
+    project_in: 'project_in',
+    project_out: 'project_out',
     attention_norm: 'layers.{}.self_attn_layer_norm',
     q: 'layers.{}.self_attn.q_proj',
     k: 'layers.{}.self_attn.k_proj',
@@ -90,7 +94,9 @@ const GPT2_NAMES: Names = {
 
 const FAMILY_NAMES: Readonly<Record<string, Names>> = {
   llama: LLAMA_NAMES,
+  mistral: LLAMA_NAMES,
   qwen2: LLAMA_NAMES,
+  qwen3: LLAMA_NAMES,
   opt: OPT_NAMES,
   gpt2: GPT2_NAMES,
 };

@@ -3,7 +3,7 @@
  * and key rows are put in rotate-half order where the source has them interleaved, as Hugging Face wants them.
  */
 import { BitloomError, type SectionSource } from '@bitloom/ir';
-import { type DecoderConfig, unsupportedModel } from '../decoder/decoder-config.js';
+import { type DecoderConfig, isBuiltAsLlama, unsupportedModel } from '../decoder/decoder-config.js';
 import { decoderParameters, type Parameter } from '../decoder/parameters.js';
 import { halvesFirst } from '../decoder/rotary-order.js';
 import { fromTable } from '../families/checkpoint.js';
@@ -115,13 +115,12 @@ export function hfTensorName(parameter: string): string {
  * @throws BitloomError `model-unsupported` for what a Llama does not have
  */
 export function hfLlamaConfig(config: DecoderConfig, options: HfLlamaOptions): Record<string, unknown> {
-  const { positions, biases, feedForward, norm } = config;
+  const { positions, biases, norm } = config;
   const isLlama =
-    norm.kind === 'rms' &&
-    feedForward.gated &&
-    feedForward.activation === 'silu' &&
-    positions.kind === 'rope' &&
-    biases.qkv === biases.output;
+    isBuiltAsLlama(config) &&
+    biases.qkv === biases.output &&
+    config.headNorms === undefined &&
+    config.windows === undefined;
   if (!isLlama)
     throw unsupportedModel('configuration', 'something Llama does not have', 'a Llama', config.family);
   const eosIds = options.eosIds ?? [];

@@ -1,9 +1,13 @@
 /**
  * Attention over the caches, sequence by sequence, in blocks of query rows so that the scores of a long context stay
  * small. Splitting rows changes no bit: every row has its own softmax and its own sums. Column t is a token of the
- * sequence; its row r in the call sees tokens 0..past + r. Query head h reads key head floor(h · kvHeads / heads).
+ * sequence; its row r in the call sees tokens 0..past + r, of a window of w tokens only the last w of them. Query head
+ * h reads key head floor(h · kvHeads / heads).
+ *
+ * Scores outside of a window are -inf, which is 0 after the softmax and adds nothing to any sum. So columns that no row
+ * of a block sees need not be computed, as long as as many are left out as a sum has partial sums: 16.
  */
-import { floatAttribute, type GraphNode, integerAttribute } from '@bitloom/ir';
+import { floatAttribute, type GraphNode, integerAttribute, optionalIntegerAttribute } from '@bitloom/ir';
 import { FLAG_FINISH } from '@bitloom/kernels';
 import type { Step, StepSite } from './operations.js';
 import type { PlanLimits } from './plan.js';
@@ -21,7 +25,12 @@ interface AttentionShape {
   readonly chunk: number;
   /** Scores that the scratch has room for. */
   readonly elements: number;
+  /** Tokens up to its own that a token sees; 0: all. */
+  readonly window: number;
 }
+
+/** Partial sums of a sum over a row: columns are left out in runs of this many. */
+const PARTIAL_SUMS = 16;
 
 /** Byte offsets in the scratch of the buffers that both kinds, or only int8, need. */
 interface ScratchLayout {
@@ -48,7 +57,14 @@ function shapeOf(node: GraphNode, { chunk, capacity }: PlanLimits): AttentionSha
     headDim: integerAttribute(node, 'headDim'),
     chunk,
     elements,
+    window: optionalIntegerAttribute(node, 'window') ?? 0,
   };
+}
+
+/** The first column that is computed of a block whose first row is at `position`. */
+function firstColumn(window: number, position: number): number {
+  if (window === 0) return 0;
+  return Math.floor(Math.max(0, position - window + 1) / PARTIAL_SUMS) * PARTIAL_SUMS;
 }
 
 /** Columns from one row of scores to the next when `tokens` are visible. */
@@ -95,9 +111,9 @@ export function attentionStep(site: StepSite): Step {
 function floatAttention(site: StepSite): Step {
   const { scratch } = site;
   const { segments, sequences } = site.frame;
-  const { attentionScoresF32, softmaxF32, attentionMixF32 } = site.kernels;
+  const { attentionScoresF32, maskScores, softmaxF32, attentionMixF32 } = site.kernels;
   const shape = shapeOf(site.node, site.limits);
-  const { heads, headDim } = shape;
+  const { heads, headDim, window } = shape;
   const divisor = heads / shape.kvHeads;
   const q = site.tokenRows(0);
   const out = site.floatResult();
@@ -116,7 +132,9 @@ function floatAttention(site: StepSite): Step {
       const batchBytes = block * rowBytes;
       for (let first = 0; first < count; first += block) {
         const rows = Math.min(block, count - first);
-        const visible = past + first + 1;
+        const position = past + first;
+        const left = firstColumn(window, position);
+        const visible = position + 1 - left;
         const tokens = visible + rows - 1;
         attentionScoresF32(
           heads,
@@ -126,7 +144,7 @@ function floatAttention(site: StepSite): Step {
           q.pointer + (start + first) * q.rowBytes,
           headBytes,
           q.rowBytes,
-          cache + keys.offset,
+          cache + keys.offset + left * keys.rowBytes,
           keys.headBytes,
           keys.rowBytes,
           divisor,
@@ -134,6 +152,23 @@ function floatAttention(site: StepSite): Step {
           batchBytes,
           rowBytes,
         );
+        if (window > 0) {
+          maskScores(
+            heads,
+            rows,
+            tokens,
+            scores,
+            batchBytes,
+            rowBytes,
+            position - left,
+            window,
+            0,
+            0,
+            0,
+            1,
+            1,
+          );
+        }
         softmaxF32(
           heads,
           rows,
@@ -156,7 +191,7 @@ function floatAttention(site: StepSite): Step {
           scores,
           batchBytes,
           rowBytes,
-          cache + values.offset,
+          cache + values.offset + left * values.rowBytes,
           values.headBytes,
           values.rowBytes,
           divisor,
@@ -172,9 +207,9 @@ function floatAttention(site: StepSite): Step {
 function integerAttention(site: StepSite): Step {
   const { scratch } = site;
   const { segments, sequences } = site.frame;
-  const { quantizeRows, attentionScores, softmaxQuantize, attentionMix } = site.kernels;
+  const { quantizeRows, attentionScores, maskScores, softmaxQuantize, attentionMix } = site.kernels;
   const shape = shapeOf(site.node, site.limits);
-  const { heads, headDim } = shape;
+  const { heads, headDim, window } = shape;
   const divisor = heads / shape.kvHeads;
   const q = site.tokenRows(0);
   const out = site.floatResult();
@@ -203,7 +238,9 @@ function integerAttention(site: StepSite): Step {
       const sumBatch = block * headBytes;
       for (let first = 0; first < count; first += block) {
         const rows = Math.min(block, count - first);
-        const visible = past + first + 1;
+        const position = past + first;
+        const left = firstColumn(window, position);
+        const visible = position + 1 - left;
         const tokens = visible + rows - 1;
         quantizeRows(
           heads,
@@ -231,16 +268,33 @@ function integerAttention(site: StepSite): Step {
           queryScales,
           scaleBatch,
           4,
-          cache + keys.offset,
+          cache + keys.offset + left * keys.rowBytes,
           keys.headBytes,
           keys.rowBytes,
-          cache + keys.scalesOffset,
+          cache + keys.scalesOffset + left * 4,
           keys.scalesHeadBytes,
           divisor,
           scores,
           scoreBatch,
           scoreRow,
         );
+        if (window > 0) {
+          maskScores(
+            heads,
+            rows,
+            tokens,
+            scores,
+            scoreBatch,
+            scoreRow,
+            position - left,
+            window,
+            0,
+            0,
+            0,
+            1,
+            1,
+          );
+        }
         softmaxQuantize(
           heads,
           rows,
@@ -248,7 +302,7 @@ function integerAttention(site: StepSite): Step {
           scores,
           scoreBatch,
           scoreRow,
-          cache + values.scalesOffset,
+          cache + values.scalesOffset + left * 4,
           values.scalesHeadBytes,
           divisor,
           visible,
@@ -273,7 +327,7 @@ function integerAttention(site: StepSite): Step {
           probabilityScales,
           scaleBatch,
           4,
-          cache + values.offset,
+          cache + values.offset + left * values.rowBytes,
           values.headBytes,
           values.rowBytes,
           divisor,

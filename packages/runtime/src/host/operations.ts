@@ -3,7 +3,13 @@
  * becomes a step. A step is a closure over fixed addresses that reads only the lengths of the call, so that
  * running it costs little more than the kernel. A new inference op is one entry here.
  */
-import { floatAttribute, type GraphNode, integerAttribute, stringAttribute } from '@bitloom/ir';
+import {
+  floatAttribute,
+  type GraphNode,
+  integerAttribute,
+  optionalIntegerAttribute,
+  stringAttribute,
+} from '@bitloom/ir';
 import { FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '@bitloom/kernels';
 import { attentionScratchBytes, attentionStep } from './attention.js';
 import type { BlockConstant, FloatConstant, TableConstant } from './constants.js';
@@ -203,8 +209,24 @@ function rmsNorm(site: StepSite): Step {
   const out = site.floatResult();
   const weight = site.floatConstant(1).pointer;
   const epsilon = Math.fround(floatAttribute(site.node, 'epsilon'));
+  const headDim = optionalIntegerAttribute(site.node, 'headDim') ?? x.cols;
+  // Each head is a batch of its own: a row of it is headDim columns of a token's.
+  const heads = x.cols / headDim;
+  const headBytes = headDim * 4;
   return () =>
-    kernel(1, x.rows.rows, x.cols, x.pointer, 0, x.rowBytes, weight, out.pointer, 0, out.rowBytes, epsilon);
+    kernel(
+      heads,
+      x.rows.rows,
+      headDim,
+      x.pointer,
+      headBytes,
+      x.rowBytes,
+      weight,
+      out.pointer,
+      headBytes,
+      out.rowBytes,
+      epsilon,
+    );
 }
 
 function layerNorm(site: StepSite): Step {

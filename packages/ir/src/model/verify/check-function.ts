@@ -289,6 +289,7 @@ function checkAttributes(node: GraphNode, spec: OpSpec, where: string): void {
   for (const [name, attribute] of Object.entries(spec.attributes)) {
     const value = Object.hasOwn(node.attributes, name) ? node.attributes[name] : undefined;
     if (value === undefined) {
+      if (attribute.optional === true) continue;
       fail(
         'model-attribute',
         `'${node.op}' needs attribute '${name}'`,
