@@ -36,6 +36,11 @@ export interface CompileOptions {
   readonly deviceHash?: string;
   /** Most tokens per chunk that the planner tries; default 128. */
   readonly maxChunk?: number;
+  /**
+   * Whether activations of a decode step stay on chip (default). Without, nothing is fused: what a node puts out goes to
+   * memory and is read back, head by head in attention. For ablation.
+   */
+  readonly onchipDecode?: boolean;
 }
 
 const DEFAULT_CAPACITY = 4096;
@@ -92,7 +97,7 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
         got: name,
       });
     }
-    return planEntry(ctx, fn, maxChunk, notes);
+    return planEntry(ctx, fn, maxChunk, options.onchipDecode ?? true, notes);
   });
   return {
     kind: 'program',
@@ -148,16 +153,29 @@ function chooseCapacity(model: Model, asked: number | undefined): number {
 }
 
 /** Plans in order of preference: the largest chunk, and for it the most key heads per block. */
-function* plans(name: string, isSingle: boolean, kvHeads: number, maxChunk: number): Generator<EntryPlan> {
+function* plans(
+  name: string,
+  isSingle: boolean,
+  kvHeads: number,
+  maxChunk: number,
+  spills: boolean,
+): Generator<EntryPlan> {
   let chunk = isSingle ? 1 : maxChunk;
   while (chunk >= 1) {
-    for (let headBlock = kvHeads; headBlock >= 1; headBlock = headBlock === 1 ? 0 : Math.ceil(headBlock / 2))
-      yield { name, chunk, headBlock };
+    const most = spills ? 1 : kvHeads;
+    for (let headBlock = most; headBlock >= 1; headBlock = headBlock === 1 ? 0 : Math.ceil(headBlock / 2))
+      yield { name, chunk, headBlock, spills };
     chunk = Math.floor(chunk / 2);
   }
 }
 
-function planEntry(ctx: EntryContext, fn: GraphFunction, maxChunk: number, notes: string[]): ProgramEntry {
+function planEntry(
+  ctx: EntryContext,
+  fn: GraphFunction,
+  maxChunk: number,
+  onchipDecode: boolean,
+  notes: string[],
+): ProgramEntry {
   const kvHeads = Math.max(
     1,
     ...fn.nodes
@@ -166,7 +184,9 @@ function planEntry(ctx: EntryContext, fn: GraphFunction, maxChunk: number, notes
   );
   const longest = Math.min(maxChunk, 2 ** Math.ceil(Math.log2(ctx.capacity)));
   let failure: unknown;
-  for (const plan of plans(fn.name, takesOneToken(fn), kvHeads, longest)) {
+  const isSingle = takesOneToken(fn);
+  const spills = isSingle && !onchipDecode;
+  for (const plan of plans(fn.name, isSingle, kvHeads, longest, spills)) {
     // Provenance of a plan that did not fit is dropped with it.
     const attempt: EntryContext = {
       ...ctx,

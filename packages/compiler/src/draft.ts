@@ -40,4 +40,9 @@ export interface FrameMark {
   readonly live: readonly LiveRange[];
 }
 
-export type Draft = InstructionDraft | LoopDraft | FrameMark;
+/** A point that all queues of a core reach before any goes on. */
+export interface BarrierMark {
+  readonly kind: 'barrier';
+}
+
+export type Draft = InstructionDraft | LoopDraft | FrameMark | BarrierMark;

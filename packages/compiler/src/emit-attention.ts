@@ -205,12 +205,21 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     const mostHeads = Math.min(blockHeads, headsPerCore - first);
     return { first, mostHeads, kvHeads: ownBlock(ownHeads, first, mostHeads), scores };
   };
-  emitScores(ctx, blockAt(0));
+  // Scores of the next block are computed while the softmax of this one runs, unless parts wait for each other.
+  const isAhead = !emitter.plan.spills;
+  if (isAhead) emitScores(ctx, blockAt(0));
   for (let index = 0; index < blocks; index++) {
     const block = blockAt(index);
-    if (index + 1 < blocks) emitScores(ctx, blockAt(index + 1));
+    if (!isAhead) {
+      emitScores(ctx, block);
+      emitter.roundTrip('softmax', block.scores);
+    } else if (index + 1 < blocks) {
+      emitScores(ctx, blockAt(index + 1));
+    }
     emitSoftmax(ctx, block, floatAttribute(node, 'scale'), probabilities, probabilityScales);
+    emitter.roundTrip('mix', probabilities, probabilityScales);
     emitMix(ctx, block, probabilities, probabilityScales, out);
+    if (!isAhead && index + 1 < blocks) emitter.openPart('scores');
   }
   for (const allocation of [query.codes, query.scales, ...scoreBuffers, probabilities, probabilityScales])
     emitter.data.free(allocation);

@@ -23,6 +23,7 @@ import {
   type SpaceName,
   subtract,
   symbol,
+  TRANSFER_KINDS,
 } from '@bitloom/ir';
 import { type Allocation, DataBuffer } from './data-buffer.js';
 import type { Draft, InstructionDraft, Touch } from './draft.js';
@@ -77,6 +78,8 @@ export interface EntryPlan {
   readonly chunk: number;
   /** Key heads whose scores are on chip together. */
   readonly headBlock: number;
+  /** Nothing is fused: results of nodes, and of each head in attention, go to memory and come back. */
+  readonly spills: boolean;
 }
 
 /** Lengths of the part of the entry that is being emitted, as expressions. */
@@ -176,6 +179,66 @@ export class Emitter {
       });
     }
     return buffer.bytes;
+  }
+
+  /** A group begins; on a card whose groups end with barriers, or where nothing is fused, behind one. */
+  openGroup(name: string, layer: number): void {
+    if (this.plan.spills || this.device.dispatcher.groupBarriers) this.push({ kind: 'barrier' });
+    this.push({ kind: 'frame', name, layer, live: this.liveRanges() });
+  }
+
+  /** A part of the current node that is a group of its own where groups are fine. */
+  openPart(name: string): void {
+    if (!this.plan.spills && !this.device.dispatcher.groupBarriers) return;
+    const layer = this.node?.layer ?? -1;
+    this.openGroup(layer < 0 ? name : `L${layer}.${name}`, layer);
+  }
+
+  /** Sends a value to memory, where nothing is fused. */
+  spill(name: string): void {
+    const value = this.values.get(name);
+    if (!this.plan.spills || value === undefined) return;
+    for (const allocation of allocationsOf(value)) this.moveSpilled(allocation, false);
+  }
+
+  /** Brings a value back before a node reads it, where nothing is fused. */
+  fetchSpilled(name: string): void {
+    const value = this.values.get(name);
+    if (!this.plan.spills || value === undefined) return;
+    for (const allocation of allocationsOf(value)) this.moveSpilled(allocation, true);
+  }
+
+  /** A range goes to memory and comes back in a group of its own, where nothing is fused. */
+  roundTrip(part: string, ...allocations: readonly Allocation[]): void {
+    if (this.plan.spills) for (const allocation of allocations) this.moveSpilled(allocation, false);
+    this.openPart(part);
+    if (this.plan.spills) for (const allocation of allocations) this.moveSpilled(allocation, true);
+  }
+
+  /** Each range of the buffer has its place in the scratch memory of its core, so that cores never meet there. */
+  private moveSpilled(allocation: Allocation, isBack: boolean): void {
+    const region = this.image.scratch(`${this.plan.name}.scratch`, this.bufferBytes('data'));
+    const memory = regionAddress(
+      region,
+      add(region.offset + allocation.start, this.cores === 1 ? 0 : multiply(this.bufferBytes('data'), CORE)),
+    );
+    const buffer = dataAddress(allocation);
+    const fields = {
+      dst: isBack ? buffer : memory,
+      src: isBack ? memory : buffer,
+      length: allocation.bytes,
+      count1: 1,
+      count2: 1,
+      kind: TRANSFER_KINDS.indexOf('activations'),
+    };
+    this.push(
+      this.draft(isBack ? 'LD' : 'ST', isBack ? 'fetch' : 'store', fields, [
+        touchData(allocation, isBack),
+        touchRegion(region, !isBack),
+      ]),
+    );
+    // The tokens from fetch to the matrix engine belong to the ring of KV tiles: the vector unit passes this one on.
+    if (isBack) this.push(this.draft('SYNC', 'vector', { count: 1 }, [touchData(allocation, true)]));
   }
 
   /** From here on instructions belong to this node; `tile` says which part of it. */
@@ -410,6 +473,10 @@ export class Emitter {
       cols: perCore === undefined ? cols : ownItems(cols, perCore, this.cores),
     };
   }
+}
+
+function allocationsOf(value: Located): readonly Allocation[] {
+  return value.kind === 'codes' ? [value.allocation, value.scales] : [value.allocation];
 }
 
 /** Address in an on-chip buffer. */

@@ -40,7 +40,7 @@ import {
   touchData,
   touchRegion,
 } from './emitter.js';
-import { fusePairs, groupNodes } from './fusion.js';
+import { fusePairs, type Grouping, groupNodes } from './fusion.js';
 import type { MemoryImage } from './image.js';
 import { CORE, demandedColumns } from './partition.js';
 import { type ResolvedItem, TokenPass } from './tokens.js';
@@ -98,13 +98,14 @@ class EntryBuilder {
   private readonly nodes: readonly GraphNode[];
   private readonly readers: Map<string, number>;
   private readonly eachCount: number;
+  private readonly grouping: Grouping;
   private position = 0;
   readonly outputs: Port[] = [];
 
   constructor(ctx: EntryContext, fn: GraphFunction, plan: EntryPlan, lengths: Lengths) {
     this.ctx = ctx;
     this.fn = fn;
-    const { each, last } = splitAtLast(fusePairs(fn));
+    const { each, last } = splitAtLast(plan.spills ? fn.nodes : fusePairs(fn));
     this.nodes = [...each, ...last];
     this.readers = lastReaders(this.nodes, fn.outputs);
     this.emitter = new Emitter({
@@ -115,6 +116,8 @@ class EntryBuilder {
       demanded: demandedColumns(this.nodes, ctx.model.states, ctx.device.cores),
     });
     this.eachCount = each.length;
+    const { groupBarriers } = ctx.device.dispatcher;
+    this.grouping = plan.spills ? 'node' : groupBarriers ? 'product' : 'block';
   }
 
   /** Index of the first token in flight within the call. */
@@ -124,13 +127,8 @@ class EntryBuilder {
 
   /** Nodes of one part of the entry, frame by frame, as drafts. */
   private part(nodes: readonly GraphNode[]): void {
-    for (const group of groupNodes(nodes)) {
-      this.emitter.push({
-        kind: 'frame',
-        name: group.name,
-        layer: group.layer,
-        live: this.emitter.liveRanges(),
-      });
+    for (const group of groupNodes(nodes, this.grouping)) {
+      this.emitter.openGroup(group.name, group.layer);
       for (const node of group.nodes) {
         const emit = EMITTERS.get(node.op);
         if (emit === undefined) {
@@ -144,9 +142,11 @@ class EntryBuilder {
           });
         }
         this.emitter.at(node);
+        for (const name of new Set(node.inputs)) this.emitter.fetchSpilled(name);
         emit(this.emitter, node);
         this.storeOutputs(node);
         this.release();
+        for (const name of node.outputs) this.emitter.spill(name);
         this.position++;
       }
     }

@@ -67,21 +67,34 @@ function fuseWith(
   return undefined;
 }
 
-/** Cuts nodes into groups at the ops that start one and behind attention. */
-export function groupNodes(nodes: readonly GraphNode[]): readonly FusedGroup[] {
+/**
+ * How finely groups are cut. `block`: at norms, embeddings and attention, and behind attention; nothing waits between
+ * them, so few are best. `product`: every product opens one, with the element-wise work behind it, as in FlightLLM's
+ * artefact (arXiv 2401.03868), where a barrier ends each. `node`: nothing is fused.
+ */
+export type Grouping = 'block' | 'product' | 'node';
+
+/** Cuts nodes into groups. */
+export function groupNodes(nodes: readonly GraphNode[], grouping: Grouping = 'block'): readonly FusedGroup[] {
   const groups: { name: string; layer: number; nodes: GraphNode[] }[] = [];
   let isAfterAttention = false;
   for (const node of nodes) {
-    const start = GROUP_STARTS.get(node.op);
+    const start = groupStart(node, grouping) ?? (isAfterAttention ? 'projection' : undefined);
     const layer = node.layer ?? -1;
     const current = groups[groups.length - 1];
-    if (current === undefined || start !== undefined || isAfterAttention) {
-      const name = start ?? (isAfterAttention ? 'projection' : 'start');
+    if (current === undefined || start !== undefined) {
+      const name = start ?? 'start';
       groups.push({ name: layer < 0 ? name : `L${layer}.${name}`, layer, nodes: [node] });
     } else {
       current.nodes.push(node);
     }
-    isAfterAttention = node.op === 'attention';
+    isAfterAttention = grouping === 'block' && node.op === 'attention';
   }
   return groups;
+}
+
+/** Name of the group that a node opens by what it is, if it opens one. */
+function groupStart(node: GraphNode, grouping: Grouping): string | undefined {
+  if (grouping === 'node') return node.op;
+  return GROUP_STARTS.get(node.op) ?? (grouping === 'product' && node.op === 'linear' ? 'linear' : undefined);
 }

@@ -29,7 +29,7 @@ export const REGISTERS = [
   { index: 1, name: 'weights', doc: 'added to addresses of packed weights' },
   { index: 2, name: 'tables', doc: 'added to addresses of small tables' },
   { index: 3, name: 'state', doc: 'added to addresses of the KV cache of this slot' },
-  { index: 4, name: 'io', doc: 'added to addresses of the mailboxes of this slot' },
+  { index: 4, name: 'io', doc: 'added to addresses of the mailboxes and the scratch memory of this slot' },
   { index: 8, name: 'buffers', doc: 'added to on-chip buffer addresses' },
 ] as const;
 
@@ -39,6 +39,7 @@ const REGISTER_OF: Readonly<Record<Region['purpose'], number>> = {
   kv: 3,
   input: 4,
   output: 4,
+  scratch: 4,
 };
 
 /** Buffer base register. */
@@ -326,6 +327,14 @@ export class MemoryImage {
       code: 'internal',
       message: `internal: mailbox '${name}' asked for with two sizes`,
     });
+  }
+
+  /** Memory for values that leave the chip between two nodes: `bytes` for each core. */
+  scratch(name: string, bytes: number): Region {
+    const known = this.regions.find((region) => region.name === name);
+    if (known !== undefined && known.bytes === bytes * this.device.cores) return known;
+    if (known !== undefined) throw internalError(`scratch '${name}' asked for with two sizes`);
+    return this.place(name, 'hbm', bytes * this.device.cores, 'scratch', { from: 'zeros' });
   }
 
   private place(

@@ -15,7 +15,7 @@ import {
   type QueueName,
   type SpaceName,
 } from '@bitloom/ir';
-import type { Draft, FrameMark, InstructionDraft, LoopDraft, Touch } from './draft.js';
+import type { BarrierMark, Draft, FrameMark, InstructionDraft, LoopDraft, Touch } from './draft.js';
 
 const QUEUE_COUNT = QUEUES.length;
 
@@ -84,11 +84,14 @@ export class TokenPass {
 
   /** Adds the edges that a sequence of drafts needs and gives it back as instructions. */
   run(drafts: readonly Draft[]): ResolvedItem[] {
-    const items: (Block | FrameMark)[] = [];
+    const items: (Block | FrameMark | BarrierMark)[] = [];
     this.used = new Set(drafts.flatMap(queuesOf));
     for (const draft of drafts) {
       if (draft.kind === 'frame') {
         items.push(draft);
+      } else if (draft.kind === 'barrier') {
+        items.push(draft);
+        this.barrier();
       } else {
         const block: Block = { draft, sequence: this.sequence++, waits: new Map(), releases: new Map() };
         this.blocks.set(block.sequence, block);
@@ -96,7 +99,16 @@ export class TokenPass {
         items.push(block);
       }
     }
-    return items.flatMap((item): ResolvedItem[] => ('sequence' in item ? emitBlock(item) : [item]));
+    return items.flatMap((item): ResolvedItem[] => {
+      if ('sequence' in item) return emitBlock(item);
+      return item.kind === 'barrier' ? [emitted(BARRIER)] : [item];
+    });
+  }
+
+  /** Everything so far is complete before anything goes on. */
+  private barrier(): void {
+    this.records.clear();
+    for (const clock of this.clocks) clock.fill(this.sequence - 1);
   }
 
   private order(block: Block, queue: QueueName, touches: readonly Touch[]): void {
@@ -190,7 +202,7 @@ export class TokenPass {
 }
 
 function queuesOf(draft: Draft): number[] {
-  if (draft.kind === 'frame') return [];
+  if (draft.kind === 'frame' || draft.kind === 'barrier') return [];
   return draft.kind === 'loop'
     ? draft.body.map((inner) => queueIndex(inner.queue))
     : [queueIndex(draft.queue)];
@@ -210,6 +222,15 @@ function insert(map: Map<QueueName, Set<QueueName>>, key: QueueName, value: Queu
 
 /** What the pass gives back: instructions, and marks left where they were. */
 export type ResolvedItem = { readonly kind: 'emitted'; readonly instruction: Instruction } | FrameMark;
+
+const BARRIER: Instruction = {
+  name: 'BARRIER',
+  queue: 'system',
+  wait: [],
+  release: [],
+  fields: {},
+  origin: 0,
+};
 
 function emitted(instruction: Instruction): ResolvedItem {
   return { kind: 'emitted', instruction };

@@ -34,7 +34,7 @@ export interface Region {
   readonly channel: number;
   readonly offset: number;
   readonly bytes: number;
-  readonly purpose: 'weights' | 'kv' | 'input' | 'output' | 'table';
+  readonly purpose: 'weights' | 'kv' | 'input' | 'output' | 'table' | 'scratch';
   /** How the bytes come about: from a constant of the model in a layout, or zeros. */
   readonly contents:
     | { readonly from: 'zeros' }

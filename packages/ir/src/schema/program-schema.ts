@@ -41,7 +41,7 @@ export const regionForm = z.object({
   channel: count.max(255),
   offset,
   bytes: offset,
-  purpose: z.enum(['weights', 'kv', 'input', 'output', 'table']),
+  purpose: z.enum(['weights', 'kv', 'input', 'output', 'table', 'scratch']),
   contents: z.discriminatedUnion('from', [
     z.object({ from: z.literal('zeros') }),
     z.object({ from: z.literal('constant'), constant: name, component: name, layout: name }),
