@@ -4,6 +4,7 @@
  */
 
 export * from './device/cards.js';
+export * from './device/chain.js';
 export * from './device/device.js';
 export * from './device/dram.js';
 export * from './device/dram-standards.js';

@@ -39,7 +39,7 @@ const card: fc.Arbitrary<Device> = fc
         cyclesPerInstruction: c.cycles,
         cyclesPerIteration: 2 * c.cycles,
       },
-      calibration: { timeDivisor: c.timeDivisor, fitted: [] },
+      calibration: { timeDivisor: c.timeDivisor, published: false, fitted: [] },
     };
   });
 

@@ -5,68 +5,54 @@
  */
 import { BitloomError } from '../error.js';
 import { integerNumerics } from '../model/numerics.js';
+import { CHAIN_OF_16, RESCALE_EACH_OUTPUT } from './chain.js';
 import {
   type Device,
-  type DramTiming,
   type EnergyTable,
   type MemoryDecl,
   numericsKey,
   type ResourceBudget,
 } from './device.js';
+import type { DramStandard } from './dram.js';
+import { DDR4_2400, HBM2, HBM2E } from './dram-standards.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** JEDEC-class timing of an HBM2 pseudo-channel pair: 32-byte bursts, 1 KiB rows, refresh every 3.9 us. */
-const HBM2_TIMING: DramTiming = {
-  burstBytes: 32,
-  rowBytes: 1024,
-  rowToColumnNs: 14,
-  columnLatencyNs: 14,
-  prechargeNs: 14,
-  refreshIntervalNs: 3900,
-  refreshNs: 350,
-  controllerNs: 60,
-};
-
-const DDR4_2400_TIMING: DramTiming = {
-  burstBytes: 64,
-  rowBytes: 8192,
-  rowToColumnNs: 13.32,
-  columnLatencyNs: 13.32,
-  prechargeNs: 13.32,
-  refreshIntervalNs: 7800,
-  refreshNs: 350,
-  controllerNs: 60,
-};
+/** Controller and interconnect: a choice of ours, for both kinds of memory, ns. */
+const CONTROLLER_NS = 60;
 
 function hbm(
-  kind: string,
+  dram: DramStandard,
   totalBytesPerSecond: number,
   bytesPerChannel: number,
-  efficiency: number,
+  efficiency = 1,
+  scatteredEfficiency?: number,
 ): MemoryDecl {
   return {
     space: 'hbm',
-    kind,
+    kind: dram.name,
     channels: 32,
     bytesPerChannel,
     bytesPerSecondPerChannel: totalBytesPerSecond / 32,
     interleaveBytes: 256,
-    timing: HBM2_TIMING,
+    dram,
+    controllerNs: CONTROLLER_NS,
     efficiency,
+    ...(scatteredEfficiency === undefined ? {} : { scatteredEfficiency }),
   };
 }
 
 function ddr4(totalBytesPerSecond: number, channels: number): MemoryDecl {
   return {
     space: 'ddr',
-    kind: 'DDR4-2400',
+    kind: DDR4_2400.name,
     channels,
     bytesPerChannel: 16 * 1024 * MIB,
     bytesPerSecondPerChannel: totalBytesPerSecond / channels,
     interleaveBytes: 4096,
-    timing: DDR4_2400_TIMING,
+    dram: DDR4_2400,
+    controllerNs: CONTROLLER_NS,
     efficiency: 1,
   };
 }
@@ -131,8 +117,10 @@ const U280: Device = {
     dsp: { kind: 'DSP48E2', count: 6144, productsPerDsp: 2 },
     weightBits: [4, 8],
     keeps: [2, 4, 8, 16],
+    chain: CHAIN_OF_16,
+    rescale: RESCALE_EACH_OUTPUT,
   },
-  vector: { lanes: 96, startupCycles: 24 },
+  vector: { lanes: 96, exponentLanes: 0, startupCycles: 24, format: 'f32', build: 'mixed' },
   buffers: [
     { space: 'weights', bytes: 2 * MIB, ports: 2, bytesPerCyclePerPort: 6144 },
     { space: 'stream', bytes: 2 * MIB, ports: 2, bytesPerCyclePerPort: 6144 },
@@ -140,14 +128,14 @@ const U280: Device = {
     { space: 'accumulator', bytes: 2 * MIB, ports: 2, bytesPerCyclePerPort: 4096 },
     { space: 'index', bytes: 256 * KIB, ports: 2, bytesPerCyclePerPort: 512 },
   ],
-  memories: [hbm('HBM2', 460e9, 256 * MIB, 1), ddr4(38e9, 2)],
+  memories: [hbm(HBM2, 460e9, 256 * MIB), ddr4(38.4e9, 2)],
   exchange: EXCHANGE,
   dispatcher: DISPATCHER,
   tokens: TOKENS,
   numerics: INTEGER_NUMERICS,
   energy: energy(24),
   resources: U280_BUDGET,
-  calibration: { timeDivisor: 1, fitted: [] },
+  calibration: { timeDivisor: 1, published: false, fitted: [] },
 };
 
 const VHK158: Device = {
@@ -163,9 +151,11 @@ const VHK158: Device = {
     dsp: { kind: 'DSP58', count: 5462, productsPerDsp: 3 },
     weightBits: [4, 8],
     keeps: [2, 4, 8, 16],
+    chain: CHAIN_OF_16,
+    rescale: RESCALE_EACH_OUTPUT,
   },
-  vector: { lanes: 128, startupCycles: 24 },
-  memories: [hbm('HBM2E', 819.2e9, 1024 * MIB, 1), ddr4(38e9, 2)],
+  vector: { lanes: 128, exponentLanes: 0, startupCycles: 24, format: 'f32', build: 'mixed' },
+  memories: [hbm(HBM2E, 819.2e9, 1024 * MIB), ddr4(38.4e9, 2)],
   energy: energy(30),
   resources: VHK158_BUDGET,
 };
@@ -186,17 +176,19 @@ const U280_FLIGHTLLM: Device = {
   name: 'u280-flightllm',
   title: 'Alveo U280 with the configuration of the FlightLLM artefact, 3 SLRs lumped',
   source:
-    'arXiv 2401.03868 and its artefact: 225 MHz, 3 SLRs, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes per SLR, HBM efficiency 0.7 within a channel',
+    'arXiv 2401.03868 and its artefact: 225 MHz, 3 SLRs, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes per SLR, HBM efficiency 0.7 within a channel and 0.35 across channels',
   matrix: {
     mm: { m: 2, n: 384, k: 16, startupCycles: 24 },
     mv: { m: 1, n: 192, k: 16, startupCycles: 24 },
     dsp: { kind: 'DSP48E2', count: 6144, productsPerDsp: 2 },
     weightBits: [4, 8],
     keeps: [2, 4, 8, 16],
+    chain: CHAIN_OF_16,
+    rescale: RESCALE_EACH_OUTPUT,
   },
-  vector: { lanes: 48, startupCycles: 24 },
+  vector: { lanes: 48, exponentLanes: 0, startupCycles: 24, format: 'f32', build: 'mixed' },
   buffers: artefactBuffers(3),
-  memories: [hbm('HBM2', 460e9, 256 * MIB, 0.7), ddr4(38e9, 2)],
+  memories: [hbm(HBM2, 460e9, 256 * MIB, 0.7, 0.35), ddr4(38.4e9, 2)],
   energy: energy(24),
 };
 
@@ -214,11 +206,13 @@ const VHK158_FLIGHTLLM: Device = {
     dsp: { kind: 'DSP58', count: 2048, productsPerDsp: 2 },
     weightBits: [4, 8],
     keeps: [2, 4, 8, 16],
+    chain: CHAIN_OF_16,
+    rescale: RESCALE_EACH_OUTPUT,
   },
-  vector: { lanes: 16, startupCycles: 24 },
+  vector: { lanes: 16, exponentLanes: 0, startupCycles: 24, format: 'f32', build: 'mixed' },
   buffers: artefactBuffers(4),
-  memories: [hbm('HBM2E', 819.2e9, 256 * MIB, 0.7), ddr4(38e9, 2)],
-  calibration: { timeDivisor: 3.2, fitted: [] },
+  memories: [hbm(HBM2E, 819.2e9, 256 * MIB, 0.7, 0.35), ddr4(38.4e9, 2)],
+  calibration: { timeDivisor: 3.2, published: true, fitted: [] },
 };
 
 /** Every card in the box. */

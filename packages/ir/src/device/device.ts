@@ -3,6 +3,8 @@
  * stands here, with its source; nothing about a card is written in code.
  */
 import type { Numerics } from '../model/numerics.js';
+import type { ChainDecl, RescaleDecl } from './chain.js';
+import { type DramStandard, dramAtRate } from './dram.js';
 
 /** A matrix mode computes `m x n x k` multiply-accumulates per cycle (rows, outputs, inner length). */
 export interface MatrixMode {
@@ -28,12 +30,25 @@ export interface MatrixEngine {
   readonly weightBits: readonly number[];
   /** Numbers of kept values of each 16 columns that the multiplexers in front of the DSPs select; none: dense only. */
   readonly keeps: readonly number[];
+  /** How the DSPs of the engine are chained. */
+  readonly chain: ChainDecl;
+  /** What multiplies finished sums of groups by their scales. */
+  readonly rescale: RescaleDecl;
 }
+
+/** Where the parts of a float unit lie: all in DSPs, multipliers only, or none. */
+export const FLOAT_BUILDS = ['dsp', 'mixed', 'lut'] as const;
+export type FloatBuild = (typeof FLOAT_BUILDS)[number];
 
 export interface VectorEngine {
   /** Elements per cycle and pass. */
   readonly lanes: number;
+  /** Lanes that also have an exponential and a divider, for passes that need them; 0: all. */
+  readonly exponentLanes: number;
   readonly startupCycles: number;
+  /** What the lanes are built for, for the resource model. Results are those of the numerics record. */
+  readonly format: 'f32' | 'f16';
+  readonly build: FloatBuild;
 }
 
 /** An on-chip buffer, seen by instructions as an address space. */
@@ -48,33 +63,23 @@ export interface BufferDecl {
 export type BufferSpace = 'weights' | 'stream' | 'data' | 'accumulator' | 'index';
 export type MemorySpace = 'hbm' | 'ddr';
 
-/** DRAM timing in nanoseconds, and its geometry. */
-export interface DramTiming {
-  /** Bytes of one burst on a channel: the smallest transfer. */
-  readonly burstBytes: number;
-  /** Bytes of an open row on a channel. */
-  readonly rowBytes: number;
-  readonly rowToColumnNs: number;
-  readonly columnLatencyNs: number;
-  readonly prechargeNs: number;
-  readonly refreshIntervalNs: number;
-  readonly refreshNs: number;
-  /** Controller and interconnect latency per transfer. */
-  readonly controllerNs: number;
-}
-
 export interface MemoryDecl {
   readonly space: MemorySpace;
-  /** Standard, e.g. `HBM2`, `HBM2E`, `DDR4-2400`. */
+  /** Kind for people, e.g. `HBM2`, `HBM2E`, `DDR4-2400`. */
   readonly kind: string;
   readonly channels: number;
   readonly bytesPerChannel: number;
   readonly bytesPerSecondPerChannel: number;
   /** Address bits that choose the channel of a striped address: consecutive runs of this many bytes. */
   readonly interleaveBytes: number;
-  readonly timing: DramTiming;
-  /** Share of a channel's peak reached on a stream beyond what `timing` explains; 1 where nothing is known. */
+  /** The part at its own speed; what one channel of this memory runs at is {@link memoryDram}. */
+  readonly dram: DramStandard;
+  /** Latency of controller and interconnect, on top of the part's own, ns. */
+  readonly controllerNs: number;
+  /** Share of a channel's rate reached on a stream beyond what `dram` explains; 1 where nothing is known. */
   readonly efficiency: number;
+  /** The same for a transfer of several runs that lie apart; default: `efficiency`. */
+  readonly scatteredEfficiency?: number;
 }
 
 export interface DispatcherDecl {
@@ -135,6 +140,8 @@ export interface ResourceBudget {
  */
 export interface CalibrationDecl {
   readonly timeDivisor: number;
+  /** The configuration is a published one: what does not fit by our resource model is a note, not an error. */
+  readonly published: boolean;
   /** Names of the fields of this device that were fitted to a published figure, with the row they were fitted on. */
   readonly fitted: readonly { readonly field: string; readonly on: string }[];
 }
@@ -193,4 +200,12 @@ export function findMemory(device: Device, space: string): MemoryDecl | undefine
 /** Peak bytes per second over all channels. */
 export function peakBytesPerSecond(memory: MemoryDecl): number {
   return memory.channels * memory.bytesPerSecondPerChannel;
+}
+
+/**
+ * What one channel of a memory is: its part on the clock that gives the channel its bandwidth. Boards run parts slower
+ * than their bin; durations in ns stay and round up to clocks.
+ */
+export function memoryDram(memory: MemoryDecl): DramStandard {
+  return dramAtRate(memory.dram, memory.bytesPerSecondPerChannel / memory.dram.pseudoChannels);
 }

@@ -21,6 +21,8 @@ export interface VectorFunction {
   readonly writesScale: boolean;
   /** Passes over the elements: 1 element-wise, 2 or 3 for two-phase operations. */
   readonly passes: number;
+  /** How many of the passes need an exponential of each element. */
+  readonly exponentialPasses: number;
 }
 
 const ROW = (operand: 'src0' | 'src1' | 'src2', elementBytes = 4) => ({
@@ -39,6 +41,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 4,
     writesScale: false,
     passes: 1,
+    exponentialPasses: 0,
   },
   {
     name: 'add',
@@ -49,6 +52,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 4,
     writesScale: false,
     passes: 1,
+    exponentialPasses: 0,
   },
   {
     name: 'mul',
@@ -59,6 +63,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 4,
     writesScale: false,
     passes: 1,
+    exponentialPasses: 0,
   },
   {
     name: 'silu',
@@ -69,6 +74,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 4,
     writesScale: false,
     passes: 1,
+    exponentialPasses: 1,
   },
   {
     name: 'siluMul',
@@ -79,6 +85,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 4,
     writesScale: false,
     passes: 1,
+    exponentialPasses: 1,
   },
   {
     name: 'gelu',
@@ -89,6 +96,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 4,
     writesScale: false,
     passes: 1,
+    exponentialPasses: 1,
   },
   {
     name: 'relu',
@@ -99,6 +107,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 4,
     writesScale: false,
     passes: 1,
+    exponentialPasses: 0,
   },
   {
     name: 'rmsNorm',
@@ -109,6 +118,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 4,
     writesScale: false,
     passes: 2,
+    exponentialPasses: 0,
   },
   {
     name: 'layerNorm',
@@ -119,6 +129,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 4,
     writesScale: false,
     passes: 3,
+    exponentialPasses: 0,
   },
   {
     name: 'rope',
@@ -129,6 +140,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 4,
     writesScale: false,
     passes: 1,
+    exponentialPasses: 0,
   },
   {
     name: 'quantize',
@@ -139,6 +151,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 1,
     writesScale: true,
     passes: 2,
+    exponentialPasses: 0,
   },
   {
     name: 'softmaxQuantize',
@@ -149,6 +162,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 1,
     writesScale: true,
     passes: 3,
+    exponentialPasses: 1,
   },
   {
     name: 'dequantize',
@@ -159,6 +173,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 4,
     writesScale: false,
     passes: 1,
+    exponentialPasses: 0,
   },
 ];
 

@@ -6,6 +6,7 @@ import {
   type Address,
   add,
   BF16,
+  CHAIN_OF_16,
   ceilDivide,
   type Device,
   dense,
@@ -13,6 +14,7 @@ import {
   FLOAT_NUMERICS,
   FP16,
   FP32,
+  HBM2,
   type Instruction,
   integerNumerics,
   intFormat,
@@ -24,6 +26,7 @@ import {
   multiply,
   numericsKey,
   type Program,
+  RESCALE_EACH_OUTPUT,
   type Report,
   STRIPED,
   symbol,
@@ -459,16 +462,6 @@ export function clusterProgram(): Program {
 
 /** A card as small as a card can be. */
 export function tinyDevice(): Device {
-  const timing = {
-    burstBytes: 32,
-    rowBytes: 1024,
-    rowToColumnNs: 14,
-    columnLatencyNs: 14,
-    prechargeNs: 14,
-    refreshIntervalNs: 3900,
-    refreshNs: 260,
-    controllerNs: 20.5,
-  };
   return {
     kind: 'device',
     name: 'two-cores',
@@ -483,8 +476,10 @@ export function tinyDevice(): Device {
       dsp: { kind: 'DSP58', count: 512, productsPerDsp: 3 },
       weightBits: [4, 8],
       keeps: [2, 4, 8],
+      chain: CHAIN_OF_16,
+      rescale: RESCALE_EACH_OUTPUT,
     },
-    vector: { lanes: 16, startupCycles: 10 },
+    vector: { lanes: 16, exponentLanes: 0, startupCycles: 10, format: 'f32', build: 'mixed' },
     buffers: [
       { space: 'data', bytes: 65536, ports: 2, bytesPerCyclePerPort: 64 },
       { space: 'weights', bytes: 131072, ports: 1, bytesPerCyclePerPort: 64 },
@@ -497,8 +492,10 @@ export function tinyDevice(): Device {
         bytesPerChannel: 2 ** 28,
         bytesPerSecondPerChannel: 14.375e9,
         interleaveBytes: 256,
-        timing,
+        dram: HBM2,
+        controllerNs: 20.5,
         efficiency: 0.9,
+        scatteredEfficiency: 0.5,
       },
     ],
     exchange: { bytesPerCycle: 64, latencyCycles: 16 },
@@ -522,7 +519,11 @@ export function tinyDevice(): Device {
       staticWatts: 12,
     },
     resources: { dsp: 1024, bram: 300, uram: 64, lut: 200000 },
-    calibration: { timeDivisor: 1, fitted: [{ field: 'memories[0].efficiency', on: 'nothing' }] },
+    calibration: {
+      timeDivisor: 1,
+      published: false,
+      fitted: [{ field: 'memories[0].efficiency', on: 'nothing' }],
+    },
   };
 }
 
@@ -595,12 +596,16 @@ export function tinyTrace(rows = 3): Trace {
     provenance: [{ node: 'fc1', op: 'linear', layer: 0, tile: '' }],
     rows,
     dropped: 1,
+    memories: [{ space: 'hbm', bucketCycles: 2, bytes: [64, 0.5] }],
     columns: {
       unit: Uint8Array.from({ length: rows }, (_, i) => i % 2),
+      core: Uint8Array.from({ length: rows }, (_, i) => i % 3),
       start: column(10),
       end: column(11),
       waited: column(1),
       cause: Uint8Array.from({ length: rows }, (_, i) => i % 6),
+      stalled: column(2),
+      blocker: Int32Array.from({ length: rows }, (_, i) => i - 1),
       origin: new Uint32Array(rows).fill(0),
       opcode: new Uint8Array(rows).fill(4),
     },

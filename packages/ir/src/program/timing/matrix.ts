@@ -1,12 +1,108 @@
-/** MM and MV: blocks of m x n x k products, one per cycle of the mode. */
-import type { Device, MatrixMode } from '../../device/device.js';
+/**
+ * MM and MV: blocks of m x n x k products, one per cycle of the mode; weights that keep N of 16 columns let a chain
+ * work on up to 16/N rows at a time. The formulas of a chain are in `device/chain.ts`, and the cycle-by-cycle model of
+ * the simulator shows that they hold.
+ */
+
+import { CHAIN_TILE, type ChainSplit, chainSplit, runCycles } from '../../device/chain.js';
+import type { Device, MatrixEngine, MatrixMode } from '../../device/device.js';
 import type { InstructionTiming, InstructionWork, ResolvedFields } from '../instruction-fields.js';
 
-function matrixCycles(fields: ResolvedFields, mode: MatrixMode, device: Device): InstructionTiming {
+/** A product of the matrix engine. */
+export interface MatrixProduct {
+  /** Rows of activations, outputs per row, inner length. */
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Inner elements that share a scale; the inner length where there is one scale. */
+  readonly group: number;
+  /** Kept values of each 16 columns; 0: dense. */
+  readonly keep: number;
+  /** Sums that are multiplied by a scale; none while int32 accumulators are kept. */
+  readonly rescales: number;
+}
+
+/**
+ * Cycles of one product in a mode, start-up excluded: what the chains take, or what the units take that multiply
+ * finished sums by their scales, whichever is longer. Ragged edges take a whole step of the mode.
+ */
+export function matrixProductCycles(product: MatrixProduct, mode: MatrixMode, matrix: MatrixEngine): number {
+  const { m, n, k, keep } = product;
+  const rows = Math.ceil(m / mode.m);
+  if (keep === 0 || keep === CHAIN_TILE) {
+    const chains = rows * Math.ceil(n / mode.n) * Math.ceil(k / mode.k);
+    return Math.max(chains, rescaleCycles(product.rescales, matrix));
+  }
+  const split = chainSplit(matrix, mode, keep);
+  const chains = rows * Math.ceil(n / (mode.n * split.outputs)) * sparseSteps(split, k, product.group);
+  return Math.max(chains, rescaleCycles(product.rescales, matrix));
+}
+
+/** Cycles of one row of weights over `k` columns, group after group: the sums of a group are finished apart. */
+function sparseSteps(split: ChainSplit, k: number, group: number): number {
+  const steps = (columns: number): number =>
+    runCycles(split, Math.ceil(Math.ceil(columns / CHAIN_TILE) / split.sideTiles));
+  const length = Math.max(1, Math.min(group, k));
+  return Math.floor(k / length) * steps(length) + steps(k % length);
+}
+
+function rescaleCycles(rescales: number, { rescale }: MatrixEngine): number {
+  return rescale.units === 0 ? 0 : Math.ceil(rescales / rescale.units);
+}
+
+/** Parts of a score matrix that block-sparse attention computes. */
+export interface SampledProduct {
+  /** Query rows, key rows and their width. */
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Rows and columns of a tile; 64 in FlightLLM. */
+  readonly tile: number;
+  /** For each row of tiles, the columns of tiles that are computed, in increasing order. */
+  readonly tiles: readonly (readonly number[])[];
+}
+
+/**
+ * Cycles of a sampled product (SDDMM), start-up excluded: the computed tiles of a row of tiles stand side by side as
+ * outputs of the chains, because they share their activations; tiles that are not computed cost nothing.
+ */
+export function sampledProductCycles(
+  product: SampledProduct,
+  mode: MatrixMode,
+  matrix: MatrixEngine,
+): number {
+  const { m, n, k, tile } = product;
+  let cycles = 0;
+  for (const [row, columns] of product.tiles.entries()) {
+    const height = Math.min(tile, m - row * tile);
+    const width = columns.reduce((sum, column) => sum + Math.max(0, Math.min(tile, n - column * tile)), 0);
+    if (height <= 0 || width === 0) continue;
+    const dense = { m: height, n: width, k, group: k, keep: 0, rescales: height * width };
+    cycles += matrixProductCycles(dense, mode, matrix);
+  }
+  return cycles;
+}
+
+function matrixTiming(fields: ResolvedFields, mode: MatrixMode, device: Device): InstructionTiming {
+  const batch = fields.number('batch');
+  const cycles = batch * matrixProductCycles(productOf(fields), mode, device.matrix);
+  const streaming = Math.max(1, Math.ceil(cycles / device.calibration.timeDivisor));
+  return { initiationInterval: streaming, latency: streaming + mode.startupCycles };
+}
+
+/** Mode `weights` is the first of MATRIX_MODES, `values` the last. */
+const MODE_WEIGHTS = 0;
+const MODE_VALUES = 2;
+
+function productOf(fields: ResolvedFields): MatrixProduct {
   const { m, n, k } = matrixShape(fields);
-  const blocks = Math.ceil(m / mode.m) * Math.ceil(n / mode.n) * Math.ceil(k / mode.k);
-  const streaming = Math.ceil((fields.number('batch') * blocks) / device.calibration.timeDivisor);
-  return { initiationInterval: Math.max(1, streaming), latency: Math.max(1, streaming) + mode.startupCycles };
+  const mode = fields.number('mode');
+  if (mode === MODE_WEIGHTS) {
+    const group = Math.max(1, fields.number('group'));
+    return { m, n, k, group, keep: fields.number('keep'), rescales: m * n * Math.ceil(k / group) };
+  }
+  const isKept = mode === MODE_VALUES && fields.number('finish') === 0;
+  return { m, n, k, group: k, keep: 0, rescales: isKept ? 0 : m * n };
 }
 
 /** Rows, outputs and inner length of a matrix instruction. */
@@ -16,15 +112,18 @@ export function matrixShape(fields: ResolvedFields): { m: number; n: number; k: 
 
 /** Matrix x matrix: one block of m x n x k products per cycle. */
 export function mmTiming(fields: ResolvedFields, device: Device): InstructionTiming {
-  return matrixCycles(fields, device.matrix.mm, device);
+  return matrixTiming(fields, device.matrix.mm, device);
 }
 
 /** Matrix x vector: its own parallelism. */
 export function mvTiming(fields: ResolvedFields, device: Device): InstructionTiming {
-  return matrixCycles(fields, device.matrix.mv, device);
+  return matrixTiming(fields, device.matrix.mv, device);
 }
 
+/** Products that are computed: where weights keep N of 16 columns, those of the kept values. */
 export function matrixWork(fields: ResolvedFields): InstructionWork {
   const { m, n, k } = matrixShape(fields);
-  return { macs: fields.number('batch') * m * n * k, vectorElements: 0 };
+  const keep = fields.number('mode') === MODE_WEIGHTS ? fields.number('keep') : 0;
+  const inner = keep === 0 ? k : Math.ceil(k / CHAIN_TILE) * keep;
+  return { macs: fields.number('batch') * m * n * inner, vectorElements: 0 };
 }
