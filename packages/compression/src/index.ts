@@ -3,6 +3,7 @@
  * checkpoint has.
  */
 export { compareWeights, type ModelComparison, type WeightComparison } from './compare-weights.js';
+export { type KeptOfEach, PRUNED_SPARSITIES, withSparsity } from './prune-nm.js';
 export { type QuantizedBundle, quantizeModel } from './quantize-model.js';
 export { findScheme, SCHEMES, type Scheme, schemeNames, type WeightRole } from './schemes.js';
 export { type CheckpointBundle, type StoredWeights, storedWeights } from './stored-weights.js';

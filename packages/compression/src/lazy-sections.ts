@@ -3,7 +3,14 @@
  * to float32. Rows do not depend on each other, so any range costs only the rows it touches, and a model that does
  * not fit in memory can be quantised tensor by tensor. Same input, same bytes, whatever the ranges.
  */
-import { componentBytes, type FixedQuantizedType, isRowLocal, quantize } from '@bitloom/formats';
+import {
+  componentBytes,
+  type FixedQuantizedType,
+  isRowLocal,
+  type NmSparsity,
+  packNmTensor,
+  quantize,
+} from '@bitloom/formats';
 import {
   BitloomError,
   fillFromSection,
@@ -13,6 +20,7 @@ import {
   type TensorScheme,
 } from '@bitloom/ir';
 import { type FloatDType, readFloats } from './dense-floats.js';
+import { PRUNED_ROWS, pruneRows } from './prune-nm.js';
 
 /** Elements quantised at a time: 4 MiB of float32. */
 const STEP_ELEMENTS = 2 ** 20;
@@ -76,7 +84,7 @@ export function widenedSection(base: SectionSource, source: FloatSource, element
 }
 
 /**
- * The component sections of a matrix under a scheme. They share what they compute: reading one leaves the others of
+ * The component sections of a matrix under a scheme, pruned where a sparsity is given. They share what they compute: reading one leaves the others of
  * those rows behind in `cache`. Under a scheme whose scales lie within rows any range costs only the rows it touches;
  * under another one the whole matrix is quantised at the first read.
  */
@@ -86,22 +94,26 @@ export function quantizedSections(
   type: FixedQuantizedType,
   scheme: TensorScheme,
   cache: QuantizedCache,
+  sparsity?: NmSparsity,
 ): Record<string, ComputedSection> {
   const { constant, section, dtype } = source;
   const [rows, cols] = type.shape;
   const sizes = componentBytes(type);
-  const step = isRowLocal(scheme) ? Math.max(1, Math.floor(STEP_ELEMENTS / Math.max(1, cols))) : rows;
+  const step = isRowLocal(scheme) ? stepRows(cols, sparsity === undefined ? 1 : PRUNED_ROWS) : rows;
+  const stepSizes = step >= rows ? sizes : componentBytes({ ...type, shape: [step, cols] });
   const quantizeRows = (first: number, last: number): Components => {
     try {
       const data = readFloats(base, section, dtype, first * cols, (last - first) * cols);
-      return quantize({ data, shape: [last - first, cols] }, scheme).components;
+      const shape = [last - first, cols];
+      if (sparsity === undefined) return quantize({ data, shape }, scheme).components;
+      const pruned = quantize({ data: pruneRows(data, shape, sparsity), shape }, scheme);
+      return packNmTensor(pruned, sparsity).components;
     } catch (error) {
       throw inTensor(error, constant, first);
     }
   };
   const sectionOf = (component: string, byteLength: number): ComputedSection => {
-    // Of a scheme that is not row-local there is one step, and bytes need not divide by rows.
-    const stepBytes = step >= rows ? byteLength : (byteLength / rows) * step;
+    const stepBytes = stepSizes[component];
     return {
       byteLength,
       read(offset, length) {
@@ -124,6 +136,11 @@ export function quantizedSections(
   return Object.fromEntries(
     Object.entries(sizes).map(([component, bytes]) => [component, sectionOf(component, bytes)]),
   );
+}
+
+/** Rows that are quantised at a time: whole `blocks` of them. */
+function stepRows(cols: number, block: number): number {
+  return Math.max(1, Math.floor(STEP_ELEMENTS / Math.max(1, cols) / block)) * block;
 }
 
 type Components = Readonly<Record<string, Uint8Array>>;

@@ -2,7 +2,7 @@
  * Rewrites a float model into a quantised one by a scheme: rounds weights to nearest, or takes the codes the checkpoint
  * has. The graph changes at once; bytes are computed when the sections of the result are read.
  */
-import { schemeType } from '@bitloom/formats';
+import { type NmSparsity, nmType, schemeType } from '@bitloom/formats';
 import {
   BitloomError,
   type ConstantDecl,
@@ -37,6 +37,8 @@ export interface QuantizedBundle extends ModelBundle {
  * components `codes` and `scales`), activations one `quantize` per value, KV caches int8; all other float tensors
  * become float32. A tied embedding stays one constant. Works on shape-only models.
  *
+ * Weights of roles that the scheme prunes have a sparsity and the layout `nm` (components as `canonical`).
+ *
  * Damaged values show when the sections are read: `quantize-not-finite`, `quantize-scale-overflow`.
  *
  * @param bundle under the scheme `stored`, an open checkpoint
@@ -64,7 +66,7 @@ export function quantizeModel(bundle: CheckpointBundle, scheme: string | Scheme)
     if (kept !== undefined && scheme !== undefined) notes.push(notKept(constant, scheme));
     return scheme === undefined
       ? rewrite.widen(constant)
-      : rewrite.quantize(constant, withStream(scheme, index));
+      : rewrite.quantize(constant, withStream(scheme, index), sparsityOf(roles, chosen));
   });
   const names = new Set(weights.keys());
   const integer = chosen.numerics.linear !== 'f32';
@@ -136,6 +138,15 @@ function chooseScheme(
   return widest;
 }
 
+/** The sparsity of a weight: that of its role; a weight of several roles keeps all that one of them keeps. */
+function sparsityOf(
+  roles: ReadonlySet<WeightRole> = new Set(),
+  { sparsity }: Scheme,
+): NmSparsity | undefined {
+  const [one, ...others] = [...roles].map((role) => sparsity?.[role]);
+  return others.length === 0 ? one : undefined;
+}
+
 /** Random bits of its own for every tensor: the stream is its place in the model, and travels with the scheme. */
 function withStream(scheme: TensorScheme, index: number): TensorScheme {
   return scheme.seed === undefined ? scheme : { ...scheme, stream: scheme.stream ?? index };
@@ -168,13 +179,14 @@ class ConstantRewriter {
     return { ...widened, components: { data } };
   }
 
-  quantize(constant: ConstantDecl, wanted: TensorScheme): ConstantDecl {
+  quantize(constant: ConstantDecl, wanted: TensorScheme, sparsity?: NmSparsity): ConstantDecl {
     const { type, name } = constant;
     if (type.kind !== 'dense' || !isFloat(type.dtype)) throw notFloat(constant);
     const shape = numericShape(name, type);
     const scheme = fittingScheme(name, shape, wanted, this.#notes);
     if (scheme === undefined) return this.widen(constant);
-    const fixed = schemeType(scheme, shape);
+    const dense = schemeType(scheme, shape);
+    const fixed = sparsity === undefined ? dense : nmType(dense, sparsity);
     const quantized: ConstantDecl = { ...constant, type: fixed, components: {}, scheme };
     const section = this.#dataSection(constant);
     if (section === undefined) return quantized;
@@ -184,6 +196,7 @@ class ConstantRewriter {
       fixed,
       scheme,
       this.#cache,
+      sparsity,
     );
     return {
       ...quantized,

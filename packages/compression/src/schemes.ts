@@ -2,8 +2,10 @@
  * Quantisation schemes of whole models: which scheme a weight gets in which role, and the numerics of the result. Some
  * rows compute in integers; every preset of `@bitloom/formats` is a scheme too, whose weights stand for float32 values.
  */
-import { type Preset, preset, presetNames } from '@bitloom/formats';
+import { type NmSparsity, type Preset, preset, presetNames } from '@bitloom/formats';
 import { BitloomError, FLOAT_NUMERICS, integerNumerics, type Numerics, type TensorScheme } from '@bitloom/ir';
+import { withSparsity } from './prune-nm.js';
+import { splitSparsity } from './scheme-suffix.js';
 
 /** Where a weight is used. `embedding` are look-up tables of tokens, `head` the matrix that gives the logits. */
 export type WeightRole = 'linear' | 'embedding' | 'head';
@@ -14,6 +16,8 @@ export interface Scheme {
   readonly doc: string;
   /** Scheme of weights by role; a role without one stays in float32. Absent: the whole model stays as it is. */
   readonly weights?: Readonly<Partial<Record<WeightRole, TensorScheme>>>;
+  /** N:M sparsity to which the weights of a role are pruned by magnitude before they are rounded; see `withSparsity`. */
+  readonly sparsity?: Readonly<Partial<Record<WeightRole, NmSparsity>>>;
   /** Matrices that the checkpoint keeps as symmetric group integers stay as they are; `weights` are for the others. */
   readonly keepsStored?: boolean;
   readonly numerics: Numerics;
@@ -72,10 +76,13 @@ export function schemeNames(): string[] {
 }
 
 /**
- * The scheme called `name`: a row of {@link SCHEMES}, or a preset of `@bitloom/formats`.
- * @throws BitloomError `scheme-unknown`
+ * The scheme called `name`: a row of {@link SCHEMES}, or a preset of `@bitloom/formats`; with a suffix `-8:16`, that
+ * scheme with its linear weights pruned.
+ * @throws BitloomError `scheme-unknown`, `scheme-sparsity`
  */
 export function findScheme(name: string): Scheme {
+  const suffixed = splitSparsity(name);
+  if (suffixed !== undefined) return withSparsity(findScheme(suffixed.scheme), suffixed);
   const scheme = SCHEMES.find((candidate) => candidate.name === name);
   if (scheme !== undefined) return scheme;
   try {

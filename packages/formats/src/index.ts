@@ -165,6 +165,14 @@ export {
 } from './sparsity/nm-layout.js';
 export { type NmPackOptions, packNm } from './sparsity/nm-pack.js';
 export { densityOf, magnitudeMask, patternOf, type ZeroOptions } from './sparsity/nm-pattern.js';
+export {
+  denseNmType,
+  isNmLayout,
+  nmCodes,
+  nmType,
+  packNmTensor,
+  unpackNmTensor,
+} from './sparsity/nm-tensor.js';
 export { type NmDirectory, nmDirectory, nmMask, unpackNm, unpackNmRows } from './sparsity/nm-unpack.js';
 export {
   checkShape,

@@ -14,6 +14,7 @@ import { quantizeShifted } from './scaled/quantize-shifted.js';
 import { describe } from './schemes/describe.js';
 import { ggmlLayoutName, ggmlScheme } from './schemes/ggml-scheme.js';
 import { schemeType } from './schemes/scheme-type.js';
+import { isNmLayout, nmComponents, unpackNmTensor } from './sparsity/nm-tensor.js';
 import {
   checkShape,
   componentOf,
@@ -55,8 +56,8 @@ export function quantize(
  *
  * @param out as long as the tensor has elements; a new array by default
  * @throws BitloomError `format-length`, `format-shape`, `quantized-type`, `quantized-component-missing`,
- *   `quantized-index`, `element-code`, `scheme-nesting`, `scheme-ragged`, `scheme-layout`. Nothing is allocated for a
- *   type whose components are not there.
+ *   `quantized-index`, `element-code`, `scheme-nesting`, `scheme-ragged`, `scheme-layout`, `sparsity-shape`,
+ *   `sparsity-packed`. Nothing is allocated for a type whose components are not there.
  */
 export function dequantize(tensor: QuantizedTensor, out?: Float32Array): Float32Array {
   const block = ggmlLayoutName(tensor.type.layout);
@@ -65,6 +66,7 @@ export function dequantize(tensor: QuantizedTensor, out?: Float32Array): Float32
     checkLength('bytes of blocks', blocks.length, componentBytes(tensor.type).blocks);
     return decodeGgmlBlocks(block, blocks, out);
   }
+  if (isNmLayout(tensor.type)) return dequantize(unpackNmTensor(tensor), out);
   if (tensor.type.layout !== 'canonical') throw unknownLayout(tensor.type.layout);
   const lengths = componentBytes(tensor.type);
   const isWhole = Object.entries(lengths).every(([name, bytes]) => tensor.components[name]?.length === bytes);
@@ -77,11 +79,12 @@ export function dequantize(tensor: QuantizedTensor, out?: Float32Array): Float32
 /**
  * Exact bytes of every component of a type, by name.
  *
- * @throws BitloomError `scheme-layout`, `scheme-ragged`, `quantized-type`, `format-shape`
+ * @throws BitloomError `scheme-layout`, `scheme-ragged`, `quantized-type`, `format-shape`, `sparsity-shape`
  */
 export function componentBytes(type: FixedQuantizedType): Record<string, number> {
   const block = ggmlLayoutName(type.layout);
   if (block === undefined) {
+    if (isNmLayout(type)) return nmComponents(type);
     if (type.layout !== 'canonical') throw unknownLayout(type.layout);
     return canonicalComponents(type);
   }
@@ -134,7 +137,7 @@ function unknownLayout(layout: string): BitloomError {
   return new BitloomError({
     code: 'scheme-layout',
     message: 'no tensor can be brought into this layout, or out of it, by itself',
-    expected: `canonical, or ggml. and one of ${Object.keys(GGML_BLOCK_SIZES).join(', ')}`,
+    expected: `canonical, nm. with groups and blocks, or ggml. and one of ${Object.keys(GGML_BLOCK_SIZES).join(', ')}`,
     got: layout,
     hint: 'layouts of kernels are made from canonical ones: packRows16, unpackRows16',
   });

@@ -99,12 +99,13 @@ function checkComponents(constant: ConstantDecl): void {
 }
 
 /**
- * Components by layout: `canonical` has the codes, the scales of each level, zeros where a level has them, and the
- * index map; every other layout is one run of blocks.
+ * Components by layout: `canonical` and the packed codes of an N:M sparsity (`nm.`) have the codes, the scales of each
+ * level, zeros where a level has them, and the index map; every other layout is one run of blocks.
  */
 function neededComponents(type: ValueType): readonly string[] {
   if (type.kind === 'dense') return ['data'];
-  if (type.layout !== 'canonical') return ['blocks'];
+  const hasParts = type.layout === 'canonical' || type.layout.startsWith('nm.');
+  if (!hasParts) return ['blocks'];
   const levels = type.scales.flatMap(({ zero }, index) => {
     const suffix = index === 0 ? '' : String(index);
     return [`scales${suffix}`, ...(zero === undefined ? [] : [`zeros${suffix}`])];

@@ -250,6 +250,8 @@ function stepSite(
       ),
     floatConstant: (index) => constants.float(requireConstant(node, index, isConstant), identity),
     blockConstant: (index) => constants.blocks(requireConstant(node, index, isConstant), identity),
+    isSparse: (index) => constants.isSparse(requireConstant(node, index, isConstant)),
+    sparseConstant: (index) => constants.sparse(requireConstant(node, index, isConstant), identity),
     tableConstant: (index) => constants.table(requireConstant(node, index, isConstant), identity),
     floatResult: () => floatOperand(planned(node.output, 'f32'), workspace, frame),
     codeResult: () => codeOperand(planned(node.output, 'int8'), workspace, frame),

@@ -8,8 +8,10 @@ import {
   componentBytes,
   decodeBf16Array,
   decodeFp16Array,
+  denseNmType,
   dequantize,
   groupsPerRow,
+  isNmLayout,
   packRows16,
   parseRows16LayoutId,
   ROWS16_BLOCK_ROWS,
@@ -29,6 +31,7 @@ import {
   type QuantizedType,
 } from '@bitloom/ir';
 import type { Arena } from '@bitloom/kernels';
+import { packSparseRows, type SparseMatrix, sparseMatrix } from './sparse-blocks.js';
 import { type NodeIdentity, unsupportedNode } from './unsupported.js';
 
 /** Bytes read from a section at a time: several chunks of a container, each of which is checked as a whole. */
@@ -40,13 +43,13 @@ export interface FloatConstant {
   readonly shape: readonly number[];
 }
 
-/** A weight matrix [rows, cols] as rows16 blocks. */
+/** A weight matrix [rows, cols] as rows16 blocks, or as those of sparse16. */
 export interface BlockConstant {
   readonly pointer: number;
   readonly bytes: number;
   readonly rows: number;
   readonly cols: number;
-  /** Width of the container: 2, 3, 4, 5, 6 or 8. */
+  /** Width of the container: 2, 3, 4, 5, 6 or 8; of sparse16 4 or 8. */
   readonly bits: number;
   /** Columns per scale. */
   readonly group: number;
@@ -79,6 +82,7 @@ export class ConstantStore {
   readonly #declarations: ReadonlyMap<string, ConstantDecl>;
   readonly #floats = new Map<string, FloatConstant>();
   readonly #blocks = new Map<string, BlockConstant>();
+  readonly #sparse = new Map<string, BlockConstant>();
   readonly #tables = new Map<string, TableConstant>();
 
   constructor(bundle: ModelBundle, arena: Arena) {
@@ -134,6 +138,30 @@ export class ConstantStore {
     });
   }
 
+  /** Whether {@link sparse} is how products read a constant. */
+  isSparse(name: string): boolean {
+    const { type } = this.declaration(name);
+    return type.kind === 'quantized' && type.sparsity !== undefined;
+  }
+
+  /** A quantised weight matrix of N:M sparsity in the layout of the sparse products. */
+  sparse(name: string, user: NodeIdentity): BlockConstant {
+    return remember(this.#sparse, name, () => {
+      const { type } = this.declaration(name);
+      if (type.kind !== 'quantized' || !isNmLayout(type))
+        throw unsupportedNode(user, `constant '${name}' of N:M sparsity in layout nm`, formatType(type));
+      const fixed = { ...type, shape: numericShape(name, type.shape) };
+      const matrix = groupIntegers(name, denseNmType(fixed), user);
+      const scaleBytes = groupsPerRow(matrix) * 2;
+      const scaleSection = this.#section(name, 'scales', matrix.rows * scaleBytes);
+      const codes = this.#bundle.sections.read(this.#anySection(name, 'codes'));
+      const sparse = sparseMatrix(fixed, matrix.groupSize, codes, (expected, got) =>
+        unsupportedNode(user, `constant '${name}' ${expected}`, got),
+      );
+      return { ...this.#loadSparse(sparse, scaleSection, scaleBytes), ...sparse.container };
+    });
+  }
+
   /** A quantised matrix as a look-up table. */
   table(name: string, user: NodeIdentity): TableConstant {
     return remember(this.#tables, name, () => {
@@ -157,7 +185,7 @@ export class ConstantStore {
 
   /** Drops every constant at or above an address, whose memory is about to be released. */
   forget(mark: number): void {
-    for (const cache of [this.#floats, this.#blocks]) {
+    for (const cache of [this.#floats, this.#blocks, this.#sparse]) {
       for (const [name, { pointer }] of cache) if (pointer >= mark) cache.delete(name);
     }
     for (const [name, { codes }] of this.#tables) if (codes >= mark) this.#tables.delete(name);
@@ -232,6 +260,22 @@ export class ConstantStore {
     return pointer;
   }
 
+  #loadSparse(
+    sparse: SparseMatrix,
+    scaleSection: string,
+    scaleBytes: number,
+  ): Pick<BlockConstant, 'pointer' | 'bytes'> {
+    const { bytes, stepRows, container } = sparse;
+    const pointer = this.#arena.alloc(bytes);
+    for (let row = 0; row < container.rows; row += stepRows) {
+      const count = Math.min(stepRows, container.rows - row);
+      const scales = new Uint16Array((count * scaleBytes) / 2);
+      fillFromSection(this.#bundle.sections, scaleSection, row * scaleBytes, asBytes(scales));
+      packSparseRows(sparse, row, scales, this.#arena.u8.subarray(pointer, pointer + bytes));
+    }
+    return { pointer, bytes };
+  }
+
   #loadBytes(section: string, bytes: number): number {
     const pointer = this.#arena.alloc(bytes);
     this.#copyBytes(section, pointer, bytes);
@@ -252,6 +296,23 @@ export class ConstantStore {
 
   /** Section of a component, checked for its length. */
   #section(name: string, component: string, bytes: number): string {
+    const section = this.#anySection(name, component);
+    const got = this.#bundle.sections.byteLength(section);
+    if (got !== bytes) {
+      throw new BitloomError({
+        code: 'constant-length',
+        message: `the bytes of a constant do not have the length its type asks for`,
+        where: `constant '${name}', section '${section}'`,
+        expected: `${bytes} bytes`,
+        got: `${got} bytes`,
+        hint: 'the artefact is damaged; write it again',
+      });
+    }
+    return section;
+  }
+
+  /** Section of a component. */
+  #anySection(name: string, component: string): string {
     const { components } = this.declaration(name);
     const section = Object.hasOwn(components, component) ? components[component] : undefined;
     if (section === undefined) {
@@ -262,17 +323,6 @@ export class ConstantStore {
         expected: component,
         got: Object.keys(components).join(', ') || 'none (shape-only)',
         hint: 'import the model with its weights',
-      });
-    }
-    const got = this.#bundle.sections.byteLength(section);
-    if (got !== bytes) {
-      throw new BitloomError({
-        code: 'constant-length',
-        message: `the bytes of a constant do not have the length its type asks for`,
-        where: `constant '${name}', section '${section}'`,
-        expected: `${bytes} bytes`,
-        got: `${got} bytes`,
-        hint: 'the artefact is damaged; write it again',
       });
     }
     return section;

@@ -66,6 +66,9 @@ export interface StepSite {
   isMultiplied(index: number): boolean;
   floatConstant(index: number): FloatConstant;
   blockConstant(index: number): BlockConstant;
+  /** Whether products read the operand as {@link sparseConstant}. */
+  isSparse(index: number): boolean;
+  sparseConstant(index: number): BlockConstant;
   tableConstant(index: number): TableConstant;
   floatResult(): FloatOperand;
   codeResult(): CodeOperand;
@@ -156,12 +159,14 @@ function floatProduct(site: StepSite, out: FloatOperand): Step {
 }
 
 function groupProduct(site: StepSite, out: FloatOperand): Step {
-  const { gemmGroups } = site.kernels;
+  const isSparse = site.isSparse(1);
+  // The sparse product gives the bits of the dense one of the same matrix with its zeros filled in.
+  const product = isSparse ? site.kernels.gemmSparse : site.kernels.gemmGroups;
   const x = site.codes(0);
-  const w = site.blockConstant(1);
+  const w = isSparse ? site.sparseConstant(1) : site.blockConstant(1);
   site.reads(w);
   return () =>
-    gemmGroups(
+    product(
       w.bits,
       w.group,
       x.rows.rows,
