@@ -41,6 +41,8 @@ export interface CompileOptions {
    * memory and is read back, head by head in attention. For ablation.
    */
   readonly onchipDecode?: boolean;
+  /** Whether N:M sparse weights stay sparse (default). Without, their zeros are stored and computed. For ablation. */
+  readonly sparseChains?: boolean;
 }
 
 const DEFAULT_CAPACITY = 4096;
@@ -82,7 +84,7 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
   }
   const names =
     options.entries ?? ['prefill', 'decode'].filter((name) => findFunction(model, name) !== undefined);
-  const image = new MemoryImage(model, device, capacity);
+  const image = new MemoryImage(model, device, capacity, options.sparseChains);
   const provenance: Provenance[] = [{ node: 'entry', op: 'system', layer: -1, tile: '' }];
   const ctx: EntryContext = { model, device, image, capacity, provenance, provenanceIndex: new Map() };
   const notes: string[] = [];

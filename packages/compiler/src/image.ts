@@ -87,6 +87,7 @@ export class MemoryImage {
   private readonly model: Model;
   private readonly device: Device;
   private readonly capacity: number;
+  private readonly sparseChains: boolean;
   private readonly next = new Map<SpaceName, number>();
   private readonly matrices = new Map<string, PackedMatrix>();
   private readonly tiles = new Map<string, WeightTile>();
@@ -95,10 +96,12 @@ export class MemoryImage {
   private readonly caches = new Map<string, CacheRegions>();
   private readonly smallSpace: SpaceName;
 
-  constructor(model: Model, device: Device, capacity: number) {
+  /** @param sparseChains false: zeros of sparse weights are stored and computed like any code */
+  constructor(model: Model, device: Device, capacity: number, sparseChains = true) {
     this.model = model;
     this.device = device;
     this.capacity = capacity;
+    this.sparseChains = sparseChains;
     this.smallSpace = findMemory(device, 'ddr') === undefined ? 'hbm' : 'ddr';
   }
 
@@ -132,7 +135,11 @@ export class MemoryImage {
       });
     }
     const { codeBits, ...codes } = groupCodes(name, constant.type);
-    const shape = { ...codes, bits: codeBits <= 4 ? 4 : 8 };
+    const shape = {
+      ...codes,
+      bits: codeBits <= 4 ? 4 : 8,
+      keep: this.sparseChains ? codes.keep : 0,
+    };
     const { rows, cols, group, bits, keep } = shape;
     const perCore = ownRows ?? rows;
     this.requireEngine(name, shape);

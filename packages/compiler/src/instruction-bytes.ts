@@ -2,14 +2,17 @@
  * How many bytes of instructions a program needs, in four ways: as it is (`resolved`: lengths are fields that the
  * scheduler resolves), and as exact-length programs would: every length (`unbucketed`), or one per bucket of
  * lengths (`bucketed`, prefill 128 and decode 16 as published). Exact programs have no loops over lengths and no
- * expressions: every executed instruction stands in the stream with constants.
+ * expressions: every executed instruction stands in the stream with constants. Of every length each core has a program
+ * of its own; those of buckets are shared by all cores, as published (base registers tell cores apart).
  *
  * Exact streams are counted, not stored. A block whose bytes depend only on a few length expressions is counted
  * once for each combination of their values, which is what makes thousands of lengths affordable.
  */
 import {
   type Address,
+  CORE_SYMBOL,
   compileExpression,
+  coresOf,
   type Expression,
   type FieldValue,
   type Instruction,
@@ -33,7 +36,7 @@ const LOOP_CONTROL: ReadonlySet<string> = new Set(['LOOP', 'END']);
 
 type Evaluate = (values: Float64Array) => number;
 
-const SYMBOLS = ['seq', 'past', ...Array.from({ length: 16 }, (_, i) => `i${i}`)];
+const SYMBOLS = ['seq', 'past', ...Array.from({ length: 16 }, (_, i) => `i${i}`), CORE_SYMBOL];
 const SLOTS: ReadonlyMap<string, number> = new Map(SYMBOLS.map((name, i) => [name, i]));
 
 function isAddress(value: FieldValue): value is Address {
@@ -233,17 +236,29 @@ function countLoop(loop: CountedLoop, values: Float64Array): number {
 
 /** Bytes of exact-length programs of one entry. */
 export class ExactLengths {
-  private readonly blocks: readonly Blocks[];
+  private readonly streams: readonly { readonly cores: readonly number[]; readonly blocks: Blocks }[];
 
   constructor(entry: ProgramEntry) {
-    this.blocks = entry.streams.map((stream) => countedBlocks(stream));
+    this.streams = entry.streams.map((stream) => ({ cores: coresOf(stream), blocks: countedBlocks(stream) }));
   }
 
-  bytes(lengths: { seq: number; past: number }): number {
+  /** Bytes for all cores: `own`, when each has its program, and `shared`, when cores with one stream share it. */
+  bytes(lengths: { seq: number; past: number }): { readonly own: number; readonly shared: number } {
     const values = new Float64Array(SYMBOLS.length);
     values[0] = lengths.seq;
     values[1] = lengths.past;
-    return this.blocks.reduce((sum, blocks) => sum + countBlocks(blocks, values), 0);
+    let [own, shared] = [0, 0];
+    for (const { cores, blocks } of this.streams) {
+      let longest = 0;
+      for (const core of cores) {
+        values[SYMBOLS.length - 1] = core;
+        const bytes = countBlocks(blocks, values);
+        own += bytes;
+        longest = Math.max(longest, bytes);
+      }
+      shared += longest;
+    }
+    return { own, shared };
   }
 }
 
@@ -251,10 +266,12 @@ export class ExactLengths {
 export function* exactInstructions(
   stream: Stream,
   lengths: { seq: number; past: number },
+  core = stream.core,
 ): Generator<Instruction> {
   const values = new Float64Array(SYMBOLS.length);
   values[0] = lengths.seq;
   values[1] = lengths.past;
+  values[SYMBOLS.length - 1] = core;
   const number = (expression: Expression): number => compileExpression(expression, SLOTS)(values);
   const { instructions } = stream;
   const running: { start: number; variable: number; iteration: number; trips: number }[] = [];
@@ -328,10 +345,10 @@ export function instructionBytes(
     const isDecode = entry.name === 'decode';
     const bucket = isDecode ? DECODE_BUCKET : PREFILL_BUCKET;
     for (let length = 1; length <= capacity; length++) {
-      const bytes = exact.bytes(isDecode ? { seq: 1, past: length - 1 } : { seq: length, past: 0 });
-      unbucketed += bytes;
+      const { own, shared } = exact.bytes(isDecode ? { seq: 1, past: length - 1 } : { seq: length, past: 0 });
+      unbucketed += own;
       // The program of a bucket is the one of its longest length.
-      if (length % bucket === 0 || length === capacity) bucketed += bytes;
+      if (length % bucket === 0 || length === capacity) bucketed += shared;
       done++;
       if (done % 256 === 0) onProgress?.(done, entries.length * capacity);
     }

@@ -1,8 +1,8 @@
 /** Bytes of instructions: what is counted without storing against streams that are really emitted and encoded. */
-import { CARDS, encodeStream, evaluate, type Program, symbolsOf } from '@bitloom/ir';
+import { CARDS, coresOf, encodeStream, evaluate, type Program, symbolsOf } from '@bitloom/ir';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HARD_CARDS } from '../../../test/support/small-cards.js';
+import { cardWith, HARD_CARDS } from '../../../test/support/small-cards.js';
 import { compile, ExactLengths, exactInstructions, instructionBytes, programBytes } from '../src/index.js';
 import { LLAMA2_7B, quantizedLlama, STORIES } from './support/quantized-llama.js';
 import { quantizedOpt } from './support/quantized-opt.js';
@@ -13,18 +13,24 @@ function encodedBytes(
   program: Program,
   entry: Program['entries'][number],
   lengths: { seq: number; past: number },
-): number {
-  let bytes = 0;
+): { own: number; shared: number } {
+  let [own, shared] = [0, 0];
   for (const stream of entry.streams) {
-    const { code, expressions } = encodeStream([...exactInstructions(stream, lengths)]);
-    expect(expressions.byteLength).toBe(0);
-    bytes += code.byteLength;
+    const sizes = coresOf(stream).map((core) => {
+      const { code, expressions } = encodeStream([...exactInstructions(stream, lengths, core)]);
+      expect(expressions.byteLength).toBe(0);
+      return code.byteLength;
+    });
+    own += sizes.reduce((sum, size) => sum + size, 0);
+    shared += Math.max(...sizes);
   }
   expect(program.entries).toContain(entry);
-  return bytes;
+  return { own, shared };
 }
 
-describe.each([CARDS[0], HARD_CARDS[1]].map((device) => [device.name, device] as const))(
+const THREE_CORES = cardWith('three-cores', { cores: 3, buffers: { weights: 4096 } });
+
+describe.each([CARDS[0], HARD_CARDS[1], THREE_CORES].map((device) => [device.name, device] as const))(
   'on %s',
   (_name, device) => {
     const programs = [
@@ -54,9 +60,9 @@ describe.each([CARDS[0], HARD_CARDS[1]].map((device) => [device.name, device] as
                 { seq: 1, past: 89 },
               ];
           for (const point of [...lengths, ...ends])
-            expect(exact.bytes(point)).toBe(encodedBytes(program, entry, point));
+            expect(exact.bytes(point)).toEqual(encodedBytes(program, entry, point));
           // Asking again, in another order, gives the same.
-          expect(exact.bytes(ends[0])).toBe(new ExactLengths(entry).bytes(ends[0]));
+          expect(exact.bytes(ends[0])).toEqual(new ExactLengths(entry).bytes(ends[0]));
         }
       }
     });
@@ -117,16 +123,17 @@ describe('instructionBytes', () => {
     expect(resolved).toBe(size(prefill) + size(decode));
     expect(total).toBe(resolved + size(forward));
     expect(programBytes(program)).toBe(total);
-    const all = (lengths: readonly number[]): number =>
-      lengths.reduce((sum, n) => sum + encodedBytes(program, decode, { seq: 1, past: n - 1 }), 0);
+    const sum = (kind: 'own' | 'shared', sizes: readonly { own: number; shared: number }[]): number =>
+      sizes.reduce((total, size) => total + size[kind], 0);
+    const prefills = (lengths: readonly number[]) =>
+      lengths.map((n) => encodedBytes(program, prefill, { seq: n, past: 0 }));
+    const decodes = (lengths: readonly number[]) =>
+      lengths.map((n) => encodedBytes(program, decode, { seq: 1, past: n - 1 }));
     const everyLength = Array.from({ length: 40 }, (_, i) => i + 1);
-    const prefills = everyLength.reduce(
-      (sum, n) => sum + encodedBytes(program, prefill, { seq: n, past: 0 }),
-      0,
-    );
-    expect(unbucketed).toBe(prefills + all(everyLength));
+    // Every length for each core, buckets for all cores together.
+    expect(unbucketed).toBe(sum('own', prefills(everyLength)) + sum('own', decodes(everyLength)));
     // Decode in buckets of 16 tokens, prefill in one of 128 that the context cuts short.
-    expect(bucketed).toBe(encodedBytes(program, prefill, { seq: 40, past: 0 }) + all([16, 32, 40]));
+    expect(bucketed).toBe(sum('shared', prefills([40])) + sum('shared', decodes([16, 32, 40])));
     expect(resolved).toBeLessThan(bucketed);
     expect(bucketed).toBeLessThan(unbucketed);
   });

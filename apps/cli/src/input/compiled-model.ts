@@ -30,6 +30,9 @@ export interface SourceOptions {
   readonly tokenizer?: string;
   /** The model of a program file that has none. */
   readonly model?: string;
+  /** False: features of the compiler are switched off, to see what they give. */
+  readonly onchipDecode?: boolean;
+  readonly sparseChains?: boolean;
 }
 
 export interface CompiledModel {
@@ -76,6 +79,8 @@ export async function compileFor(
     capacity: options.context ?? Math.min(longest, wanted),
     modelHash: request.identified === true ? modelHash(model, bundle.sections, nodeSha256) : '',
     deviceHash: deviceHash(device),
+    onchipDecode: options.onchipDecode ?? true,
+    sparseChains: options.sparseChains ?? true,
     ...(request.entries === undefined ? {} : { entries: request.entries }),
   });
   return { program, bundle, notes };
@@ -123,6 +128,18 @@ async function openProgram(path: string, options: SourceOptions): Promise<Compil
     const { program } = file;
     requireSame(path, '--scheme', program.numerics.scheme, options.scheme);
     requireSame(path, '--context', String(program.capacity), options.context?.toString());
+    requireSame(
+      path,
+      '--no-onchip-decode',
+      'as compiled',
+      options.onchipDecode === false ? 'off' : undefined,
+    );
+    requireSame(
+      path,
+      '--no-sparse-chains',
+      'as compiled',
+      options.sparseChains === false ? 'off' : undefined,
+    );
     const device = await deviceOf(program, path, options.device);
     // A file may hold anything: nothing runs that could hang, leave its buffers or read other bytes than meant.
     verifyProgram(program, device, QUICK_CHECK);
