@@ -25,9 +25,16 @@ import {
   traceToContainer,
 } from '../src/container.js';
 import { modelSectionNames } from '../src/index.js';
+import { parseDevice } from '../src/schema.js';
 import { clusterProgram, tinyDevice, tinyReport, tinyTrace, trainingModel } from './support/artefacts.js';
 
 const root = join(import.meta.dirname, 'fixtures');
+
+/** Releases whose devices had another form: they are read into the form of today. */
+const UPGRADED: Readonly<Record<string, readonly string[]>> = {
+  // Memories named seven figures of timing; now they name the part.
+  '0.1': ['device'],
+};
 
 interface Kind {
   sample: () => ContainerContent;
@@ -92,19 +99,24 @@ if (wanted !== undefined && !existsSync(join(root, wanted))) {
 }
 
 describe.each(readdirSync(root))('files of release %s', (release) => {
+  const upgraded = UPGRADED[release] ?? [];
+
   test.each(Object.entries(kinds))('%s', (name, kind) => {
     const bytes = readFileSync(join(root, release, `${name}.bitloom`));
     const container = readContainer(bytesSource(bytes, `${release}/${name}.bitloom`));
     expect(container.kind).toBe(name);
-    expect(JSON.parse(asJson(kind.read(container)))).toEqual(
-      JSON.parse(readFileSync(join(root, release, `${name}.json`), 'utf8')),
-    );
+    const text = readFileSync(join(root, release, `${name}.json`), 'utf8');
+    const expected = upgraded.includes(name) ? parseDevice(JSON.parse(text)) : JSON.parse(text);
+    expect(JSON.parse(asJson(kind.read(container)))).toEqual(expected);
   });
 
   test.each(Object.entries(kinds))('%s written again gives the same bytes on this machine', (name, kind) => {
     const bytes = readFileSync(join(root, release, `${name}.bitloom`));
     const again = encodeContainer(kind.rewrite(readContainer(bytesSource(bytes))));
-    expect(Buffer.compare(again, bytes)).toBe(0);
+    if (!upgraded.includes(name)) return expect(Buffer.compare(again, bytes)).toBe(0);
+    // The form of today is kept from then on.
+    const third = encodeContainer(kind.rewrite(readContainer(bytesSource(again))));
+    expect(Buffer.compare(third, again)).toBe(0);
   });
 });
 

@@ -69,9 +69,9 @@ export const HBM2E: DramStandard = {
   name: 'HBM2E',
   source:
     'rate of 3.2 Gb/s per pin: JESD235D; organisation as HBM2; no public table gives its core timing, so the ' +
-    'nanoseconds of HBM2 at 2 Gb/s are kept and rounded up to clocks of 0.625 ns; tRFC 350 ns as for 8 Gb',
+    'nanoseconds of HBM2 at 2 Gb/s are kept and rounded up to clocks of 0.625 ns; tRFC 450 ns as for 16 Gb per channel',
   clockNs: 0.625,
-  addressBits: HBM_BITS.map((field) => (field.part === 'row' ? { ...field, bits: 17 } : field)),
+  addressBits: HBM_BITS.map((field) => (field.part === 'row' ? { ...field, bits: 16 } : field)),
   clocks: {
     nBL: 2,
     nCL: 12,
@@ -90,7 +90,7 @@ export const HBM2E: DramStandard = {
     nWTRS: 5,
     nWTRL: 7,
     nFAW: 24,
-    nRFC: 560,
+    nRFC: 720,
     nREFI: 6240,
   },
 };

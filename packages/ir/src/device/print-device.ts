@@ -2,7 +2,8 @@
  * The device description as text.
  */
 import { formatQuantity, formatTable } from '../text.js';
-import { type Device, type MatrixMode, peakBytesPerSecond } from './device.js';
+import { type Device, type MatrixMode, memoryDram, peakBytesPerSecond } from './device.js';
+import { type DramStandard, dramBits, dramBurstBytes, dramRowBytes } from './dram.js';
 
 /** Text of a device: every figure with its unit, and where the figures come from. */
 export function printDevice(device: Device): string {
@@ -48,17 +49,7 @@ export function printDevice(device: Device): string {
     formatQuantity(peakBytesPerSecond(memory), 'B/s'),
     String(memory.interleaveBytes),
     String(memory.efficiency),
-  ]);
-  const dram = device.memories.map(({ space, timing }) => [
-    space,
-    ...[
-      timing.burstBytes,
-      timing.rowBytes,
-      timing.rowToColumnNs,
-      timing.columnLatencyNs,
-      timing.prechargeNs,
-    ].map(String),
-    ...[timing.refreshIntervalNs, timing.refreshNs, timing.controllerNs].map(String),
+    String(memory.scatteredEfficiency ?? memory.efficiency),
   ]);
   const picojoules = [
     ['product', String(energy.macPicojoules)],
@@ -76,27 +67,16 @@ export function printDevice(device: Device): string {
     formatTable([['space', 'bytes', 'ports', 'bytes/cycle/port'], ...buffers], '  '),
     'memories',
     formatTable(
-      [['space', 'kind', 'channels', 'bytes', 'peak', 'interleave', 'efficiency'], ...memories],
+      [['space', 'kind', 'channels', 'bytes', 'peak', 'interleave', 'efficiency', 'scattered'], ...memories],
       '  ',
     ),
-    'memory timing (bytes, ns)',
-    formatTable(
-      [
-        [
-          'space',
-          'burst',
-          'row',
-          'row to column',
-          'column',
-          'precharge',
-          'refresh every',
-          'refresh',
-          'controller',
-        ],
-        ...dram,
-      ],
-      '  ',
-    ),
+    ...device.memories.flatMap((memory) => [
+      `dram of ${memory.space}`,
+      formatTable(
+        dramFacts(memoryDram(memory), memory.controllerNs).map(([key, value]) => [`${key}:`, value]),
+        '  ',
+      ),
+    ]),
     `energy (pJ), ${formatQuantity(energy.staticWatts, 'W')} at rest; ${energy.source}`,
     formatTable([['event', 'pJ'], ...picojoules], '  '),
     ...(calibration.fitted.length === 0 ? [] : ['fitted']),
@@ -108,4 +88,25 @@ export function printDevice(device: Device): string {
 function credits(initial: Readonly<Record<string, number>>): string {
   const pairs = Object.entries(initial).map(([pair, count]) => `${pair}=${count}`);
   return pairs.length === 0 ? '' : `, at reset ${pairs.join(' ')}`;
+}
+
+/** A part as text, on the clock it runs at. */
+function dramFacts(dram: DramStandard, controllerNs: number): [string, string][] {
+  const { clocks } = dram;
+  const pairs = Object.entries(clocks).map(([key, value]) => `${key} ${value}`);
+  const pseudo = dram.pseudoChannels === 1 ? '' : `, ${dram.pseudoChannels} pseudo-channels`;
+  return [
+    ['part', `${dram.name} at ${formatQuantity(2e9 / dram.clockNs, 'b/s')} per pin; ${dram.source}`],
+    ['clock', `${Number(dram.clockNs.toPrecision(4))} ns`],
+    [
+      'organisation',
+      `${dram.busBits} data bits${pseudo}, bursts of ${dramBurstBytes(dram)} bytes, rows of ${dramRowBytes(dram)} bytes, ` +
+        `${2 ** dramBits(dram, 'bankGroup')} groups of ${2 ** dramBits(dram, 'bank')} banks`,
+    ],
+    ['address bits', dram.addressBits.map(({ part, bits }) => `${part} ${bits}`).join(', ')],
+    ['clocks', pairs.join(', ')],
+    ['refresh', dram.refresh],
+    ['command buses', `${dram.commandBuses}, activates take ${dram.activateClocks}`],
+    ['controller', `${controllerNs} ns`],
+  ];
 }

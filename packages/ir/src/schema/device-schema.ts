@@ -85,16 +85,22 @@ const memoryForm = z.object({
   scatteredEfficiency: positiveAmount.max(1).optional(),
 });
 
+const memoryForm01 = z.looseObject({
+  kind: name,
+  dram: z.unknown().optional(),
+  timing: z.object({ controllerNs: amount }),
+});
+
 /**
  * Devices of release 0.1 gave seven figures of timing in place of the part; the part is then the standard of that kind,
  * whose own figures count.
  */
 function withPart(memory: unknown): unknown {
-  const old = z.object({ kind: z.string(), dram: z.undefined(), timing: z.object({ controllerNs: amount }) });
-  const { success, data } = old.safeParse(memory);
-  if (!success || typeof memory !== 'object') return memory;
+  const { success, data } = memoryForm01.safeParse(memory);
+  if (!success || data.dram !== undefined) return memory;
   const dram = DRAM_STANDARDS.find((one) => one.name === data.kind);
-  return dram === undefined ? memory : { ...memory, dram, controllerNs: data.timing.controllerNs };
+  const { timing, ...rest } = data;
+  return dram === undefined ? memory : { ...rest, dram, controllerNs: timing.controllerNs };
 }
 
 /** Chains as FlightLLM's: what older files do not say. */

@@ -1,10 +1,15 @@
 /**
- * Service of DRAM channels: every transfer takes its channels for as long as its bytes need at the rate that
- * refresh and the memory's efficiency leave, in whole bursts. Requests of several units queue at a channel in
- * the order of their start. Rows are opened behind the data of others (banks), so only the first access of a
- * transfer shows its latency.
+ * Service of DRAM channels in closed form: every transfer takes each of its channels for as long as the slowest of data
+ * bus, activates and single banks needs; refresh stops all channels at its times. Requests of several units share a
+ * channel. What a first access waits for shows as latency, because a unit asks ahead by as much as a row takes to open.
+ *
+ * The model that goes command by command is `dram/dram-channel.ts`; tests hold this one against it. Both times and
+ * rates here are cycles of the card, with fractions.
  */
-import { type MemoryDecl, STRIPED } from '@bitloom/ir';
+import type { MemoryDecl } from '@bitloom/ir';
+import { type ChannelFigures, channelFigures } from '../dram/channel-figures.js';
+import { OpenPages } from '../dram/open-pages.js';
+import { TransferLoad } from '../dram/transfer-load.js';
 
 export interface TransferRuns {
   /** Byte address of the first run, its length, and the runs' count and strides at two levels. */
@@ -18,96 +23,122 @@ export interface TransferRuns {
 }
 
 export interface TransferTime {
-  /** Cycles the channels need for the bytes when nobody else uses them. */
+  /** Cycles the transfer needs when nobody else uses the channels, refresh included. */
   readonly alone: number;
-  /** Cycle at which the last byte has passed. */
+  /** Cycle from which the unit may ask for more: its bursts have passed but for what rows take to open. */
   readonly end: number;
-  /** Cycles from a request to its first byte. */
+  /** Cycles from `end` until the last byte is there (of writes: until it is written). */
   readonly latency: number;
 }
 
-/** Runs above this number are taken as spread evenly over the channels. */
-const EXACT_RUNS = 256;
-
 export class MemoryChannels {
   readonly decl: MemoryDecl;
-  /** Cycle from which each channel is free. */
+  private readonly figures: ChannelFigures;
+  private readonly load: TransferLoad;
+  private readonly pages: OpenPages;
+  /**
+   * Cycle from which each channel's data bus is free. All times of a channel count the column command; data follows
+   * after the latency of the direction.
+   */
   private readonly free: Float64Array;
-  private readonly load: Float64Array;
-  private readonly bytesPerCycle: number;
-  private readonly latency: number;
+  /** Whether the last transfer of a channel wrote. */
+  private readonly wrote: Uint8Array;
 
   constructor(decl: MemoryDecl, clockHz: number) {
     this.decl = decl;
+    this.figures = channelFigures(decl, clockHz);
+    this.load = new TransferLoad(decl, this.figures);
+    this.pages = new OpenPages(this.figures.pagesPerTurn, this.figures.refreshInterval);
     this.free = new Float64Array(decl.channels);
-    this.load = new Float64Array(decl.channels);
-    const { timing } = decl;
-    const refresh = 1 - timing.refreshNs / timing.refreshIntervalNs;
-    this.bytesPerCycle = (decl.bytesPerSecondPerChannel * decl.efficiency * refresh) / clockHz;
-    const latencyNs = timing.controllerNs + timing.rowToColumnNs + timing.columnLatencyNs;
-    this.latency = Math.ceil((latencyNs * clockHz) / 1e9);
+    this.wrote = new Uint8Array(decl.channels);
   }
 
-  /** Takes the channels for a transfer that starts at cycle `start`. */
-  serve(runs: TransferRuns, start: number): TransferTime {
-    this.load.fill(0);
-    if (runs.channel === STRIPED) this.spread(runs);
-    else this.load[runs.channel] = this.bursts(runs.length) * runs.count1 * runs.count2;
-    let alone = 0;
-    let end = start;
-    for (let c = 0; c < this.load.length; c++) {
-      const bytes = this.load[c] ?? 0;
-      if (bytes === 0) continue;
-      const cycles = bytes / this.bytesPerCycle;
-      alone = Math.max(alone, cycles);
-      // Units start on whole cycles, channels do not: a stream goes on within the cycle in which its last request
-      // ended, or every request would lose a part of a cycle.
-      const free = this.free[c] ?? 0;
-      const done = (free > start - 1 ? free : start) + cycles;
-      this.free[c] = done;
-      end = Math.max(end, done);
+  /** Takes the channels for a transfer that a unit asks for at cycle `start`. */
+  serve(runs: TransferRuns, start: number, isWrite = false): TransferTime {
+    const { load, figures, pages, free } = this;
+    load.take(runs);
+    if (load.count === 0) return { alone: 0, end: start, latency: 0 };
+    const row = pages.find(runs.channel, load.firstPage, start);
+    const opening = row === 'open' ? 0 : row === 'closed' ? figures.open : figures.reopen;
+    let earliest = start + opening;
+    if (row === 'other' && load.firstPage === load.lastPage)
+      // Nothing of this transfer can pass while its only banks change rows.
+      earliest = Math.max(earliest, pages.metFirst + figures.rowTurn, pages.metLast + figures.rowChange);
+    let longest = 0;
+    let last = 0;
+    // Channels that are asked for the same and are free at the same time end at the same time.
+    let lastWork = -1;
+    let lastFree = -1;
+    let done = 0;
+    let freeAfter = 0;
+    for (let k = 0; k < load.count; k++) {
+      const c = (load.first + k) % free.length;
+      let work = this.work(c);
+      if (work === 0) continue;
+      longest = Math.max(longest, work);
+      if (isWrite !== (this.wrote[c] === 1)) {
+        if (free[c] > start) work += this.turn(c, isWrite);
+        this.wrote[c] = isWrite ? 1 : 0;
+      }
+      if (work !== lastWork || free[c] !== lastFree) {
+        lastWork = work;
+        lastFree = free[c];
+        const backlog = lastFree - figures.reopen - start;
+        freeAfter = this.pass(Math.max(lastFree, earliest), work);
+        // Of what others have asked for, a full queue goes first; the rest shares the channel with this transfer.
+        const behind = backlog - figures.queue - work;
+        done = behind > 0 ? this.pass(earliest + figures.queue, 2 * work) : freeAfter;
+      }
+      free[c] = freeAfter;
+      last = Math.max(last, done);
     }
-    return { alone: Math.ceil(alone), end: Math.ceil(end), latency: this.latency };
+    pages.visit(runs.channel, load.openedFrom, load.lastPage, earliest, last);
+    const end = Math.ceil(Math.max(start + longest, last - figures.reopen));
+    const latency = isWrite ? figures.writeLatency : figures.readLatency;
+    return {
+      alone: Math.ceil(this.pass(start, longest) - start),
+      end,
+      latency: Math.ceil(last + latency) - end,
+    };
   }
 
   reset(): void {
     this.free.fill(0);
+    this.wrote.fill(0);
+    this.pages.reset();
   }
 
-  private bursts(bytes: number): number {
-    const { burstBytes } = this.decl.timing;
-    return Math.ceil(bytes / burstBytes) * burstBytes;
+  /** Cycles of a channel for what the transfer asks of it. */
+  private work(c: number): number {
+    const { load, figures, decl } = this;
+    const cycles = Math.max(
+      load.bursts[c] * figures.burst,
+      load.activates[c] * figures.activate,
+      load.samePage[c] * figures.rowCycle,
+    );
+    const { efficiency, scatteredEfficiency = efficiency } = decl;
+    return cycles / (load.isScattered ? scatteredEfficiency : efficiency);
   }
 
-  private spread(runs: TransferRuns): void {
-    const total = runs.count1 * runs.count2;
-    if (total > EXACT_RUNS) {
-      this.load.fill((this.bursts(runs.length) * total) / this.load.length);
-      return;
-    }
-    for (let j = 0; j < runs.count2; j++) {
-      for (let i = 0; i < runs.count1; i++)
-        this.spreadRun(runs.start + j * runs.stride2 + i * runs.stride1, runs.length);
-    }
+  /** What a change of direction costs: turns are made once per lot of bursts. */
+  private turn(c: number, isWrite: boolean): number {
+    const { figures, load } = this;
+    const share = Math.min(1, load.bursts[c] / figures.lot);
+    return share * (isWrite ? figures.turnToWrites : figures.turnToReads);
   }
 
-  /** Adds one run to the channels it touches: whole turns of the interleaving evenly, the rest exactly. */
-  private spreadRun(start: number, length: number): void {
-    if (length <= 0) return;
-    const { interleaveBytes } = this.decl;
-    const channels = this.load.length;
-    const turn = interleaveBytes * channels;
-    const turns = Math.floor(length / turn);
-    if (turns > 0) {
-      for (let c = 0; c < channels; c++) this.load[c] = (this.load[c] ?? 0) + turns * interleaveBytes;
-    }
-    let at = start + turns * turn;
-    const end = start + length;
-    while (at < end) {
-      const stop = Math.min(end, (Math.floor(at / interleaveBytes) + 1) * interleaveBytes);
-      const c = Math.floor(at / interleaveBytes) % channels;
-      this.load[c] = (this.load[c] ?? 0) + this.bursts(stop - at);
-      at = stop;
-    }
+  /** Cycle at which `work` that begins at `from` is done, refreshes between them included. */
+  private pass(from: number, work: number): number {
+    const { refreshInterval: interval, refreshTime } = this.figures;
+    const period = Math.floor(from / interval);
+    let at = from;
+    // There is none at cycle 0.
+    if (period > 0) at = Math.max(at, period * interval + refreshTime);
+    const room = (period + 1) * interval - at;
+    if (work <= room) return at + work;
+    const open = interval - refreshTime;
+    const rest = work - room;
+    const whole = Math.ceil(rest / open) - 1;
+    return (period + 1 + whole) * interval + refreshTime + (rest - whole * open);
   }
 }
