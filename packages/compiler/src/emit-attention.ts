@@ -8,6 +8,7 @@ import {
   ceilDivide,
   type Expression,
   floatAttribute,
+  floorDivide,
   type GraphNode,
   integerAttribute,
   internalError,
@@ -15,6 +16,7 @@ import {
   maximum,
   minimum,
   multiply,
+  optionalIntegerAttribute,
   subtract,
   TRANSFER_KINDS,
 } from '@bitloom/ir';
@@ -34,6 +36,9 @@ import {
 } from './emitter.js';
 import type { CacheRegions } from './image.js';
 import { CORE, itemsPerCore, ownBlock, ownItems } from './partition.js';
+
+/** Partial sums of a sum over a row of scores. */
+const PARTIAL_SUMS = 16;
 
 const KV_KIND = TRANSFER_KINDS.indexOf('kv');
 
@@ -121,6 +126,11 @@ interface AttentionContext {
   readonly headDim: number;
   /** Key heads of a core, at most. */
   readonly headsPerCore: number;
+  /** Tokens that a token sees, up to its own; 0: all before it. */
+  readonly window: number;
+  /** Columns of the scores: tokens from `first` on, of all that are cached. */
+  readonly first: Expression;
+  readonly columns: Expression;
   readonly query: { readonly codes: Allocation; readonly scales: Allocation };
   readonly scoreRow: number;
   readonly probabilityRow: number;
@@ -138,7 +148,16 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
   const kvHeads = integerAttribute(node, 'kvHeads');
   const headDim = integerAttribute(node, 'headDim');
   const share = heads / kvHeads;
-  const { rows, maxRows, context } = emitter.lengths;
+  const { rows, maxRows, context, position } = emitter.lengths;
+  const window = optionalIntegerAttribute(node, 'window') ?? 0;
+  // What no token in flight sees is left out, in runs of the partial sums of a row: the bits do not change.
+  const first =
+    window === 0
+      ? 0
+      : multiply(PARTIAL_SUMS, floorDivide(maximum(0, add(position, 1 - window)), PARTIAL_SUMS));
+  const columns = subtract(context, first);
+  const mostColumns =
+    window === 0 ? emitter.capacity : Math.min(emitter.capacity, window + maxRows + PARTIAL_SUMS);
   const headsPerCore = itemsPerCore(kvHeads, emitter.cores, 1);
   const ownHeads = ownItems(kvHeads, headsPerCore, emitter.cores);
   const input = emitter.ownColumns(queryName, headsPerCore * share * headDim);
@@ -162,12 +181,12 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     [touchData(input.allocation, false), touchData(query.codes, true), touchData(query.scales, true)],
   );
 
-  const probabilityRow = Math.ceil(emitter.capacity / 64) * 64;
+  const probabilityRow = Math.ceil(mostColumns / 64) * 64;
   const scoreRow = probabilityRow * 4;
   const fullTile = Math.floor(emitter.stream.slotBytes / (blockHeads * (headDim + 4)) / 16) * 16;
   if (fullTile === 0)
     throw emitter.doesNotFit(node, 'stream', blockHeads * (headDim + 4) * 16, emitter.stream.slotBytes);
-  const isWhole = fullTile >= emitter.capacity;
+  const isWhole = fullTile >= mostColumns;
   const ctx: AttentionContext = {
     emitter,
     keys: emitter.image.cache(emitter.stateOf(keysName)),
@@ -175,11 +194,14 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     share,
     headDim,
     headsPerCore,
+    window,
+    first,
+    columns,
     query,
     scoreRow,
     probabilityRow,
-    tileRows: isWhole ? Math.ceil(emitter.capacity / 16) * 16 : fullTile,
-    trips: isWhole ? 1 : ceilDivide(context, 2 * fullTile),
+    tileRows: isWhole ? Math.ceil(mostColumns / 16) * 16 : fullTile,
+    trips: isWhole ? 1 : ceilDivide(columns, 2 * fullTile),
     tilesPerTrip: isWhole ? 1 : 2,
   };
   const accumulatorBytes = blockHeads * share * maxRows * headDim * 4;
@@ -235,7 +257,7 @@ function tileLoads(
   withScales: boolean,
 ): InstructionDraft[] {
   const { emitter, tileRows, headDim } = ctx;
-  const length = tileLength(emitter.lengths.context, tileRows, tile);
+  const length = tileLength(ctx.columns, tileRows, tile);
   const parts = withScales
     ? ([
         [cache.codes, headDim, 0],
@@ -246,6 +268,7 @@ function tileLoads(
     const start = add(
       block.first * cache.capacity * width,
       ownStart(emitter, ctx.headsPerCore * cache.capacity * width),
+      multiply(width, ctx.first),
       multiply(tileRows * width, tile),
     );
     const fields = runs(
@@ -285,7 +308,7 @@ const matrixName = (emitter: Emitter): string => (emitter.lengths.maxRows === 1 
 
 function emitScores(ctx: AttentionContext, block: Block): void {
   const { emitter, share, headDim, query, scoreRow, tileRows } = ctx;
-  const { rows, maxRows, context } = emitter.lengths;
+  const { rows, maxRows } = emitter.lengths;
   emitter.tile(`scores of key heads ${block.first}..${block.first + block.mostHeads - 1}`);
   forEachTile(ctx, (tile, slot) => [
     ...tileLoads(ctx, ctx.keys, block, tile, slot, true),
@@ -298,7 +321,7 @@ function emitScores(ctx: AttentionContext, block: Block): void {
         batch: multiply(share, block.kvHeads),
         bShare: share,
         m: rows,
-        n: tileLength(context, tileRows, tile),
+        n: tileLength(ctx.columns, tileRows, tile),
         k: headDim,
         ...operand(
           'a',
@@ -335,8 +358,9 @@ function emitSoftmax(
   probabilities: Allocation,
   probabilityScales: Allocation,
 ): void {
-  const { emitter, share, scoreRow, probabilityRow, values } = ctx;
-  const { rows, maxRows, context, position } = emitter.lengths;
+  const { emitter, share, scoreRow, probabilityRow, values, columns } = ctx;
+  const { rows, maxRows, position } = emitter.lengths;
+  const valid0 = subtract(add(position, 1), ctx.first);
   emitter.tile(`softmax of key heads ${block.first}..${block.first + block.mostHeads - 1}`);
   const turn = emitter.turn('valueScales');
   const stage = emitter.stage(
@@ -349,10 +373,14 @@ function emitSoftmax(
       'fetch',
       runs(
         values.scales,
-        add(block.first * values.capacity * 4, ownStart(emitter, ctx.headsPerCore * values.capacity * 4)),
+        add(
+          block.first * values.capacity * 4,
+          ownStart(emitter, ctx.headsPerCore * values.capacity * 4),
+          multiply(4, ctx.first),
+        ),
         dataAddress(stage),
         {
-          length: multiply(4, context),
+          length: multiply(4, columns),
           count1: block.kvHeads,
           srcStride1: values.capacity * 4,
           dstStride1: scoreRow,
@@ -362,17 +390,31 @@ function emitSoftmax(
       [touchRegion(values.scales, false), touchData(stage, true)],
     ),
   );
+  if (ctx.window > 0) {
+    pushVector(
+      emitter,
+      'maskScores',
+      { batch: multiply(share, block.kvHeads), rows, cols: columns },
+      {
+        ...operand('dst', dataAddress(block.scores), maxRows * scoreRow, scoreRow),
+        valid0,
+        validStep: 1,
+        layout: ctx.window,
+      },
+      [touchData(block.scores, true)],
+    );
+  }
   pushVector(
     emitter,
     'softmaxQuantize',
-    { batch: multiply(share, block.kvHeads), rows, cols: context },
+    { batch: multiply(share, block.kvHeads), rows, cols: columns },
     {
       ...operand('src0', dataAddress(block.scores), maxRows * scoreRow, scoreRow),
       ...operand('src1', dataAddress(stage), scoreRow, 0),
       ...operand('dst', dataAddress(probabilities), maxRows * probabilityRow, probabilityRow),
       ...operand('scale', dataAddress(probabilityScales), maxRows * 4, 4),
-      padTo: multiply(16, ceilDivide(context, 16)),
-      valid0: add(position, 1),
+      padTo: multiply(16, ceilDivide(columns, 16)),
+      valid0,
       validStep: 1,
       share,
       immediate: Math.fround(scale),
@@ -394,9 +436,9 @@ function emitMix(
   out: Floats,
 ): void {
   const { emitter, share, headDim, probabilityRow, tileRows, tilesPerTrip } = ctx;
-  const { rows, maxRows, context } = emitter.lengths;
+  const { rows, maxRows } = emitter.lengths;
   emitter.tile(`mix of value heads ${block.first}..${block.first + block.mostHeads - 1}`);
-  const tiles = ceilDivide(context, tileRows);
+  const tiles = ceilDivide(ctx.columns, tileRows);
   forEachTile(ctx, (tile, slot) => [
     ...tileLoads(ctx, ctx.values, block, tile, slot, false),
     emitter.draft(
@@ -409,7 +451,7 @@ function emitMix(
         bShare: share,
         m: rows,
         n: headDim,
-        k: tileLength(context, tileRows, tile),
+        k: tileLength(ctx.columns, tileRows, tile),
         ...operand(
           'a',
           dataAddress(probabilities, multiply(tileRows, tile)),

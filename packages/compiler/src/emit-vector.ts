@@ -10,6 +10,7 @@ import {
   integerAttribute,
   internalError,
   multiply,
+  optionalIntegerAttribute,
   type Region,
   stringAttribute,
   TRANSFER_KINDS,
@@ -118,7 +119,39 @@ export function emitBias(emitter: Emitter, biasName: string, out: Floats): void 
   );
 }
 
+/** Every head by itself: heads are divided over the cores, their weight is not. */
+function emitHeadNorm(emitter: Emitter, node: GraphNode, headDim: number): void {
+  const inputName = requiredName(node.inputs, 0, node);
+  const outName = requiredName(node.outputs, 0, node);
+  const { cols } = emitter.floatValue(inputName);
+  const weight = fetchParameter(emitter, emitter.image.floats32(requiredName(node.inputs, 1, node)), 'norm');
+  const perCore = emitter.columnsPerCore(outName, cols);
+  const input = emitter.ownColumns(inputName, perCore);
+  const out = emitter.allocateFloats(outName, cols, perCore);
+  pushVector(
+    emitter,
+    'rmsNorm',
+    {
+      batch: ownItems(cols / headDim, perCore / headDim, emitter.cores),
+      rows: emitter.lengths.rows,
+      cols: headDim,
+    },
+    {
+      ...operand('src0', dataAddress(input.allocation, input.offset), headDim * 4, input.rowBytes),
+      ...operand('src1', dataAddress(weight), 0, 0),
+      ...operand('dst', dataAddress(out.allocation), headDim * 4, out.rowBytes),
+      immediate: Math.fround(floatAttribute(node, 'epsilon')),
+    },
+    [touchData(input.allocation, false), touchData(weight, false), touchData(out.allocation, true)],
+  );
+}
+
 function emitNorm(emitter: Emitter, node: GraphNode): void {
+  const headDim = optionalIntegerAttribute(node, 'headDim');
+  if (headDim !== undefined) {
+    emitHeadNorm(emitter, node, headDim);
+    return;
+  }
   const input = emitter.wholeValue(requiredName(node.inputs, 0, node));
   const weight = fetchParameter(emitter, emitter.image.floats32(requiredName(node.inputs, 1, node)), 'norm');
   const biasName = node.inputs[2];

@@ -3,3 +3,14 @@ export { type CompileOptions, compile } from './compile.js';
 export { chooseWeightTile, type MatrixShape, splitInner, tiledCycles, type WeightTile } from './cost.js';
 export { type FusedGroup, fusePairs, groupNodes } from './fusion.js';
 export { ExactLengths, exactInstructions, instructionBytes, programBytes } from './instruction-bytes.js';
+export {
+  checkResources,
+  estimateResources,
+  RESOURCE_KINDS,
+  type ResourceEstimate,
+  type ResourceExcess,
+  type ResourceKind,
+  type ResourcePart,
+  resourceExcess,
+  resourceNotes,
+} from './resources/resources.js';

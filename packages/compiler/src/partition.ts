@@ -50,7 +50,6 @@ const COLUMNWISE: ReadonlySet<string> = new Set([
   'gelu',
   'relu',
   'copy',
-  'headNorm',
 ]);
 
 /**
@@ -75,7 +74,7 @@ export function demandedColumns(
       const [heads, , headDim] = shape;
       if (input !== undefined && typeof heads === 'number' && typeof headDim === 'number')
         out.set(input, itemsPerCore(heads, cores, 1) * headDim);
-    } else if (COLUMNWISE.has(node.op)) {
+    } else if (COLUMNWISE.has(node.op) || Object.hasOwn(node.attributes, 'headDim')) {
       const demanded = node.outputs.map((name) => out.get(name)).find((columns) => columns !== undefined);
       if (demanded !== undefined) for (const name of node.inputs) if (!out.has(name)) out.set(name, demanded);
     }

@@ -249,10 +249,10 @@ const TABLE: readonly InstructionSpec[] = [
       ...stridedOperand('dst', 'result'),
       ...stridedOperand('scale', 'float32 scale of each row'),
       uint('padTo', 24, 'columns written, zero beyond cols', { dynamic: true }),
-      uint('valid0', 24, 'valid columns of row 0 (softmax)', { dynamic: true }),
-      uint('validStep', 8, 'more valid columns from row to row (softmax)'),
+      uint('valid0', 24, 'valid columns of row 0 (softmax, maskScores)', { dynamic: true }),
+      uint('validStep', 8, 'more valid columns from row to row (softmax, maskScores)'),
       uint('share', 16, 'batches that share one src1', {}),
-      uint('layout', 16, 'pair layout of rope; group length of dequantize'),
+      uint('layout', 16, 'pair layout of rope; group length of dequantize; window of maskScores'),
       {
         name: 'immediate',
         kind: 'float32',

@@ -175,6 +175,17 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     passes: 1,
     exponentialPasses: 0,
   },
+  {
+    name: 'maskScores',
+    code: 13,
+    reference: 'maskScores',
+    doc: 'hides from a softmax that follows: -inf in dst where a column lies `layout` or more before the last valid one (a sliding window); valid columns as for the softmax, validStep 1',
+    sources: [],
+    dstBytes: 4,
+    writesScale: false,
+    passes: 1,
+    exponentialPasses: 0,
+  },
 ];
 
 export const VECTOR_FUNCTION_NAMES: readonly string[] = VECTOR_FUNCTIONS.map((fn) => fn.name);
