@@ -181,21 +181,23 @@ function exchangePart({ exchange, cores }: Device): ResourcePart {
   return part('exchange', { lut: 1000 + 8 * width, bram: 2 * queueBlocks(width) });
 }
 
-/** An AXI master per channel: requests, and queues for data in and out of the width that a core's cycle needs. */
-const CHANNEL_LUTS = 1500;
+/**
+ * An AXI master per channel, as wide as the channel's bytes per cycle: requests, alignment of the words, a queue of a
+ * block's depth for data in, one of 32 words in distributed memory for data out.
+ */
+const CHANNEL_LUTS = 1000;
 /** A soft DDR4 controller of 72 bits (AMD PG150 lists about this); the controller of HBM is hard. */
 const DDR_CONTROLLER = { dsp: 3, lut: 18000, bram: 26 };
 
 function memoryParts({ memories, clockHz }: Device): ResourcePart[] {
   return memories.map(({ space, channels, bytesPerSecondPerChannel }) => {
-    const raw = bytesPerSecondPerChannel / clockHz;
-    const bytes = space === 'ddr' ? Math.max(64, raw) : 2 ** Math.ceil(Math.log2(Math.max(32, raw)));
+    const width = Math.max(32, 2 ** Math.ceil(Math.log2(bytesPerSecondPerChannel / clockHz)));
     const soft = space === 'ddr' ? DDR_CONTROLLER : { dsp: 0, lut: 0, bram: 0 };
-    const scale = Math.max(1, bytes / 32);
+    const lut = CHANNEL_LUTS + 8 * width + 8 * width * QUEUE_LUTS_PER_BIT;
     return part(`memory: ${channels} channels of ${space}`, {
       dsp: channels * soft.dsp,
-      lut: channels * (soft.lut + Math.ceil(CHANNEL_LUTS * scale)),
-      bram: channels * (soft.bram + 2 * queueBlocks(bytes)),
+      lut: channels * Math.ceil(soft.lut + lut),
+      bram: channels * (soft.bram + queueBlocks(width)),
     });
   });
 }
