@@ -383,14 +383,11 @@ interface GroupCodes {
 /** Reads the one format of this path: symmetric integer codes, one level of fp16 multipliers per row and group. */
 function groupCodes(name: string, type: QuantizedType): GroupCodes {
   const keep = keptOf16(type);
-  if (
-    !isGroupIntegers({ ...type, sparsity: undefined }) ||
-    keep === undefined ||
-    type.layout !== 'canonical'
-  ) {
+  const isPlain = type.sparsity === undefined ? type.layout === 'canonical' : type.layout.startsWith('nm.');
+  if (!isGroupIntegers({ ...type, sparsity: undefined }) || keep === undefined || !isPlain) {
     throw unsupportedFormat(
       name,
-      'symmetric integer codes of 2 to 8 bits, one level of fp16 multipliers per row and group, dense, canonical layout',
+      'symmetric integer codes of 2 to 8 bits, one level of fp16 multipliers per row and group, dense or N:M of 16 with one N, as `compression` writes them',
       formatType(type) +
         (type.sparsity === undefined ? '' : ', sparse') +
         (type.indexMap === undefined ? '' : ', with an index map'),
