@@ -9,9 +9,11 @@ import { CHAIN_OF_16, RESCALE_EACH_OUTPUT } from './chain.js';
 import {
   type Device,
   type EnergyTable,
+  type MatrixEngine,
   type MemoryDecl,
   numericsKey,
   type ResourceBudget,
+  type VectorEngine,
 } from './device.js';
 import type { DramStandard } from './dram.js';
 import { DDR4_2400, HBM2, HBM2E } from './dram-standards.js';
@@ -160,36 +162,47 @@ const VHK158: Device = {
   resources: VHK158_BUDGET,
 };
 
-/** Buffers of the artefact, per SLR: A 4096 x 8 x 16 x 16 B, B 4096 x 32 B, global 512 x 8 x 256 B, meta 4096 x 16 B. */
-function artefactBuffers(slrs: number): Device['buffers'] {
-  return [
-    { space: 'weights', bytes: slrs * 4096 * 32, ports: 2, bytesPerCyclePerPort: slrs * 2048 },
-    { space: 'stream', bytes: slrs * 4096 * 32, ports: 2, bytesPerCyclePerPort: slrs * 2048 },
-    { space: 'data', bytes: 4096 * 8 * 16 * 16, ports: 4, bytesPerCyclePerPort: slrs * 1024 },
-    { space: 'accumulator', bytes: 512 * 8 * 256, ports: 2, bytesPerCyclePerPort: slrs * 1024 },
-    { space: 'index', bytes: slrs * 4096 * 16, ports: 2, bytesPerCyclePerPort: slrs * 128 },
-  ];
-}
+/** One SLR of the artefact: MM 2x16x128, MV 64x16x1, 16 lanes, two products per DSP. */
+const ARTEFACT_MATRIX: MatrixEngine = {
+  mm: { m: 2, n: 128, k: 16, startupCycles: 24 },
+  mv: { m: 1, n: 64, k: 16, startupCycles: 24 },
+  dsp: { kind: 'DSP48E2', count: 2048, productsPerDsp: 2 },
+  weightBits: [4, 8],
+  keeps: [2, 4, 8, 16],
+  chain: CHAIN_OF_16,
+  rescale: RESCALE_EACH_OUTPUT,
+};
+const ARTEFACT_VECTOR: VectorEngine = {
+  lanes: 16,
+  exponentLanes: 0,
+  startupCycles: 24,
+  format: 'f32',
+  build: 'mixed',
+};
+/** Buffers of one SLR: A 4096 x 8 x 16 x 16 B, B 4096 x 32 B, global 512 x 8 x 256 B, meta 4096 x 16 B. */
+const ARTEFACT_BUFFERS: Device['buffers'] = [
+  { space: 'weights', bytes: 4096 * 32, ports: 2, bytesPerCyclePerPort: 2048 },
+  { space: 'stream', bytes: 4096 * 32, ports: 2, bytesPerCyclePerPort: 2048 },
+  { space: 'data', bytes: 4096 * 8 * 16 * 16, ports: 4, bytesPerCyclePerPort: 1024 },
+  { space: 'accumulator', bytes: 512 * 8 * 256, ports: 2, bytesPerCyclePerPort: 1024 },
+  { space: 'index', bytes: 4096 * 16, ports: 2, bytesPerCyclePerPort: 128 },
+];
 
 const U280_FLIGHTLLM: Device = {
   ...U280,
   name: 'u280-flightllm',
-  title: 'Alveo U280 with the configuration of the FlightLLM artefact, 3 SLRs lumped',
+  title: 'Alveo U280 with the configuration of the FlightLLM artefact, 3 SLRs as cores',
   source:
-    'arXiv 2401.03868 and its artefact: 225 MHz, 3 SLRs, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes per SLR, HBM efficiency 0.7 within a channel and 0.35 across channels',
-  matrix: {
-    mm: { m: 2, n: 384, k: 16, startupCycles: 24 },
-    mv: { m: 1, n: 192, k: 16, startupCycles: 24 },
-    dsp: { kind: 'DSP48E2', count: 6144, productsPerDsp: 2 },
-    weightBits: [4, 8],
-    keeps: [2, 4, 8, 16],
-    chain: CHAIN_OF_16,
-    rescale: RESCALE_EACH_OUTPUT,
-  },
-  vector: { lanes: 48, exponentLanes: 0, startupCycles: 24, format: 'f32', build: 'mixed' },
-  buffers: artefactBuffers(3),
+    'arXiv 2401.03868 and its artefact: 225 MHz, 3 SLRs, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes per SLR, HBM efficiency 0.7 within a channel and 0.35 across channels, a barrier behind each fused group',
+  cores: 3,
+  lumpedSlrs: 1,
+  matrix: ARTEFACT_MATRIX,
+  vector: ARTEFACT_VECTOR,
+  buffers: ARTEFACT_BUFFERS,
   memories: [hbm(HBM2, 460e9, 256 * MIB, 0.7, 0.35), ddr4(38.4e9, 2)],
+  dispatcher: { ...DISPATCHER, groupBarriers: true },
   energy: energy(24),
+  calibration: { timeDivisor: 1, published: true, fitted: [] },
 };
 
 const VHK158_FLIGHTLLM: Device = {
@@ -198,19 +211,15 @@ const VHK158_FLIGHTLLM: Device = {
   title:
     'Versal VHK158 with the configuration of the FlightLLM artefact; one SLR with every compute time divided by 3.2',
   source:
-    'arXiv 2401.03868 and its artefact: 225 MHz, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes, 819.2 GB/s in 32 channels of 256 MB, efficiency 0.7; its timing script times one SLR and divides by 3.2 in place of SLR parallelism, so the engine here is one SLR (2048 DSPs at two products; all four would need 8192 of 7392 at that rate, 5462 at three)',
+    'arXiv 2401.03868 and its artefact: 225 MHz, MM 2x16x128 and MV 64x16x1 per SLR, 16 special-function lanes, 819.2 GB/s in 32 channels of 256 MB, efficiency 0.7 within a channel and 0.35 across channels; its timing script times one SLR and divides by 3.2 in place of SLR parallelism, so the engine here is one SLR (2048 DSPs at two products; all four would need 8192 of 7392 at that rate, 5462 at three)',
   lumpedSlrs: 1,
-  matrix: {
-    mm: { m: 2, n: 128, k: 16, startupCycles: 24 },
-    mv: { m: 1, n: 64, k: 16, startupCycles: 24 },
-    dsp: { kind: 'DSP58', count: 2048, productsPerDsp: 2 },
-    weightBits: [4, 8],
-    keeps: [2, 4, 8, 16],
-    chain: CHAIN_OF_16,
-    rescale: RESCALE_EACH_OUTPUT,
-  },
-  vector: { lanes: 16, exponentLanes: 0, startupCycles: 24, format: 'f32', build: 'mixed' },
-  buffers: artefactBuffers(4),
+  matrix: { ...ARTEFACT_MATRIX, dsp: { kind: 'DSP58', count: 2048, productsPerDsp: 2 } },
+  vector: ARTEFACT_VECTOR,
+  buffers: ARTEFACT_BUFFERS.map((buffer) =>
+    buffer.space === 'data' || buffer.space === 'accumulator'
+      ? buffer
+      : { ...buffer, bytes: 4 * buffer.bytes, bytesPerCyclePerPort: 4 * buffer.bytesPerCyclePerPort },
+  ),
   memories: [hbm(HBM2E, 819.2e9, 256 * MIB, 0.7, 0.35), ddr4(38.4e9, 2)],
   calibration: { timeDivisor: 3.2, published: true, fitted: [] },
 };
