@@ -32,16 +32,39 @@ const CONFIGS: fc.Arbitrary<DecoderConfig> = fc
     gated: fc.boolean(),
     activation: fc.constantFrom('silu' as const, 'gelu' as const, 'relu' as const),
     tiedEmbeddings: fc.boolean(),
+    place: fc.constantFrom(undefined, 'after' as const),
+    final: fc.constantFrom(undefined, false as const),
+    headNorms: fc.constantFrom(undefined, true as const),
+    embeddingWidth: fc.constantFrom(undefined, 3),
+    window: fc.constantFrom(0, 2, 9),
+    isScaledByLayer: fc.boolean(),
   })
-  .map(({ group, norm, qkv, output, feedForward, gated, activation, ...rest }) => ({
-    family: 'test',
-    ...rest,
-    heads: rest.kvHeads * group,
-    norm: { kind: norm, epsilon: 1e-5 },
-    biases: { qkv, output, feedForward },
-    feedForward: { gated, activation },
-    maxPositions: 9,
-  }));
+  .map(
+    ({
+      group,
+      norm,
+      place,
+      final,
+      qkv,
+      output,
+      feedForward,
+      gated,
+      activation,
+      window,
+      isScaledByLayer,
+      ...rest
+    }) => ({
+      family: 'test',
+      ...rest,
+      heads: rest.kvHeads * group,
+      norm: { kind: norm, epsilon: 1e-5, ...(place && { place }), ...(final === false && { final }) },
+      windows: rest.layers === 1 ? [window] : [0, window],
+      ...(isScaledByLayer ? { scoreScales: rest.layers === 1 ? [0.5] : [0.5, 0.25] } : {}),
+      biases: { qkv, output, feedForward },
+      feedForward: { gated, activation },
+      maxPositions: 9,
+    }),
+  );
 
 describe('decoder graphs', () => {
   it('are well typed and use every parameter once or more, whatever the configuration', () => {

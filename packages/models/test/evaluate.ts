@@ -9,6 +9,7 @@ import {
   integerAttribute,
   type ModelBundle,
   opSpec,
+  optionalIntegerAttribute,
   stringAttribute,
   type ValueType,
 } from '@bitloom/ir';
@@ -175,15 +176,17 @@ function attend(node: GraphNode, q: Tensor, keys: Tensor, values: Tensor): Tenso
     integerAttribute(node, name),
   );
   const scale = floatAttribute(node, 'scale');
+  const window = optionalIntegerAttribute(node, 'window') ?? Number.POSITIVE_INFINITY;
   const [qRow, kvRow] = [heads * headDim, kvHeads * headDim];
   const data = new Float64Array(q.data.length);
   for (let t = 0; t < q.data.length / qRow; t++) {
     for (let head = 0; head < heads; head++) {
       const kv = Math.floor((head * kvHeads) / heads) * headDim;
       const query = q.data.subarray(t * qRow + head * headDim, t * qRow + (head + 1) * headDim);
-      const scores = Array.from(
-        { length: t + 1 },
-        (_, p) => scale * query.reduce((sum, x, i) => sum + x * keys.data[p * kvRow + kv + i], 0),
+      const scores = Array.from({ length: t + 1 }, (_, p) =>
+        p <= t - window
+          ? Number.NEGATIVE_INFINITY
+          : scale * query.reduce((sum, x, i) => sum + x * keys.data[p * kvRow + kv + i], 0),
       );
       const most = Math.max(...scores);
       const weights = scores.map((score) => Math.exp(score - most));

@@ -18,6 +18,8 @@ interface Sequence {
 }
 
 const TOLERANCE = 2e-4;
+/** One for all: models are closed before others are loaded. */
+const kernels = createKernels();
 const FAMILIES = fileURLToPath(new URL('fixtures/families', import.meta.url));
 
 function folders(): string[] {
@@ -43,7 +45,7 @@ describe('float32 against transformers', () => {
   it.each(folders())('%s', async (folder) => {
     const bundle = await openModel(`${FAMILIES}/${folder}`);
     // Chunks end inside of windows and inside of blocks of rows.
-    const engine = createHostEngine(bundle, { kernels: createKernels(), chunk: 7 });
+    const engine = createHostEngine(bundle, { kernels, chunk: 7 });
     const vocabulary = engine.vocabularySize;
     for (const { input_ids: ids, logits: all, last, greedy } of witnessOf(folder)) {
       engine.reset();

@@ -3,13 +3,14 @@
  * and every op is a few lines. Integer arithmetic is imitated by rounding to the same codes. Slow and obvious; tests
  * compare the engines with it.
  */
-import { dequantizeCanonical } from '@bitloom/formats';
+import { dequantize } from '@bitloom/formats';
 import {
   findFunction,
   floatAttribute,
   type GraphNode,
   integerAttribute,
   type ModelBundle,
+  optionalIntegerAttribute,
   stringAttribute,
 } from '@bitloom/ir';
 
@@ -44,14 +45,11 @@ function loadConstant({ model, sections }: ModelBundle, name: string): Rows {
     const cols = shape.length === 3 ? shape[1] * shape[2] : shape[shape.length - 1];
     return cut(new Float32Array(read('data')), cols);
   }
-  const [rows, cols] = shape;
-  const scales = new Uint16Array(read('scales'));
-  const codes = new Uint8Array(read('codes'));
-  const matrix = { rows, cols, bits: type.element.bits, groupSize: type.scales[0].block[1], codes, scales };
-  return cut(dequantizeCanonical(matrix), cols);
+  const parts = Object.keys(components).map((component) => [component, new Uint8Array(read(component))]);
+  return cut(dequantize({ type: { ...type, shape }, components: Object.fromEntries(parts) }), shape[1]);
 }
 
-function cut(flat: Float32Array, cols: number): Rows {
+function cut(flat: Float32Array | Float64Array, cols: number): Rows {
   return Array.from({ length: flat.length / cols }, (_, row) => [
     ...flat.subarray(row * cols, (row + 1) * cols),
   ]);
@@ -96,9 +94,12 @@ function evaluateNode(node: GraphNode, get: (name: string) => Rows, int8Cache: b
     case 'quantize':
       return get(a).map(rounded);
     case 'rmsNorm':
-      return get(a).map((row) => {
-        const r = 1 / Math.sqrt(dot(row, row) / row.length + floatAttribute(node, 'epsilon'));
-        return row.map((v, i) => v * r * get(b)[0][i]);
+      return get(a).map((whole) => {
+        const width = optionalIntegerAttribute(node, 'headDim') ?? whole.length;
+        return cut(Float64Array.from(whole), width).flatMap((row) => {
+          const r = 1 / Math.sqrt(dot(row, row) / row.length + floatAttribute(node, 'epsilon'));
+          return row.map((v, i) => v * r * get(b)[0][i]);
+        });
       });
     case 'layerNorm':
       return get(a).map((row) => {
@@ -144,6 +145,7 @@ function attend(node: GraphNode, q: Rows, k: Rows, v: Rows, int8: boolean): Rows
   const kvHeads = integerAttribute(node, 'kvHeads');
   const width = integerAttribute(node, 'headDim');
   const scale = floatAttribute(node, 'scale');
+  const window = optionalIntegerAttribute(node, 'window');
   const head = (row: readonly number[], h: number): number[] => {
     const part = row.slice(h * width, (h + 1) * width);
     return int8 ? rounded(part) : part;
@@ -151,16 +153,17 @@ function attend(node: GraphNode, q: Rows, k: Rows, v: Rows, int8: boolean): Rows
   return q.map((row, t) =>
     Array.from({ length: heads }, (_, h) => {
       const kv = Math.floor((h * kvHeads) / heads);
-      const scores = k.slice(0, t + 1).map((key) => dot(head(row, h), head(key, kv)) * scale);
+      const first = window === undefined ? 0 : Math.max(0, t - window + 1);
+      const scores = k.slice(first, t + 1).map((key) => dot(head(row, h), head(key, kv)) * scale);
       const max = Math.max(...scores);
       const weights = scores.map((score) => Math.exp(score - max));
       const total = weights.reduce((sum, w) => sum + w, 0);
       let p = weights.map((w) => w / total);
-      let values = v.slice(0, t + 1).map((value) => head(value, kv));
+      let values = v.slice(first, t + 1).map((value) => head(value, kv));
       if (int8) {
         // The scales of the values go into the probabilities, which are rounded together.
         const scales = v
-          .slice(0, t + 1)
+          .slice(first, t + 1)
           .map((value) => Math.max(...value.slice(kv * width, (kv + 1) * width).map(Math.abs)) / 127);
         values = values.map((value, at) => value.map((x) => (scales[at] === 0 ? 0 : x / scales[at])));
         p = rounded(p.map((w, at) => w * scales[at]));

@@ -70,7 +70,7 @@ function familyOf(json: JsonObject, where: string): Family {
   const listed = Array.isArray(architectures) ? architectures : [];
   const given = [
     ...listed.map(String),
-    ...(type === undefined || type === null ? [] : [`model_type ${JSON.stringify(type)}`]),
+    ...(type === undefined || type === null ? [] : [`model_type ${String(type)}`]),
   ];
   const known = Object.entries(FAMILIES).find(([name, family]) =>
     listed.length === 0 ? family.type === type : listed.length === 1 && listed[0] === name,
