@@ -14,23 +14,21 @@ import {
 } from '@bitloom/ir';
 import type { Kernels } from '@bitloom/kernels';
 import {
+  type CompiledEntry,
   checkLengths,
   checkProgram,
-  compileStream,
+  compileEntry,
   createEnvironment,
   type EncodedLength,
-  type Environment,
   findEntry,
-  onlyStream,
-  restingRegisters,
-  type Step,
-  setLoopVariable,
-  setRegister,
+  type Lengths,
 } from './compiled-stream.js';
 import { CardMemory } from './function/card-memory.js';
 import { createCopyRuns } from './function/copy-runs.js';
+import { type CoreActions, CoreWalk } from './function/core-walk.js';
 import { DeferredLoads } from './function/deferred-loads.js';
-import { buildExecute, type Execute, type ExecuteContext } from './function/execute.js';
+import { ExchangeHub } from './function/exchange-hub.js';
+import { buildExecute, type ExecuteContext } from './function/execute.js';
 import { loadImage } from './function/load-image.js';
 import { buildReport } from './report.js';
 import { type Counters, createCounters } from './time/counters.js';
@@ -53,9 +51,8 @@ export interface CardOptions {
 }
 
 interface LoadedEntry {
-  readonly steps: readonly Step[];
-  /** Function of each unit step, by index; undefined for control. */
-  readonly execute: readonly (Execute | undefined)[];
+  readonly compiled: CompiledEntry;
+  readonly actions: readonly CoreActions[];
 }
 
 /** Most rows a gather can ask for at once: the identity list has as many entries. */
@@ -67,7 +64,10 @@ export class SimulatedCard {
   private readonly options: CardOptions;
   private readonly memory: CardMemory;
   private readonly entries = new Map<string, LoadedEntry>();
-  private readonly context: ExecuteContext;
+  private readonly deferred: DeferredLoads;
+  private readonly exchange: ExchangeHub;
+  /** By core. */
+  private readonly contexts: readonly ExecuteContext[];
   /** Arena below this card, and above it once it was loaded. */
   private readonly mark: number;
   private readonly top: number;
@@ -91,13 +91,13 @@ export class SimulatedCard {
     const identity = kernels.arena.alloc(rows * 4, 64);
     for (let i = 0; i < rows; i++) kernels.arena.i32[identity / 4 + i] = i;
     const copyRuns = createCopyRuns(kernels.arena);
-    this.context = {
-      kernels,
-      memory: this.memory,
-      copyRuns,
-      deferred: new DeferredLoads(copyRuns),
-      identity,
-    };
+    const deferred = new DeferredLoads(copyRuns);
+    const exchange = new ExchangeHub(this.memory, deferred);
+    this.deferred = deferred;
+    this.exchange = exchange;
+    this.contexts = this.memory.cores.map((memory, core) => {
+      return { kernels, core, memory, exchange, copyRuns, deferred, identity };
+    });
     loadImage(this.memory, program, options.bundle);
     this.top = kernels.arena.used;
     this.timed = new TimedCard(device);
@@ -108,11 +108,12 @@ export class SimulatedCard {
   /**
    * Runs an entry: writes the inputs into their mailboxes, carries the stream out, and gives the outputs, which
    * stay valid until the next call.
-   * @throws BitloomError `program-entry-unknown`, `context-full`, `program-length`, `simulator-input`
+   * @throws BitloomError `program-entry-unknown`, `context-full`, `program-length`, `simulator-input`,
+   *   `simulator-exchange`
    */
   run(
     name: string,
-    lengths: { seq: number; past: number },
+    lengths: Lengths,
     inputs: Readonly<Record<string, Int32Array>>,
   ): Record<string, Float32Array> {
     const entry = findEntry(this.program, name);
@@ -124,11 +125,12 @@ export class SimulatedCard {
     if (mode === 'both' || order !== 'program') {
       const counters = name === 'decode' ? this.decode : this.prefill;
       const observer = order === 'program' ? undefined : (one: StartedInstruction) => void started.push(one);
-      this.timed.run(loaded.steps, createEnvironment(lengths), counters, undefined, entry, 0, observer);
+      this.timed.run(loaded.compiled, lengths, counters, { observer });
       counters.tokens += lengths.seq;
     }
+    this.exchange.begin(loaded.actions.map(({ core }) => core));
     if (order === 'program') {
-      runFunction(loaded, createEnvironment(lengths));
+      this.runInOrder(loaded, lengths);
     } else {
       if (order === 'end') started.sort((a, b) => a.completed - b.completed);
       runStarted(loaded, started);
@@ -175,17 +177,38 @@ export class SimulatedCard {
     const known = this.entries.get(name);
     if (known !== undefined) return known;
     const entry = findEntry(this.program, name);
-    const steps = compileStream(
-      onlyStream(entry),
-      this.options.encodedLength,
-      restingRegisters(this.program),
-    );
-    const execute = steps.map((step) =>
-      step.kind === 'unit' ? buildExecute(step.instruction, this.context) : undefined,
-    );
-    const loaded = { steps, execute };
+    const compiled = compileEntry(this.program, entry, this.device, this.options.encodedLength);
+    const actions = compiled.cores.map(({ core, steps }): CoreActions => {
+      const context = this.contexts[core];
+      return {
+        core,
+        steps,
+        execute: steps.map((step) =>
+          step.kind === 'unit' ? buildExecute(step.instruction, context) : undefined,
+        ),
+        hasExchange: steps.some(({ instruction }) => instruction.spec.name === 'XCH'),
+      };
+    });
+    const loaded = { compiled, actions };
     this.entries.set(name, loaded);
     return loaded;
+  }
+
+  /** All cores in the order of the program: each up to its next exchange, until all are at the end. */
+  private runInOrder({ compiled, actions }: LoadedEntry, lengths: Lengths): void {
+    const walks = actions.map((one) => new CoreWalk(one, createEnvironment(lengths, one.core)));
+    for (;;) {
+      const more = walks.map((walk) => walk.advance());
+      if (!more.includes(true)) return;
+      if (!this.exchange.isWaiting) continue;
+      throw new BitloomError({
+        code: 'simulator-exchange',
+        message: 'a core ends while others wait for it in an exchange',
+        where: `entry '${compiled.name}'`,
+        expected: 'the same number of exchanges on every core: a program that passes verification',
+        got: `core ${actions.find((_, i) => !more[i])?.core ?? -1} is at its end`,
+      });
+    }
   }
 
   private region(port: Port): { pointer: number; bytes: number } {
@@ -204,7 +227,7 @@ export class SimulatedCard {
       });
     }
     const { pointer } = this.region(port);
-    this.context.deferred.beforeWrite(pointer, pointer + values.byteLength);
+    this.deferred.beforeWrite(pointer, pointer + values.byteLength);
     this.memory.arena.i32.set(values, pointer / 4);
   }
 
@@ -218,61 +241,12 @@ export class SimulatedCard {
 }
 
 /** Carries out what a timed run started, in the order given. */
-function runStarted({ steps, execute }: LoadedEntry, started: readonly StartedInstruction[]): void {
-  const actions = new Map(steps.map((step, i) => [step.instruction, execute[i]]));
-  for (const { instruction, environment } of started) actions.get(instruction)?.(environment);
-}
-
-/** Carries a stream out in program order, which verification has shown to be a legal schedule. */
-function runFunction(loaded: LoadedEntry, env: Environment): void {
-  const { steps, execute } = loaded;
-  const iterations: number[] = [];
-  const trips: number[] = [];
-  let pc = 0;
-  for (;;) {
-    const action = execute[pc];
-    if (action !== undefined) {
-      action(env);
-      pc++;
-      continue;
-    }
-    const step = steps[pc];
-    if (step === undefined || step.kind === 'halt') return;
-    switch (step.kind) {
-      case 'loop': {
-        const count = step.trips(env);
-        if (count <= 0) {
-          pc = step.end + 1;
-        } else {
-          iterations.push(0);
-          trips.push(count);
-          setLoopVariable(env, step.variable, 0);
-          pc++;
-        }
-        break;
-      }
-      case 'end': {
-        const depth = iterations.length - 1;
-        const next = (iterations[depth] ?? 0) + 1;
-        const loop = steps[step.start];
-        if (loop?.kind !== 'loop') throw internalError('END without a LOOP');
-        if (next < (trips[depth] ?? 0)) {
-          iterations[depth] = next;
-          setLoopVariable(env, loop.variable, next);
-          pc = step.start + 1;
-        } else {
-          iterations.pop();
-          trips.pop();
-          pc++;
-        }
-        break;
-      }
-      case 'base':
-        setRegister(env, step.register(env), step.value(env));
-        pc++;
-        break;
-      default:
-        pc++;
-    }
-  }
+function runStarted({ actions }: LoadedEntry, started: readonly StartedInstruction[]): void {
+  const byCore = new Map(
+    actions.map(({ core, steps, execute }) => [
+      core,
+      new Map(steps.map((step, i) => [step.instruction, execute[i]])),
+    ]),
+  );
+  for (const { core, instruction, environment } of started) byCore.get(core)?.get(instruction)?.(environment);
 }

@@ -1,11 +1,13 @@
 /**
- * A stream made ready to run: every dynamic field is a function of the environment (lengths, loop variables,
- * base registers), loops know their ends. Both readings, function and time, walk this form.
+ * A stream made ready to run: every dynamic field is a function of the environment (lengths, number of the core, loop
+ * variables, base registers), loops know their ends. Both readings, function and time, walk this form.
  */
 import {
   type Address,
   BitloomError,
+  CORE_SYMBOL,
   compileExpression,
+  coresOf,
   type Device,
   deviceHash,
   type FieldSpec,
@@ -22,24 +24,34 @@ import {
   type SpaceName,
 } from '@bitloom/ir';
 
-/** Symbol and register values: lengths first, then loop variables, then base registers. */
+/** Symbol and register values: lengths first, then the number of the core, loop variables, base registers. */
 export type Environment = Float64Array;
 
 export type Getter = (env: Environment) => number;
 
 const LENGTHS = ['seq', 'past'] as const;
 const LOOP_VARIABLES = 16;
-const FIRST_REGISTER = LENGTHS.length + LOOP_VARIABLES;
+const CORE_SLOT = LENGTHS.length;
+const FIRST_VARIABLE = CORE_SLOT + 1;
+const FIRST_REGISTER = FIRST_VARIABLE + LOOP_VARIABLES;
 const REGISTER_COUNT = 128;
 const SLOTS: ReadonlyMap<string, number> = new Map([
   ...LENGTHS.map((name, i) => [name, i] as const),
-  ...Array.from({ length: LOOP_VARIABLES }, (_, i) => [`i${i}`, LENGTHS.length + i] as const),
+  [CORE_SYMBOL, CORE_SLOT],
+  ...Array.from({ length: LOOP_VARIABLES }, (_, i) => [`i${i}`, FIRST_VARIABLE + i] as const),
 ]);
 
-export function createEnvironment(lengths: { seq: number; past: number }): Environment {
+/** Lengths of one call: `seq` new tokens after `past` cached ones. */
+export interface Lengths {
+  readonly seq: number;
+  readonly past: number;
+}
+
+export function createEnvironment(lengths: Lengths, core = 0): Environment {
   const env = new Float64Array(FIRST_REGISTER + REGISTER_COUNT);
   env[0] = lengths.seq;
   env[1] = lengths.past;
+  env[CORE_SLOT] = core;
   return env;
 }
 
@@ -48,7 +60,7 @@ export function setRegister(env: Environment, register: number, value: number): 
 }
 
 export function setLoopVariable(env: Environment, variable: number, value: number): void {
-  env[LENGTHS.length + variable] = value;
+  env[FIRST_VARIABLE + variable] = value;
 }
 
 /** What fields are read from until an environment is given: every symbol 0. Never written to. */
@@ -283,7 +295,7 @@ export function compileStream(
 }
 
 /** Registers of a program that a runtime has not moved: all 0. */
-export function restingRegisters(program: Program): FixedRegisters {
+function restingRegisters(program: Program): FixedRegisters {
   return new Map(program.registers.map((register) => [register.index, 0]));
 }
 
@@ -332,25 +344,46 @@ export function checkProgram(program: Program, device: Device): void {
   });
 }
 
-/** The one stream of an entry. Programs for several cores are refused. */
-export function onlyStream(entry: ProgramEntry): readonly Instruction[] {
-  const [stream] = entry.streams;
-  if (stream !== undefined && entry.streams.length === 1) return stream.instructions;
+/** The steps of one core of an entry. Cores of one stream share them. */
+export interface CoreSteps {
+  readonly core: number;
+  readonly steps: readonly Step[];
+}
+
+/** An entry made ready to run, core by core in the order of their numbers. */
+export interface CompiledEntry {
+  readonly name: string;
+  readonly cores: readonly CoreSteps[];
+}
+
+/**
+ * Makes every stream of an entry ready.
+ * @throws BitloomError `program-loop`, `simulator-cores` when a core is not on the card or has two streams
+ */
+export function compileEntry(
+  program: Program,
+  entry: ProgramEntry,
+  device: Device,
+  encodedLength: EncodedLength,
+): CompiledEntry {
+  const cores = entry.streams.flatMap((stream) => {
+    const steps = compileStream(stream.instructions, encodedLength, restingRegisters(program));
+    return coresOf(stream).map((core) => ({ core, steps }));
+  });
+  cores.sort((a, b) => a.core - b.core);
+  const bad = cores.find(({ core }, i) => core < 0 || core >= device.cores || core === cores[i - 1]?.core);
+  if (bad === undefined) return { name: entry.name, cores };
   throw new BitloomError({
-    code: 'simulator-unsupported',
-    message: 'programs for several cores are not run by this version',
+    code: 'simulator-cores',
+    message: 'a stream is for a core that the card does not have, or that has a stream already',
     where: `entry '${entry.name}'`,
-    expected: '1 stream',
-    got: String(entry.streams.length),
+    expected: `each core of '${device.name}' once: 0 to ${device.cores - 1}`,
+    got: `core ${bad.core}`,
   });
 }
 
 /** Refuses lengths outside of the bounds the program was verified for. */
-export function checkLengths(
-  program: Program,
-  entry: ProgramEntry,
-  lengths: { seq: number; past: number },
-): void {
+export function checkLengths(program: Program, entry: ProgramEntry, lengths: Lengths): void {
   // A full context is what a session runs into, so it has its own name; anything else is a wrong length.
   if (lengths.past <= program.capacity && lengths.seq >= 1 && lengths.past + lengths.seq > program.capacity) {
     throw new BitloomError({

@@ -17,27 +17,19 @@ import {
 } from '@bitloom/ir';
 import { type Counters, UNIT_QUEUES } from './time/counters.js';
 
-function unitReports(counters: Counters): UnitReport[] {
-  return UNIT_QUEUES.map((name) => {
-    const unit = counters.units[QUEUES.indexOf(name)];
-    const {
-      busy = 0,
-      idle = 0,
-      token = 0,
-      memory = 0,
-      bufferPort = 0,
-      dispatch = 0,
-      barrier = 0,
-    } = unit ?? {};
-    return {
-      name,
-      core: 0,
-      busy,
-      idle,
-      stall: { token, memory, bufferPort, dispatch, barrier },
-      total: counters.cycles,
-    };
-  });
+/** Units of each core: exchanges only where there are several. */
+function unitNames(device: Device): (typeof UNIT_QUEUES)[number][] {
+  return UNIT_QUEUES.filter((name) => name !== 'exchange' || device.cores > 1);
+}
+
+function unitReports(device: Device, counters: Counters): UnitReport[] {
+  const names = unitNames(device);
+  return Array.from({ length: device.cores }, (_, core) =>
+    names.map((name): UnitReport => {
+      const { busy, idle, ...stall } = counters.units[core * QUEUES.length + QUEUES.indexOf(name)];
+      return { name, core, busy, idle, stall, total: counters.cycles };
+    }),
+  ).flat();
 }
 
 function memoryReports(device: Device, counters: Counters, seconds: number): MemoryReport[] {
@@ -85,6 +77,7 @@ function energySplit(device: Device, counters: Counters, seconds: number): Energ
 }
 
 function costRows(
+  device: Device,
   counters: Counters,
   provenance: readonly Provenance[],
   key: (p: Provenance) => { name: string; layer: number },
@@ -98,7 +91,7 @@ function costRows(
     if (from === undefined) continue;
     const { name, layer } = key(from);
     const row = rows.get(name) ?? { name, layer, cycles: {}, macs: 0, memoryBytes: 0 };
-    for (const unit of UNIT_QUEUES)
+    for (const unit of unitNames(device))
       row.cycles[unit] = (row.cycles[unit] ?? 0) + (cost.cycles[QUEUES.indexOf(unit)] ?? 0);
     row.macs += cost.macs;
     row.memoryBytes += cost.memoryBytes;
@@ -124,13 +117,13 @@ function phaseReport(
     energy,
     macs: counters.macs,
     instructions: counters.instructions,
-    units: unitReports(counters),
+    units: unitReports(device, counters),
     memories: memoryReports(device, counters, seconds),
-    layers: costRows(counters, program.provenance, ({ layer }) => ({
+    layers: costRows(device, counters, program.provenance, ({ layer }) => ({
       name: layer < 0 ? 'outside' : `layer ${layer}`,
       layer,
     })),
-    ops: costRows(counters, program.provenance, ({ op }) => ({ name: op, layer: -1 })),
+    ops: costRows(device, counters, program.provenance, ({ op }) => ({ name: op, layer: -1 })),
   };
 }
 

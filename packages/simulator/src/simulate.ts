@@ -4,15 +4,13 @@
  */
 import type { Device, InstructionBytes, Program, Report, Trace } from '@bitloom/ir';
 import {
+  type CompiledEntry,
   checkLengths,
   checkProgram,
-  compileStream,
-  createEnvironment,
+  compileEntry,
   type EncodedLength,
   findEntry,
-  onlyStream,
-  restingRegisters,
-  type Step,
+  type Lengths,
 } from './compiled-stream.js';
 import { buildReport } from './report.js';
 import { type Counters, createCounters } from './time/counters.js';
@@ -46,17 +44,16 @@ export interface Simulation {
 export function simulate(program: Program, device: Device, options: SimulateOptions): Simulation {
   checkProgram(program, device);
   const card = new TimedCard(device);
-  const recorder = options.trace === true ? new TraceRecorder() : undefined;
+  const recorder = options.trace === true ? new TraceRecorder(device) : undefined;
   const [prefill, decode] = [createCounters(device), createCounters(device)];
-  const streams = new Map<string, readonly Step[]>();
+  const entries = new Map<string, CompiledEntry>();
   let clock = 0;
-  const run = (name: string, lengths: { seq: number; past: number }, counters: Counters): void => {
+  const run = (name: string, lengths: Lengths, counters: Counters): void => {
     const entry = findEntry(program, name);
     checkLengths(program, entry, lengths);
-    const steps =
-      streams.get(name) ?? compileStream(onlyStream(entry), options.encodedLength, restingRegisters(program));
-    streams.set(name, steps);
-    clock += card.run(steps, createEnvironment(lengths), counters, recorder, entry, clock);
+    const compiled = entries.get(name) ?? compileEntry(program, entry, device, options.encodedLength);
+    entries.set(name, compiled);
+    clock += card.run(compiled, lengths, counters, { recorder, origin: clock });
     counters.tokens += lengths.seq;
   };
   const total = (options.prefill > 0 ? 1 : 0) + options.decode;
@@ -80,11 +77,6 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
     instructionBytes: options.instructionBytes,
     mode: 'time',
   });
-  const trace = recorder?.finish({
-    model: options.model,
-    device: device.name,
-    clockHz: device.clockHz,
-    provenance: program.provenance,
-  });
+  const trace = recorder?.finish({ model: options.model, provenance: program.provenance });
   return { report, trace };
 }

@@ -185,7 +185,7 @@ describe('refusals', () => {
     }
   });
 
-  it('programs for several cores', () => {
+  it('programs for cores that the card does not have', () => {
     const broken = (
       change: (program: Program['entries'][number]) => Program['entries'][number],
     ): Program => ({ ...PROGRAM, entries: PROGRAM.entries.map(change) });
@@ -193,9 +193,7 @@ describe('refusals', () => {
       ...entry,
       streams: [...entry.streams, { core: 1, instructions: [] }],
     }));
-    expect(errorOf(() => logits(card({ program: cores }), 'decode', 0, ids(1))).code).toBe(
-      'simulator-unsupported',
-    );
+    expect(errorOf(() => logits(card({ program: cores }), 'decode', 0, ids(1))).code).toBe('simulator-cores');
   });
 
   it('a card of the same name and other contents, several slots, lengths it does not know, a channel of its own', () => {

@@ -91,7 +91,8 @@ describe('on random streams and cards', () => {
           });
         }
         expect([costMacs, costBytes]).toEqual([macs, moved]);
-        expect(busy).toEqual(counters.units.map((unit) => unit.busy));
+        // The stream runs on the first core; the other one stands still.
+        expect(busy).toEqual(counters.units.slice(0, QUEUES.length).map((unit) => unit.busy));
       }),
       { numRuns: 100 },
     );

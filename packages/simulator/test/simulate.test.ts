@@ -287,7 +287,10 @@ describe('sessions', () => {
         streams: [...entry.streams, { core: 1, instructions: [] }],
       })),
     };
-    expect(errorOf(() => run(cores, U280, { decode: 1 })).code).toBe('simulator-unsupported');
+    expect(errorOf(() => run(cores, U280, { decode: 1 }))).toMatchObject({
+      code: 'simulator-cores',
+      got: 'core 1',
+    });
   });
 
   it('on a card with fitted or lumped figures say so', () => {

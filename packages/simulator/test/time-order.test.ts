@@ -17,7 +17,7 @@ import { describe, expect, it } from 'vitest';
 import { HARD_CARDS } from '../../../test/support/small-cards.js';
 import { quantizedLlama, STORIES } from '../../compiler/test/support/quantized-llama.js';
 import { quantizedOpt } from '../../compiler/test/support/quantized-opt.js';
-import { compileStream, createEnvironment } from '../src/compiled-stream.js';
+import { compileEntry } from '../src/compiled-stream.js';
 import { type CardOptions, SimulatedCard } from '../src/index.js';
 import { createCounters } from '../src/time/counters.js';
 import { type StartedInstruction, TimedCard } from '../src/time/timed-run.js';
@@ -97,17 +97,10 @@ function races(started: readonly StartedInstruction[]): string[] {
 function timedRaces(program: Program, device: Device): string[] {
   return program.entries.flatMap((entry) => {
     const started: StartedInstruction[] = [];
-    const steps = compileStream(entry.streams[0].instructions, encodedLength);
+    const compiled = compileEntry(program, entry, device, encodedLength);
     const lengths = { seq: entry.name === 'prefill' ? 37 : 1, past: entry.name === 'prefill' ? 9 : 45 };
-    new TimedCard(device).run(
-      steps,
-      createEnvironment(lengths),
-      createCounters(device),
-      undefined,
-      entry,
-      0,
-      (one) => started.push(one),
-    );
+    const observer = (one: StartedInstruction): void => void started.push(one);
+    new TimedCard(device).run(compiled, lengths, createCounters(device), { observer });
     return races(started);
   });
 }

@@ -16,7 +16,7 @@ import { modelForm } from '../schema/model-schema.js';
 import { parseWith } from '../schema/parse.js';
 import { reportForm } from '../schema/report-schema.js';
 import { traceBase, traceForm } from '../schema/trace-schema.js';
-import { columnBytes, readColumn } from './columns.js';
+import { type Column, type ColumnType, columnBytes, readColumn } from './columns.js';
 import type { ContainerReader } from './container-reader.js';
 import { type ContainerContent, type SectionInput, sectionOf } from './container-writer.js';
 import { type ArtefactKind, CHUNK_BYTES } from './preamble.js';
@@ -110,16 +110,22 @@ export function traceToContainer(trace: Trace): ContainerContent {
 export function traceFromContainer(container: ContainerReader): Trace {
   requireKind(container, 'trace');
   const header = parseWith(traceHeaderForm, container.header, 'trace', container.name);
-  const column = <T extends Uint8Array | Uint32Array | Float64Array>(
-    name: keyof TraceColumns,
-    type: { readonly BYTES_PER_ELEMENT: number; new (buffer: ArrayBuffer): T },
-  ): T => readColumn(container.sections, `columns/${name}`, header.rows, type);
+  const { rows } = header;
+  const section = (name: keyof TraceColumns): string => `columns/${name}`;
+  const column = <T extends Column>(name: keyof TraceColumns, type: ColumnType<T>): T =>
+    readColumn(container.sections, section(name), rows, type);
+  // Traces of before there were several cores lack what came with them.
+  const later = <T extends Column>(name: keyof TraceColumns, type: ColumnType<T>, absent: T): T =>
+    container.sections.has(section(name)) ? column(name, type) : absent;
   const columns: TraceColumns = {
     unit: column('unit', Uint8Array),
+    core: later('core', Uint8Array, new Uint8Array(rows)),
     start: column('start', Float64Array),
     end: column('end', Float64Array),
     waited: column('waited', Float64Array),
     cause: column('cause', Uint8Array),
+    stalled: later('stalled', Float64Array, new Float64Array(rows)),
+    blocker: later('blocker', Int32Array, new Int32Array(rows).fill(-1)),
     origin: column('origin', Uint32Array),
     opcode: column('opcode', Uint8Array),
   };

@@ -4,10 +4,10 @@
 import { BitloomError } from '../error.js';
 import type { SectionSource } from '../model/graph.js';
 
-type Column = Uint8Array | Uint32Array | Float64Array;
+export type Column = Uint8Array | Int32Array | Uint32Array | Float64Array;
 
 /** Makes typed arrays over a buffer. */
-interface ColumnType<T extends Column> {
+export interface ColumnType<T extends Column> {
   readonly BYTES_PER_ELEMENT: number;
   new (buffer: ArrayBuffer): T;
 }

@@ -9,18 +9,34 @@ export const STALL_CAUSES = ['none', 'token', 'memory', 'bufferPort', 'dispatch'
 export type StallCause = (typeof STALL_CAUSES)[number];
 
 export interface TraceColumns {
-  /** Index into `units`. */
+  /** Index into `units`, and the core it belongs to. */
   readonly unit: Uint8Array;
+  readonly core: Uint8Array;
   /** Cycles. */
   readonly start: Float64Array;
   readonly end: Float64Array;
   /** Cycles waited before start, and the main cause. */
   readonly waited: Float64Array;
   readonly cause: Uint8Array;
+  /** Cycles between start and end in which the unit stood for memory channels or a narrow buffer port. */
+  readonly stalled: Float64Array;
+  /**
+   * The row that made this one start as late as it did: the giver of a token, the unit's row before, the holder of a
+   * port, what another core waited for before an exchange, or what kept the dispatcher; -1 when nothing did but the
+   * dispatcher's own work, or when that row is not recorded.
+   */
+  readonly blocker: Int32Array;
   /** Index into `provenance`. */
   readonly origin: Uint32Array;
   /** Opcode of the instruction. */
   readonly opcode: Uint8Array;
+}
+
+/** Bytes that a memory moved over time: `bytes[i]` from cycle i * bucketCycles on, spread evenly over each transfer. */
+export interface MemoryActivity {
+  readonly space: string;
+  readonly bucketCycles: number;
+  readonly bytes: readonly number[];
 }
 
 export interface Trace {
@@ -33,5 +49,7 @@ export interface Trace {
   /** Executions recorded, and those left out once the limit was reached. */
   readonly rows: number;
   readonly dropped: number;
+  /** One per memory of the device. */
+  readonly memories: readonly MemoryActivity[];
   readonly columns: TraceColumns;
 }

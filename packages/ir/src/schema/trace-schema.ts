@@ -2,19 +2,23 @@
  * Schema of the trace artefact. Columns are typed arrays in memory and sections in a container.
  */
 import * as z from 'zod';
-import { count, list, name, positiveAmount } from './pieces.js';
+import { amount, count, list, name, positive, positiveAmount } from './pieces.js';
 import { provenanceForm } from './program-schema.js';
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected a Uint8Array');
+const rows = z.custom<Int32Array>((value) => value instanceof Int32Array, 'expected an Int32Array');
 const words = z.custom<Uint32Array>((value) => value instanceof Uint32Array, 'expected a Uint32Array');
 const times = z.custom<Float64Array>((value) => value instanceof Float64Array, 'expected a Float64Array');
 
 export const columnsForm = z.object({
   unit: bytes,
+  core: bytes,
   start: times,
   end: times,
   waited: times,
   cause: bytes,
+  stalled: times,
+  blocker: rows,
   origin: words,
   opcode: bytes,
 });
@@ -29,6 +33,7 @@ export const traceBase = {
   provenance: list(provenanceForm),
   rows: count,
   dropped: count,
+  memories: list(z.object({ space: name, bucketCycles: positive, bytes: list(amount) })).default([]),
 };
 
 export const traceForm = z.object({ ...traceBase, columns: columnsForm }).superRefine((trace, context) => {

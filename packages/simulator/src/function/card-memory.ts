@@ -1,51 +1,61 @@
 /**
- * The memories and buffers of a card as ranges of one kernel arena, so that kernels work on them in place.
- * Memories hold what the program's image declares, no more.
+ * The memories and buffers of a card as ranges of one kernel arena, so that kernels work on them in place. Memories
+ * are one for all cores and hold what the program's image declares, no more; every core has buffers of its own.
  */
 import { BitloomError, type Device, type Program, type Region, type SpaceName, STRIPED } from '@bitloom/ir';
 import type { Arena } from '@bitloom/kernels';
 
-export class CardMemory {
-  private readonly bases = new Map<SpaceName, { readonly pointer: number; readonly bytes: number }>();
+/** Where the spaces are that one core sees. */
+export interface CoreMemory {
   readonly arena: Arena;
+  /** Arena pointer of the first byte of a space. @throws BitloomError `simulator-space` */
+  base(space: SpaceName): number;
+}
+
+export class CardMemory {
+  readonly arena: Arena;
+  /** By core. */
+  readonly cores: readonly CoreMemory[];
 
   /** @throws BitloomError `simulator-unsupported` for a region on a channel of its own */
   constructor(arena: Arena, program: Program, device: Device) {
     this.arena = arena;
     for (const region of program.regions) requireStriped(region);
-    for (const memory of device.memories) {
-      const bytes = program.regions
-        .filter((r) => r.space === memory.space)
-        .reduce((end, r) => Math.max(end, r.offset + r.bytes), 0);
-      this.add(memory.space, bytes);
-    }
-    for (const buffer of device.buffers) this.add(buffer.space, buffer.bytes);
+    // Kernels may read a few bytes past an operand, so every space has a margin.
+    const place = (bytes: number): number => arena.alloc(bytes + 256, 4096);
+    const memories = device.memories.map((memory): [SpaceName, number] => {
+      const regions = program.regions.filter((region) => region.space === memory.space);
+      return [
+        memory.space,
+        place(regions.reduce((end, { offset, bytes }) => Math.max(end, offset + bytes), 0)),
+      ];
+    });
+    this.cores = Array.from({ length: device.cores }, () => {
+      const buffers = device.buffers.map(({ space, bytes }): [SpaceName, number] => [space, place(bytes)]);
+      return coreMemory(arena, new Map([...memories, ...buffers]));
+    });
   }
 
-  /** Kernels may read a few bytes past an operand, so every space has a margin. */
-  private add(space: SpaceName, bytes: number): void {
-    const pointer = this.arena.alloc(bytes + 256, 4096);
-    this.bases.set(space, { pointer, bytes });
-  }
-
-  /** Arena pointer of the first byte of a space. */
+  /** Arena pointer of the first byte of a memory. */
   base(space: SpaceName): number {
-    const found = this.bases.get(space);
-    if (found === undefined) {
+    return this.cores[0].base(space);
+  }
+}
+
+function coreMemory(arena: Arena, bases: ReadonlyMap<SpaceName, number>): CoreMemory {
+  return {
+    arena,
+    base: (space) => {
+      const found = bases.get(space);
+      if (found !== undefined) return found;
       throw new BitloomError({
         code: 'simulator-space',
         message: `the card has no space '${space}'`,
-        expected: [...this.bases.keys()].join(', '),
+        expected: [...bases.keys()].join(', '),
         got: space,
       });
-    }
-    return found.pointer;
-  }
-
-  bytes(space: SpaceName): number {
-    this.base(space);
-    return this.bases.get(space)?.bytes ?? 0;
-  }
+    },
+  };
 }
 
 /** Bytes are kept by offset: a region on one channel would share them with others at the same offset. */

@@ -2,19 +2,23 @@
  * The functional reading of instructions: each becomes a call of a kernel, or of the byte mover, on the card's
  * memories in place. One entry per instruction and vector function; order and time are not its business.
  */
-import { BitloomError, internalError, MATRIX_MODES, rows16Bytes, VECTOR_FUNCTIONS } from '@bitloom/ir';
+import { BitloomError, internalError, MATRIX_MODES, VECTOR_FUNCTIONS, weightTileBytes } from '@bitloom/ir';
 import type { KernelName, Kernels } from '@bitloom/kernels';
 import type { CompiledInstruction, Environment, Getter } from '../compiled-stream.js';
-import type { CardMemory } from './card-memory.js';
+import type { CoreMemory } from './card-memory.js';
 import type { CopyRuns } from './copy-runs.js';
 import type { DeferredLoads } from './deferred-loads.js';
+import type { ExchangeHub } from './exchange-hub.js';
 import { invokeWith, type NumericFunction } from './invoke.js';
 
 export type Execute = (env: Environment) => void;
 
 export interface ExecuteContext {
   readonly kernels: Kernels;
-  readonly memory: CardMemory;
+  /** Number of the core that executes, and the spaces it sees. */
+  readonly core: number;
+  readonly memory: CoreMemory;
+  readonly exchange: ExchangeHub;
   readonly copyRuns: CopyRuns;
   readonly deferred: DeferredLoads;
   /** int32 0, 1, 2, ...: row numbers for kernels that gather. */
@@ -158,8 +162,10 @@ function weightTile(a: Arguments): Argument {
   if (a.instruction.space('b') !== 'weights') return a.pointer('b');
   const { deferred } = a.ctx;
   const at = getterOf(a.address('b'));
-  const [bits, group] = [a.constant('bits'), a.constant('group')];
-  const bytes = getterOf(combine(a.field('n'), a.field('k'), (n, k) => rows16Bytes(bits, group, k, n)));
+  const [bits, group, keep] = [a.constant('bits'), a.constant('group'), a.constant('keep')];
+  const bytes = getterOf(
+    combine(a.field('n'), a.field('k'), (n, k) => weightTileBytes(bits, group, keep, k, n)),
+  );
   return (env) => deferred.read(at(env), bytes(env));
 }
 
@@ -201,7 +207,7 @@ function matrix(a: Arguments): Execute {
   const mode = MATRIX_MODES[a.constant('mode')];
   const flags = combine(a.field('continue'), a.field('finish'), (more, finish) => more | (finish << 1));
   if (mode === 'weights') {
-    return a.kernel('gemmGroups', [
+    return a.kernel(a.constant('keep') === 0 ? 'gemmGroups' : 'gemmSparse', [
       ...a.fields('bits', 'group', 'm', 'n', 'k'),
       a.pointer('a'),
       a.field('aRow'),
@@ -249,6 +255,25 @@ function matrix(a: Arguments): Execute {
     ]);
   }
   throw internalError(`matrix mode ${a.constant('mode')}`);
+}
+
+function exchange(a: Arguments): Execute {
+  const { core, exchange: hub } = a.ctx;
+  const space = a.instruction.space('dst');
+  const [source, offset] = [getterOf(a.pointer('src')), getterOf(a.field('dst'))];
+  const [rows, length] = [getterOf(a.field('rows')), getterOf(a.field('length'))];
+  const [sourceRow, row] = [getterOf(a.field('srcRow')), getterOf(a.field('dstRow'))];
+  return (env) => {
+    hub.put(core, {
+      source: source(env),
+      sourceRow: sourceRow(env),
+      space,
+      offset: offset(env),
+      row: row(env),
+      rows: rows(env),
+      length: length(env),
+    });
+  };
 }
 
 type Builder = (a: Arguments) => Execute;
@@ -403,6 +428,7 @@ const BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['CONV', convolution],
   ['POOL', pooling],
   ['SYNC', () => NOTHING],
+  ['XCH', exchange],
 ]);
 
 /**

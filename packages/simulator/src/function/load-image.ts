@@ -2,15 +2,10 @@
  * Fills the memory image of a program from a model: each region's constant, in the region's layout.
  */
 
-import {
-  type CanonicalMatrix,
-  packRows16,
-  parseRows16LayoutId,
-  type Rows16ContainerBits,
-  rows16Bytes,
-} from '@bitloom/formats';
 import { BitloomError, type ConstantDecl, type ModelBundle, type Program, type Region } from '@bitloom/ir';
 import type { CardMemory } from './card-memory.js';
+import { packedBytes, packWeights } from './pack-weights.js';
+import { parseWeightLayout } from './weight-layout.js';
 
 function findConstant(bundle: ModelBundle, region: Region, name: string): ConstantDecl {
   const constant = bundle.model.constants.find((c) => c.name === name);
@@ -64,8 +59,7 @@ function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<Arra
   }
   const { type } = constant;
   const [rows, cols] = [type.shape[0], type.shape[1]];
-  const tiling = /\.t([0-9]+)x([0-9]+)$/.exec(contents.layout);
-  const layout = parseRows16LayoutId(contents.layout.slice(0, tiling?.index));
+  const layout = parseWeightLayout(contents.layout);
   if (
     layout === undefined ||
     type.kind !== 'quantized' ||
@@ -76,51 +70,21 @@ function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<Arra
       code: 'simulator-layout',
       message: `no transform gives layout '${contents.layout}'`,
       where: `region '${region.name}'`,
-      expected: 'f32, canonical, rows16.*',
+      expected: 'f32, canonical, rows16.*, sparse16.*',
       got: contents.layout,
     });
   }
   const block = type.scales[0]?.block[1] ?? 0;
   const shape = { rows, cols, bits: type.element.bits, groupSize: block === 0 ? cols : block };
-  const { containerBits } = layout;
   // The codes of another model may fit the container of the region as well; their own container tells them apart.
-  checkSize(region, rows16Bytes({ ...shape, bits: shape.bits <= 4 ? 4 : 8 }));
+  const containerBits = shape.bits <= 4 ? 4 : 8;
+  checkSize(region, packedBytes({ ...layout, containerBits }, shape));
   const matrix = {
     ...shape,
     codes: component(bundle, constant, 'codes'),
     scales: halfWords(component(bundle, constant, 'scales')),
   };
-  const tileRows = tiling === null ? rows : Number(tiling[1]);
-  const tileGroups = tiling === null ? Math.ceil(cols / shape.groupSize) : Number(tiling[2]);
-  packTiles(matrix, containerBits, tileRows, tileGroups, target);
-}
-
-/** Tiles of whole kernel blocks one behind the other: the inner parts of a row tile first, then the next rows. */
-function packTiles(
-  matrix: CanonicalMatrix,
-  containerBits: Rows16ContainerBits,
-  tileRows: number,
-  tileGroups: number,
-  target: Uint8Array<ArrayBufferLike>,
-): void {
-  const groups = Math.ceil(matrix.cols / matrix.groupSize);
-  let at = 0;
-  for (let rowStart = 0; rowStart < matrix.rows; rowStart += tileRows) {
-    const rowEnd = Math.min(matrix.rows, rowStart + tileRows);
-    for (let groupStart = 0; groupStart < groups; groupStart += tileGroups) {
-      const groupEnd = Math.min(groups, groupStart + tileGroups);
-      const cols = Math.min(matrix.cols, groupEnd * matrix.groupSize) - groupStart * matrix.groupSize;
-      const bytes = rows16Bytes({
-        rows: rowEnd - rowStart,
-        cols,
-        bits: containerBits,
-        groupSize: matrix.groupSize,
-      });
-      const part = { rowStart, rowEnd, groupStart, groupEnd, containerBits };
-      packRows16(matrix, part, target.subarray(at, at + bytes));
-      at += bytes;
-    }
-  }
+  packWeights(layout, matrix, target);
 }
 
 function checkSize(region: Region, bytes: number): void {

@@ -1,55 +1,67 @@
 /**
- * Ports of on-chip buffers: an instruction holds one port of each buffer it touches while its bytes pass. With
- * all ports taken it waits for the first that is free.
+ * Ports of the on-chip buffers of one core: an instruction holds one port of each buffer it touches while its bytes
+ * pass. With all ports taken it waits for the first that is free.
  */
-import type { Access, BufferDecl, Device } from '@bitloom/ir';
-
-export interface PortClaim {
-  readonly buffer: BufferDecl;
-  readonly free: Float64Array;
-  /** Cycles its bytes need on one port. */
-  readonly cycles: number;
-}
+import type { BufferDecl } from '@bitloom/ir';
 
 export class BufferPorts {
-  private readonly ports: readonly { readonly buffer: BufferDecl; readonly free: Float64Array }[];
+  /** By buffer: cycle from which its first port is free. */
+  private readonly earliest: Float64Array;
+  /** By port, buffer after buffer: cycle from which it is free, and the trace row that held it last. */
+  private readonly free: Float64Array;
+  private readonly holder: Int32Array;
+  /** First port of each buffer, and one past the last of all. */
+  private readonly first: Int32Array;
 
-  constructor(device: Device) {
-    this.ports = device.buffers.map((buffer) => ({ buffer, free: new Float64Array(buffer.ports) }));
+  constructor(buffers: readonly BufferDecl[]) {
+    this.earliest = new Float64Array(buffers.length);
+    this.first = new Int32Array(buffers.length + 1);
+    buffers.forEach(({ ports }, i) => {
+      this.first[i + 1] = this.first[i] + ports;
+    });
+    this.free = new Float64Array(this.first[buffers.length]);
+    this.holder = new Int32Array(this.first[buffers.length]).fill(-1);
   }
 
-  /** Claims of the accesses of one instruction: one per buffer, reads and writes together. */
-  claims(accesses: readonly Access[]): PortClaim[] {
-    const out: PortClaim[] = [];
-    for (const { buffer, free } of this.ports) {
-      let bytes = 0;
-      for (const access of accesses) if (access.space === buffer.space) bytes += access.bytes;
-      if (bytes > 0) out.push({ buffer, free, cycles: Math.ceil(bytes / buffer.bytesPerCyclePerPort) });
+  /** First cycle from `at` on at which each of these buffers has a free port. */
+  freeFrom(buffers: Int32Array, at: number): number {
+    let latest = at;
+    for (let i = 0; i < buffers.length; i++) {
+      const free = this.earliest[buffers[i]];
+      if (free > latest) latest = free;
     }
-    return out;
+    return latest;
   }
 
-  reset(): void {
-    for (const { free } of this.ports) free.fill(0);
+  /** Takes a port of each of these buffers until `end`. */
+  take(buffers: Int32Array, end: number, row: number): void {
+    for (let i = 0; i < buffers.length; i++) this.takeOne(buffers[i], end, row);
   }
-}
 
-/** First cycle at which every claim finds a free port. */
-export function earliestPorts(claims: readonly PortClaim[]): number {
-  let at = 0;
-  for (const { free } of claims) {
-    let first = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < free.length; i++) first = Math.min(first, free[i] ?? 0);
-    at = Math.max(at, first);
+  /** Trace row that held the port for which a start at `at` had to wait, or -1. */
+  holderUntil(buffers: Int32Array, at: number): number {
+    for (const buffer of buffers) {
+      if (this.earliest[buffer] === at) return this.holder[this.firstFree(buffer)];
+    }
+    return -1;
   }
-  return at;
-}
 
-/** Takes a port of each claimed buffer until `end`. */
-export function takePorts(claims: readonly PortClaim[], end: number): void {
-  for (const { free } of claims) {
-    let best = 0;
-    for (let i = 1; i < free.length; i++) if ((free[i] ?? 0) < (free[best] ?? 0)) best = i;
-    free[best] = end;
+  private firstFree(buffer: number): number {
+    let best = this.first[buffer];
+    for (let port = best + 1; port < this.first[buffer + 1]; port++) {
+      if (this.free[port] < this.free[best]) best = port;
+    }
+    return best;
+  }
+
+  private takeOne(buffer: number, end: number, row: number): void {
+    const best = this.firstFree(buffer);
+    this.free[best] = end;
+    this.holder[best] = row;
+    let earliest = end;
+    for (let port = this.first[buffer]; port < this.first[buffer + 1]; port++) {
+      if (this.free[port] < earliest) earliest = this.free[port];
+    }
+    this.earliest[buffer] = earliest;
   }
 }

@@ -4,8 +4,8 @@
  */
 import { type Device, QUEUES, TRANSFER_KINDS } from '@bitloom/ir';
 
-/** Units that appear in a report: one per queue that executes instructions. */
-export const UNIT_QUEUES = ['load', 'fetch', 'store', 'matrix', 'vector'] as const;
+/** Units that appear in a report: one per queue that executes instructions; exchanges where there are several cores. */
+export const UNIT_QUEUES = ['load', 'fetch', 'store', 'matrix', 'vector', 'exchange'] as const;
 
 export interface UnitCounters {
   busy: number;
@@ -26,14 +26,14 @@ export interface MemoryCounters {
 }
 
 export interface CostCounters {
-  /** Busy cycles by queue index. */
+  /** Busy cycles by queue index, of all cores together. */
   readonly cycles: Float64Array;
   macs: number;
   memoryBytes: number;
 }
 
 export interface Counters {
-  /** By queue index. */
+  /** By core and queue: unit of queue q of core c at c * QUEUES.length + q. */
   readonly units: readonly UnitCounters[];
   readonly memories: Map<string, MemoryCounters>;
   /** Bytes through each space, for energy. */
@@ -49,7 +49,7 @@ export interface Counters {
 
 export function createCounters(device: Device): Counters {
   return {
-    units: QUEUES.map(() => ({
+    units: Array.from({ length: device.cores * QUEUES.length }, () => ({
       busy: 0,
       token: 0,
       memory: 0,

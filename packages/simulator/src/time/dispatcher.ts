@@ -1,126 +1,116 @@
 /**
- * The dispatcher of a core: walks the stream, runs counted loops, resolves quasi-affine fields and hands
- * instructions over one by one. It keeps its own clock and knows nothing of units, but for barriers, where it
- * asks to be told when they have drained.
+ * The dispatcher of a core: walks the stream, runs counted loops, pays for quasi-affine fields and stops at the next
+ * instruction for a unit or at a barrier. It keeps its own clock and knows nothing of units.
  */
-import { type Device, internalError } from '@bitloom/ir';
-import {
-  type CompiledInstruction,
-  type Environment,
-  type Step,
-  setLoopVariable,
-  setRegister,
-} from '../compiled-stream.js';
-import type { Counters } from './counters.js';
+import { type DispatcherDecl, internalError } from '@bitloom/ir';
+import { type Environment, setLoopVariable, setRegister } from '../compiled-stream.js';
+import { BARRIER, BASE, END, HALT, LOOP, type PreparedStream, UNIT } from './prepared-stream.js';
+
+/** What {@link Dispatcher.next} gives when there is no instruction for a unit. */
+export const AT_BARRIER = -1;
+export const AT_END = -2;
 
 export class Dispatcher {
   /** Cycle from which it can hand over the next instruction. */
   free = 0;
-  /** Since when it has worked without a break. */
+  /** Since when it has worked without a break, and the trace row that ended the last break (-1: none). */
   workingSince = 0;
+  restartRow = -1;
   /** Cycle at which the last barrier was passed. */
   lastBarrier = 0;
-  isDone = false;
-  private readonly device: Device;
-  private readonly steps: readonly Step[];
-  private readonly env: Environment;
-  private readonly counters: Counters;
-  private readonly loops: {
-    readonly at: number;
-    readonly length: number;
-    iteration: number;
-    readonly trips: number;
-  }[] = [];
+  /** Instructions decoded, and bytes of them fetched from memory. */
+  instructions = 0;
+  fetchedBytes = 0;
+  readonly env: Environment;
+  private readonly stream: PreparedStream;
+  private readonly decl: DispatcherDecl;
+  /** Running loops, outermost first: index of their LOOP, iterations done, trips. */
+  private readonly loopAt: Int32Array;
+  private readonly iteration: Float64Array;
+  private readonly trips: Float64Array;
+  private depth = 0;
+  /** Running loops whose body the loop buffer holds already. */
+  private heldLoops = 0;
   private pc = 0;
 
-  constructor(device: Device, steps: readonly Step[], env: Environment, counters: Counters) {
-    this.device = device;
-    this.steps = steps;
+  constructor(stream: PreparedStream, env: Environment, decl: DispatcherDecl) {
+    this.stream = stream;
     this.env = env;
-    this.counters = counters;
+    this.decl = decl;
+    const deepest = stream.kind.reduce((loops, kind) => loops + (kind === LOOP ? 1 : 0), 0);
+    this.loopAt = new Int32Array(deepest);
+    this.iteration = new Float64Array(deepest);
+    this.trips = new Float64Array(deepest);
   }
 
-  /**
-   * Walks control instructions up to the next instruction for a unit, and pays for decoding it.
-   * @param drain lets all units run dry and gives the cycle at which the last one has
-   */
-  next(drain: () => number): CompiledInstruction | undefined {
-    const { dispatcher } = this.device;
+  /** Walks up to the next instruction for a unit and pays for decoding it; gives its index, or AT_BARRIER, AT_END. */
+  next(): number {
+    const { stream } = this;
     for (;;) {
-      const step = this.steps[this.pc];
-      if (step === undefined || step.kind === 'halt') {
-        this.isDone = true;
-        return undefined;
-      }
-      this.countFetch(step);
-      this.free +=
-        dispatcher.cyclesPerInstruction + step.instruction.operations * dispatcher.cyclesPerOperation;
-      switch (step.kind) {
-        case 'loop':
-          this.enterLoop(step);
-          break;
-        case 'end':
-          this.free += dispatcher.cyclesPerIteration;
-          this.endIteration(step);
-          break;
-        case 'barrier':
-          this.free = Math.max(this.free, drain());
-          this.workingSince = this.free;
-          this.lastBarrier = this.free;
-          this.pc++;
-          break;
-        case 'base':
-          setRegister(this.env, step.register(this.env), step.value(this.env));
-          this.pc++;
-          break;
-        case 'frame':
-          this.pc++;
-          break;
-        case 'unit':
-          this.pc++;
-          return step.instruction;
-      }
+      const { pc } = this;
+      const kind = pc < stream.length ? stream.kind[pc] : HALT;
+      if (kind === HALT) return AT_END;
+      this.instructions++;
+      // Fetched once, and again in each iteration of a loop that the loop buffer cannot hold.
+      if (this.heldLoops === 0) this.fetchedBytes += stream.encodedBytes[pc];
+      this.free += stream.cost[pc];
+      this.pc = pc + 1;
+      if (kind === UNIT) return pc;
+      if (kind === LOOP) this.enterLoop(pc);
+      else if (kind === END) this.endIteration(pc);
+      else if (kind === BARRIER) return AT_BARRIER;
+      else if (kind === BASE)
+        setRegister(this.env, stream.register[pc](this.env), stream.value[pc](this.env));
     }
   }
 
-  /** Hands an instruction over at a cycle: a break when the queue made it wait. */
-  handOver(at: number): void {
-    if (at > this.free) this.workingSince = at;
+  /** Hands an instruction over at a cycle: a break when the queue made it wait, until the start of row `taken`. */
+  handOver(at: number, taken: number): void {
+    if (at > this.free) {
+      this.workingSince = at;
+      this.restartRow = taken;
+    }
     this.free = at;
   }
 
-  private enterLoop(step: Extract<Step, { kind: 'loop' }>): void {
-    const trips = step.trips(this.env);
+  /** Goes on behind a barrier once every unit has drained, at cycle `drained` with trace row `last`. */
+  passBarrier(drained: number, last: number): void {
+    this.free = Math.max(this.free, drained) + this.decl.barrierCycles;
+    this.workingSince = this.free;
+    this.lastBarrier = this.free;
+    this.restartRow = last;
+  }
+
+  private enterLoop(pc: number): void {
+    const { stream, depth } = this;
+    const trips = stream.value[pc](this.env);
     if (trips <= 0) {
-      this.pc = step.end + 1;
+      this.pc = stream.target[pc] + 1;
       return;
     }
-    setLoopVariable(this.env, step.variable, 0);
-    this.loops.push({ at: this.pc, length: step.end - this.pc, iteration: 0, trips });
-    this.pc++;
+    setLoopVariable(this.env, stream.variable[pc], 0);
+    this.loopAt[depth] = pc;
+    this.iteration[depth] = 0;
+    this.trips[depth] = trips;
+    this.depth = depth + 1;
   }
 
-  private endIteration(step: Extract<Step, { kind: 'end' }>): void {
-    const loop = this.loops[this.loops.length - 1];
-    const start = this.steps[step.start];
-    if (loop === undefined || start?.kind !== 'loop') throw internalError('END without a running loop');
-    loop.iteration++;
-    if (loop.iteration < loop.trips) {
-      setLoopVariable(this.env, start.variable, loop.iteration);
-      this.pc = step.start + 1;
+  private endIteration(pc: number): void {
+    this.free += this.decl.cyclesPerIteration;
+    const { stream } = this;
+    const top = this.depth - 1;
+    const start = stream.target[pc];
+    if (top < 0 || this.loopAt[top] !== start) throw internalError('END without a running loop');
+    const iteration = this.iteration[top] + 1;
+    this.iteration[top] = iteration;
+    const isHeld = stream.isHeld[start] === 1;
+    if (iteration < this.trips[top]) {
+      if (isHeld && iteration === 1) this.heldLoops++;
+      setLoopVariable(this.env, stream.variable[start], iteration);
+      this.pc = start + 1;
     } else {
-      this.loops.pop();
-      this.pc++;
+      if (isHeld && iteration > 1) this.heldLoops--;
+      this.depth = top;
     }
-  }
-
-  /** Instruction bytes: fetched once, and again in each iteration of a loop that the loop buffer cannot hold. */
-  private countFetch(step: Step): void {
-    this.counters.instructions++;
-    const { loopBufferInstructions } = this.device.dispatcher;
-    if (this.loops.some((loop) => loop.iteration > 0 && loop.length <= loopBufferInstructions)) return;
-    const space = this.device.memories[0]?.space;
-    const memory = space === undefined ? undefined : this.counters.memories.get(space);
-    if (memory !== undefined) memory.instructions += step.instruction.encodedBytes;
   }
 }

@@ -8,7 +8,7 @@ import {
   type Trace,
 } from '@bitloom/ir';
 import { tinyDevice, tinyProgram } from '../../../ir/test/support/tiny-program.js';
-import { compileStream, createEnvironment } from '../../src/compiled-stream.js';
+import { compileEntry } from '../../src/compiled-stream.js';
 import { type Counters, createCounters, type UnitCounters } from '../../src/time/counters.js';
 import { type StartedInstruction, TimedCard } from '../../src/time/timed-run.js';
 import { TraceRecorder } from '../../src/time/trace-recorder.js';
@@ -25,30 +25,26 @@ export interface TimedOptions {
   readonly device?: Device;
   readonly seq?: number;
   readonly past?: number;
+  /** Streams of further cores. */
+  readonly others?: readonly (readonly Instruction[])[];
 }
 
 export function time(instructions: readonly Instruction[], options: TimedOptions = {}): Timed {
   const device = options.device ?? tinyDevice();
-  const program = tinyProgram(instructions);
+  const program = tinyProgram(instructions, { others: options.others ?? [] });
   const counters = createCounters(device);
   const started: StartedInstruction[] = [];
-  const recorder = new TraceRecorder();
-  const cycles = new TimedCard(device).run(
-    compileStream(instructions, encodedLength),
-    createEnvironment({ seq: options.seq ?? 1, past: options.past ?? 0 }),
-    counters,
-    recorder,
-    program.entries[0],
-    0,
-    (one) => started.push(one),
-  );
-  const { provenance } = program;
-  const trace = recorder.finish({ model: 'none', device: device.name, clockHz: device.clockHz, provenance });
+  const recorder = new TraceRecorder(device);
+  const entry = compileEntry(program, program.entries[0], device, encodedLength);
+  const lengths = { seq: options.seq ?? 1, past: options.past ?? 0 };
+  const observer = (one: StartedInstruction): void => void started.push(one);
+  const cycles = new TimedCard(device).run(entry, lengths, counters, { recorder, observer });
+  const trace = recorder.finish({ model: 'none', provenance: program.provenance });
   return { cycles, counters, started, trace };
 }
 
-export function unit(timed: Timed, queue: QueueName): UnitCounters {
-  return timed.counters.units[QUEUES.indexOf(queue)];
+export function unit(timed: Timed, queue: QueueName, core = 0): UnitCounters {
+  return timed.counters.units[core * QUEUES.length + QUEUES.indexOf(queue)];
 }
 
 /** Busy, stalls and idle of a unit, which must be the whole time. */

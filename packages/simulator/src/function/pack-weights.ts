@@ -1,0 +1,71 @@
+/** Weights in the layout a program wants them: tiles of whole kernel blocks one behind the other. */
+import {
+  type CanonicalMatrix,
+  type GroupShape,
+  groupsPerRow,
+  packCanonical,
+  packRows16,
+  packSparse16,
+  SPARSE16_TILE,
+  unpackCanonical,
+} from '@bitloom/formats';
+import { weightTileBytes } from '@bitloom/ir';
+import { type MatrixPart, type WeightLayout, weightTiles } from './weight-layout.js';
+
+function partShape(shape: GroupShape, part: MatrixPart): { rows: number; cols: number } {
+  const colEnd = Math.min(shape.cols, part.groupEnd * shape.groupSize);
+  return { rows: part.rowEnd - part.rowStart, cols: colEnd - part.groupStart * shape.groupSize };
+}
+
+function partBytes(layout: WeightLayout, shape: GroupShape, part: MatrixPart): number {
+  const { rows, cols } = partShape(shape, part);
+  return weightTileBytes(layout.containerBits, shape.groupSize, layout.keep, cols, rows);
+}
+
+/** Bytes of a matrix in a layout. */
+export function packedBytes(layout: WeightLayout, shape: GroupShape): number {
+  let total = 0;
+  for (const part of weightTiles(layout, shape.rows, groupsPerRow(shape)))
+    total += partBytes(layout, shape, part);
+  return total;
+}
+
+/**
+ * Packs a matrix into `target`, which has {@link packedBytes} bytes.
+ * @throws BitloomError `sparsity-pattern` when a row has more non-zero codes than a sparse layout keeps
+ */
+export function packWeights(
+  layout: WeightLayout,
+  matrix: CanonicalMatrix,
+  target: Uint8Array<ArrayBufferLike>,
+): void {
+  const codes = layout.kind === 'sparse16' ? unpackCanonical(matrix).codes : undefined;
+  let at = 0;
+  for (const part of weightTiles(layout, matrix.rows, groupsPerRow(matrix))) {
+    const bytes = partBytes(layout, matrix, part);
+    const out = target.subarray(at, at + bytes);
+    if (codes === undefined) packRows16(matrix, { ...part, containerBits: layout.containerBits }, out);
+    else out.set(packSparsePart(layout.keep, matrix, codes, part));
+    at += bytes;
+  }
+}
+
+/** A tile as a sparse matrix of its own, which keeps the same number of values everywhere. */
+function packSparsePart(keep: number, matrix: CanonicalMatrix, all: Int8Array, part: MatrixPart): Uint8Array {
+  const { bits, groupSize } = matrix;
+  const { rows, cols } = partShape(matrix, part);
+  const codes = new Int8Array(rows * cols);
+  const groups = groupsPerRow(matrix);
+  const partGroups = part.groupEnd - part.groupStart;
+  const scales = new Uint16Array(rows * partGroups);
+  for (let row = 0; row < rows; row++) {
+    const source = part.rowStart + row;
+    const from = source * matrix.cols + part.groupStart * groupSize;
+    codes.set(all.subarray(from, from + cols), row * cols);
+    const first = source * groups + part.groupStart;
+    scales.set(matrix.scales.subarray(first, first + partGroups), row * partGroups);
+  }
+  const tiles = Math.ceil(rows / SPARSE16_TILE) * Math.ceil(cols / SPARSE16_TILE);
+  const tile = packCanonical({ rows, cols, bits, groupSize, codes, scales });
+  return packSparse16(tile, new Uint8Array(tiles).fill(keep));
+}

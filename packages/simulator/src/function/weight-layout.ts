@@ -1,0 +1,67 @@
+/**
+ * Names of the layouts in which weights lie in the memory image: `rows16.u4.g128.t64x8`, and for sparse matrices
+ * `sparse16.u4.g128.k8.t64x8`; `.c1376` behind either. Tiles of `t` rows x whole groups of columns lie one behind the
+ * other, the parts of a row tile first. With `c` the rows are first cut into slices of that many rows, one per core,
+ * each tiled for itself.
+ */
+
+export interface WeightLayout {
+  readonly kind: 'rows16' | 'sparse16';
+  readonly containerBits: 4 | 8;
+  readonly groupSize: number;
+  /** Values kept of each 16 columns; 0 in a dense layout. */
+  readonly keep: number;
+  /** Rows and groups of a tile; 0: all of them. */
+  readonly tileRows: number;
+  readonly tileGroups: number;
+  /** Rows of a slice; 0: all of them. */
+  readonly sliceRows: number;
+}
+
+const PATTERN =
+  /^(rows16|sparse16)\.(u4|s8)\.g([1-9][0-9]*)(?:\.k([0-9]+))?(?:\.t([1-9][0-9]*)x([1-9][0-9]*))?(?:\.c([1-9][0-9]*))?$/;
+
+/** What a layout's name says, or undefined for another name. */
+export function parseWeightLayout(name: string): WeightLayout | undefined {
+  const match = PATTERN.exec(name);
+  if (match === null) return undefined;
+  const [, kind, container, group, keep, rows, groups, slice] = match;
+  const isSparse = kind === 'sparse16';
+  // A sparse layout says what it keeps, a dense one has nothing to say.
+  if (isSparse !== (keep !== undefined)) return undefined;
+  return {
+    kind: isSparse ? 'sparse16' : 'rows16',
+    containerBits: container === 'u4' ? 4 : 8,
+    groupSize: Number(group),
+    keep: Number(keep ?? 0),
+    tileRows: Number(rows ?? 0),
+    tileGroups: Number(groups ?? 0),
+    sliceRows: Number(slice ?? 0),
+  };
+}
+
+/** Rows [rowStart, rowEnd) and groups [groupStart, groupEnd) of a matrix. */
+export interface MatrixPart {
+  readonly rowStart: number;
+  readonly rowEnd: number;
+  readonly groupStart: number;
+  readonly groupEnd: number;
+}
+
+/** The tiles of a matrix in the order in which they lie in memory. */
+export function* weightTiles(
+  { tileRows, tileGroups, sliceRows }: WeightLayout,
+  rows: number,
+  groups: number,
+): Generator<MatrixPart> {
+  const step = { slice: sliceRows || rows, row: tileRows || rows, group: tileGroups || groups };
+  for (let slice = 0; slice < rows; slice += step.slice) {
+    const sliceEnd = Math.min(rows, slice + step.slice);
+    for (let rowStart = slice; rowStart < sliceEnd; rowStart += step.row) {
+      const rowEnd = Math.min(sliceEnd, rowStart + step.row);
+      for (let groupStart = 0; groupStart < groups; groupStart += step.group) {
+        yield { rowStart, rowEnd, groupStart, groupEnd: Math.min(groups, groupStart + step.group) };
+      }
+    }
+  }
+}
