@@ -1,4 +1,5 @@
-/** `bitloom devices`: the cards in the box, or one card in full. */
+/** `bitloom devices`: the cards in the box, or one card in full with what it takes of its FPGA. */
+import { estimateResources, RESOURCE_KINDS, resourceNotes } from '@bitloom/compiler';
 import { CARDS, type Device, peakBytesPerSecond, printDevice } from '@bitloom/ir';
 import { EXIT } from '../exit-codes.js';
 import { loadDevice } from '../input/load-device.js';
@@ -28,9 +29,34 @@ export async function devices(
     writeDevice(options.output, device);
     terminal.log(`wrote ${options.output}`);
   }
-  if (terminal.json) terminal.document(device);
-  else terminal.write(printDevice(device));
+  // A device file again: readers ignore what they do not know, the estimate here.
+  if (terminal.json) terminal.document({ ...device, resourceEstimate: estimateResources(device) });
+  else terminal.write(`${printDevice(device)}${resourceTable(device, terminal)}`);
   return EXIT.ok;
+}
+
+/** What each part of a card takes, the budget and its share. */
+function resourceTable(device: Device, { out }: Terminal): string {
+  const { parts, total } = estimateResources(device);
+  const row = (name: string, cell: (kind: (typeof RESOURCE_KINDS)[number]) => string): string[] => [
+    name,
+    ...RESOURCE_KINDS.map(cell),
+  ];
+  const table = formatColumns(
+    [
+      { title: 'part' },
+      ...RESOURCE_KINDS.map((kind) => ({ title: kind.toUpperCase(), align: 'right' as const })),
+    ],
+    [
+      ...parts.map((part) => row(part.name, (kind) => (part[kind] === 0 ? '' : String(part[kind])))),
+      row('total', (kind) => String(total[kind])),
+      row('budget', (kind) => String(device.resources[kind])),
+      row('share', (kind) => `${((100 * total[kind]) / device.resources[kind]).toFixed(1)} %`),
+    ],
+    out,
+  );
+  const notes = resourceNotes(device).map((note) => `${note}\n`);
+  return `resources, all cores, as our model estimates them before synthesis\n${table}${notes.join('')}`;
 }
 
 function deviceTable(cards: readonly Device[], { out }: Terminal): string {

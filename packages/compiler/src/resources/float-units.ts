@@ -81,7 +81,7 @@ export const EXPONENT_UNITS: Readonly<
 > = {
   f32: { multiply: 11, add: 9, divide: 1, convert: 1 },
   // A table and a product of second order are enough for 11 bits.
-  f16: { multiply: 2, add: 3, divide: 1, convert: 1 },
+  f16: { multiply: 2, add: 2, divide: 1, convert: 1 },
 };
 
 /** Units once per special-function unit, for sums and deviations of a row and for the scale of a quantiser. */

@@ -60,6 +60,28 @@ function multiplexerLuts(inputs: number): number {
   return Math.ceil(inputs / 4);
 }
 
+/**
+ * LUTs of the multiplexers in front of a DSP, over the DSPs of a cascade. Kept values lie in the order of their columns,
+ * so value j of N is one of columns j..j+16-N (within its window), and DSP p holds column p of a dense tile: what a
+ * multiplexer must reach follows from the numbers of kept values that the engine knows.
+ */
+function multiplexerLutsPerDsp({ dsp, keeps, chain }: MatrixEngine): number {
+  const { rows, inner } = dspPacking(dsp);
+  let luts = 0;
+  for (let slot = 0; slot < CHAIN_TILE; slot++) {
+    const reached = new Set([slot]);
+    for (const keep of keeps) {
+      // A window smaller than a tile keeps its share of the values: 8 of 16 in windows of 4 is 2:4.
+      const inWindow = Math.max(1, Math.floor((keep * chain.window) / CHAIN_TILE));
+      const value = slot % keep;
+      const from = Math.floor(value / inWindow) * chain.window + (value % inWindow);
+      for (let column = from; column <= from + chain.window - inWindow; column++) reached.add(column);
+    }
+    luts += 8 * rows * multiplexerLuts(reached.size);
+  }
+  return (luts / CHAIN_TILE) * inner;
+}
+
 /** Most rows that a chain works on at a time, over modes and numbers of kept values. */
 function mostOutputs(matrix: MatrixEngine, mode: MatrixMode): number {
   return Math.max(1, ...matrix.keeps.map((keep) => chainSplit(matrix, mode, keep).outputs));
@@ -79,7 +101,6 @@ function matrixParts({ matrix }: Device): ResourcePart[] {
   const chains = Math.ceil(dsps / chain.dsps);
   const groups = Math.ceil(dsps / chain.groupDsps);
   const isSparse = matrix.keeps.some((keep) => keep < CHAIN_TILE);
-  const selected = 8 * (packing.inner === 1 ? packing.rows : packing.inner);
   const outputs = Math.max(mostOutputs(matrix, matrix.mm), mostOutputs(matrix, matrix.mv));
   const units = Math.ceil(dsps / (packing.inner === 1 ? chain.overflowAdjust.skipUpTo : chain.dsps));
   // Sums of all rows that a chain works on are kept beside its adder, a LUT of distributed memory per two bits.
@@ -89,7 +110,7 @@ function matrixParts({ matrix }: Device): ResourcePart[] {
   const cost = RESCALE_UNITS[matrix.rescale.build];
   return [
     part('matrix: DSPs of the chains', { dsp: dsps }),
-    part('matrix: N:M multiplexers', { lut: isSparse ? dsps * selected * multiplexerLuts(chain.window) : 0 }),
+    part('matrix: N:M multiplexers', { lut: Math.ceil(dsps * multiplexerLutsPerDsp(matrix)) }),
     part('matrix: reduction nodes', {
       lut: isSparse ? units * packing.rows * FIELD_BITS * multiplexerLuts(shared) : 0,
     }),
@@ -104,19 +125,17 @@ function rescaleUnits({ rescale, mm, mv }: MatrixEngine): number {
   return rescale.units === 0 ? Math.max(mm.m * mm.n, mv.m * mv.n) : rescale.units;
 }
 
-/** LUTs per expanded code: the offset, and for each of eight bits a choice among the widths and their alignments. */
-const OFFSET_LUTS = 4;
-
+/**
+ * Expands as many codes per cycle as a mode takes, for weights lie packed in their buffer. Each of eight bits is chosen
+ * among the widths; the offset of an unsigned container is its top bit inverted and extended, which costs nothing more.
+ */
 function expanderPart({ matrix }: Device): ResourcePart {
   const codes = Math.max(matrix.mm.n * matrix.mm.k, matrix.mv.n * matrix.mv.k);
-  // A width of 3 bits lies in two planes, which is one input more.
-  const inputs = matrix.weightBits.length + matrix.weightBits.filter((bits) => 8 % bits !== 0).length;
-  const lut = inputs <= 1 ? 0 : codes * (OFFSET_LUTS + 8 * multiplexerLuts(inputs));
-  return part('weight expander', { lut });
+  return part('weight expander', { lut: codes * 8 * multiplexerLuts(matrix.weightBits.length) });
 }
 
-/** LUTs of a lane beside its float units: choice of three operands of 32 bits among four sources, and control. */
-const LANE_LUTS = 150;
+/** LUTs of a lane beside its float units, per bit of a value: choice of three operands among four sources, control. */
+const LANE_LUTS_PER_BIT = 4.5;
 /** LUTs and BRAM of the unit beside its lanes: addresses of five operands, state of two-phase operations. */
 const UNIT_LUTS = 6000;
 const UNIT_BRAM = 4;
@@ -135,7 +154,11 @@ function vectorPart({ vector, matrix }: Device): ResourcePart {
   const [lane, exponent, row] = [sum(LANE_UNITS), sum(EXPONENT_UNITS[format]), sum(ROW_UNITS)];
   return part('special-function unit', {
     dsp: lanes * lane.dsp + exponentLanes * exponent.dsp + row.dsp,
-    lut: lanes * (lane.lut + LANE_LUTS) + exponentLanes * exponent.lut + row.lut + UNIT_LUTS,
+    lut:
+      lanes * (lane.lut + LANE_LUTS_PER_BIT * (format === 'f32' ? 32 : 16)) +
+      exponentLanes * exponent.lut +
+      row.lut +
+      UNIT_LUTS,
     bram: UNIT_BRAM,
   });
 }
