@@ -153,7 +153,8 @@ const VHK158: Device = {
     dsp: { kind: 'DSP58', count: 5462, productsPerDsp: 3 },
     weightBits: [4, 8],
     keeps: [2, 4, 8, 16],
-    chain: CHAIN_OF_16,
+    // A DSP58 makes three products: a group of two would round 8 kept values up to 12.
+    chain: { ...CHAIN_OF_16, groupDsps: 1 },
     rescale: RESCALE_EACH_OUTPUT,
   },
   vector: { lanes: 128, exponentLanes: 0, startupCycles: 24, format: 'f32', build: 'mixed' },
@@ -170,13 +171,15 @@ const ARTEFACT_MATRIX: MatrixEngine = {
   weightBits: [4, 8],
   keeps: [2, 4, 8, 16],
   chain: CHAIN_OF_16,
-  rescale: RESCALE_EACH_OUTPUT,
+  // Not published: enough for 8:16 weights in groups of 128.
+  rescale: { units: 64, build: 'mixed' },
 };
 const ARTEFACT_VECTOR: VectorEngine = {
   lanes: 16,
   exponentLanes: 0,
   startupCycles: 24,
-  format: 'f32',
+  // As published; what the lanes compute is said by the numerics record.
+  format: 'f16',
   build: 'mixed',
 };
 /** Buffers of one SLR: A 4096 x 8 x 16 x 16 B, B 4096 x 32 B, global 512 x 8 x 256 B, meta 4096 x 16 B. */
