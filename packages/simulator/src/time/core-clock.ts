@@ -169,13 +169,23 @@ export class CoreClock {
     return this.blocker(EXCHANGE, this.exchangeAt, this.exchangeAt > this.free[EXCHANGE] ? TOKEN : 0);
   }
 
-  executeEarliest(): void {
-    this.execute(this.earliestQueue, this.earliest, this.earliest, -1);
+  /** Cycles until all parts have arrived at this core. */
+  get exchangeLatency(): number {
+    const { latency, interval, portCycles } = this.headShape(EXCHANGE);
+    return Math.max(latency, interval) + Math.max(0, portCycles - interval);
   }
 
-  /** Executes the exchange at cycle `at`, with the trace row that the last core waited for. */
-  executeExchange(at: number, lastBlocker: number): void {
-    this.execute(EXCHANGE, at, this.exchangeAt, lastBlocker);
+  executeEarliest(): void {
+    this.execute(this.earliestQueue, this.earliest, this.earliest, 0, -1);
+  }
+
+  /**
+   * Executes the exchange at cycle `at`. It is complete at `doneAt` on all cores, since what a core gives must stay
+   * until the last one has it.
+   * @param lastBlocker trace row that the last core waited for
+   */
+  executeExchange(at: number, doneAt: number, lastBlocker: number): void {
+    this.execute(EXCHANGE, at, this.exchangeAt, doneAt, lastBlocker);
   }
 
   /** What waits in the queues, for an error. */
@@ -312,8 +322,17 @@ export class CoreClock {
     return at;
   }
 
-  /** @param ownReady when the core itself was ready: before `start` only where an exchange waits for other cores */
-  private execute(q: number, start: number, ownReady: number, exchangeBlocker: number): void {
+  /**
+   * @param ownReady when the core itself was ready: before `start` only where an exchange waits for other cores
+   * @param notBefore cycle before which it is not complete
+   */
+  private execute(
+    q: number,
+    start: number,
+    ownReady: number,
+    notBefore: number,
+    exchangeBlocker: number,
+  ): void {
     const { context, stream, depth } = this;
     const slot = q * depth + this.head[q];
     const shape = this.shapes[slot];
@@ -364,7 +383,7 @@ export class CoreClock {
     const free = start + interval;
     this.free[q] = free;
     // Completion is in order: a token never overtakes the instructions before it.
-    const completed = Math.max(this.completed[q], start + latency);
+    const completed = Math.max(this.completed[q], start + latency, notBefore);
     this.completed[q] = completed;
     let row = -1;
     if (recorder !== undefined) {

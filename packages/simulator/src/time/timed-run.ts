@@ -144,7 +144,8 @@ function exchange(clocks: readonly CoreClock[], at: number): void {
   for (const clock of clocks) if (clock.confirmExchange() > last.exchangeAt) last = clock;
   if (last.exchangeAt > at) return;
   const blocker = last.exchangeBlocker();
-  for (const clock of clocks) clock.executeExchange(at, blocker);
+  const doneAt = clocks.reduce((latest, { exchangeLatency }) => Math.max(latest, at + exchangeLatency), 0);
+  for (const clock of clocks) clock.executeExchange(at, doneAt, blocker);
 }
 
 function deadlock(clocks: readonly CoreClock[], entryName: string): BitloomError {
