@@ -83,6 +83,8 @@ describe('packed N:M codes as a tensor', () => {
     );
     const short = { ...packed, components: { ...packed.components, codes: new Uint8Array(3) } };
     expect(codeOf(() => dequantize(short))).toBe('format-length');
+    const huge = { ...packed, type: { ...nmType(type, nmSparsity([0, 8], 16)), shape: [2 ** 31, 2 ** 20] } };
+    expect(codeOf(() => dequantize(huge))).toBe('format-length');
     const { codes: _, ...others } = packed.components;
     expect(codeOf(() => dequantize({ ...packed, components: others }))).toBe('quantized-component-missing');
   });

@@ -188,6 +188,9 @@ describe('nodes', () => {
       'model-attribute',
     );
     expect(failure(withNode('norm', () => ({ attributes: { toString: 1 } }))).code).toBe('model-attribute');
+    // An attribute that a node may be without is still of its kind where there is one.
+    const wide = withNode('norm', () => ({ attributes: { epsilon: 1e-5, headDim: 1.5 } }));
+    expect(failure(wide)).toMatchObject({ code: 'model-attribute', expected: 'integer' });
   });
 
   it('have operands whose types fit, and the error of the table is kept', () => {
@@ -292,6 +295,19 @@ describe('declared types', () => {
       where: "constant 'q.weight'",
     });
     expect(components('q.weight', { data: 'x' }).code).toBe('model-component');
+    const sparsity = { kind: 'n-of-m', keep: [8], m: 16, block: [16, 16], indexBits: 4 } as const;
+    const sparse = withConstant(
+      'q.weight',
+      { ...int8Matrix(16, 16), sparsity, layout: 'nm.m16.b16x16' },
+      model,
+    );
+    const packed = (parts: Record<string, string>): Model => ({
+      ...sparse,
+      constants: sparse.constants.map((c) => (c.name === 'q.weight' ? { ...c, components: parts } : c)),
+    });
+    expect(failure(packed({ codes: 'x' })).code).toBe('model-component');
+    expect(failure(packed({ blocks: 'x' })).code).toBe('model-component');
+    expect(verifyModel(packed({ codes: 'x', scales: 'y' })).size).toBe(2);
     expect(components('rope', { codes: 'x' }).code).toBe('model-component');
     expect(components('rope', { data: 'x', scales: 'y' }).code).toBe('model-component');
     expect(components('rope', { data: '' }).code).toBe('model-component');

@@ -168,8 +168,42 @@ describe('export to a Hugging Face folder', () => {
     const shapes = { model: zooModel('tinyllama-1.1b', 64), sections: memorySections({}) };
     await expectBitloomError(() => exportHf(shapes, { type: 'f32' }), 'export-unsupported');
     await expectBitloomError(() => exportHf(source(), { type: 'q4_0' }), 'export-type-unknown');
-    const qwen = { ...CONFIG, biases: { qkv: true, output: false, feedForward: false } };
-    await expectBitloomError(() => exportHf(source(qwen), { type: 'f32' }), 'model-unsupported');
+    const biases = { qkv: true, output: true, feedForward: true };
+    const variants: Partial<DecoderConfig>[] = [
+      { feedForward: { gated: true, activation: 'relu' } },
+      { norm: { ...CONFIG.norm, final: false } },
+      { norm: { ...CONFIG.norm, place: 'after' } },
+      { embeddingWidth: 12 },
+      { scoreScales: [1, 1] },
+      { windows: [3, 0], biases },
+      { windows: [3, 0] },
+      { windows: [3, 2], biases: { qkv: true, output: false, feedForward: false } },
+      { headNorms: true, biases },
+    ];
+    for (const variant of variants) {
+      const model = source({ ...CONFIG, ...variant });
+      await expectBitloomError(() => exportHf(model, { type: 'f32' }), 'model-unsupported');
+    }
+  });
+
+  it.each<[string, Partial<DecoderConfig>]>([
+    ['mistral', {}],
+    ['mistral', { windows: [7, 7] }],
+    ['qwen2', { biases: { qkv: true, output: false, feedForward: false } }],
+    ['qwen2', { biases: { qkv: true, output: false, feedForward: false }, windows: [0, 5] }],
+    ['qwen3', { headNorms: true, headDim: 10 }],
+    ['qwen3', { headNorms: true, windows: [5, 0], biases: { qkv: true, output: true, feedForward: false } }],
+  ])('writes %s with %j as itself, from its graph too', async (family, variant) => {
+    const config = { ...CONFIG, family, ...variant };
+    const { config: _, ...artefact } = source(config);
+    const path = join(scratch, `${family}-${JSON.stringify(variant).length}`);
+    await writeFolder(path, exportHf(artefact, { type: 'F32' }).files);
+    const back = await openModel(path);
+    expect(back.config).toEqual(config);
+    for (const { name } of decoderParameters(config)) {
+      expect(same(back.sections.read(name), artefact.sections.read(name)), name).toBe(true);
+    }
+    back.close();
   });
 
   it('writes a folder whole or not at all', async () => {

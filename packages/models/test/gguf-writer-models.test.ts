@@ -196,12 +196,39 @@ describe('export to GGUF', () => {
     const back = await readBack(qwen, 'f32');
     expect(back.config).toEqual(qwen.config);
     expect(floatsOf(back.sections, 'layers.1.k.bias')).toEqual(floatsOf(qwen.sections, 'layers.1.k.bias'));
+    const qwen3 = random({ ...NARROW, family: 'qwen3', headNorms: true });
+    const third = await readBack(qwen3, 'f32');
+    expect(third.config).toEqual(qwen3.config);
+    expect(floatsOf(third.sections, 'layers.1.k_norm.weight')).toEqual(
+      floatsOf(qwen3.sections, 'layers.1.k_norm.weight'),
+    );
     const llama = random({ ...NARROW, biases: { ...biases, output: true } });
     const turned = await readBack(llama, 'bf16');
     expect(turned.config?.family).toBe('llama');
     expect(floatsOf(turned.sections, 'layers.1.k.bias')).toEqual(
       pairsFirst(floatsOf(llama.sections, 'layers.1.k.bias'), NARROW.headDim, 1),
     );
+  });
+
+  it('refuses what no architecture has, and never writes it as another', async () => {
+    const mistral = random({ ...NARROW, family: 'mistral' });
+    expect((await readBack(mistral, 'f32')).config?.family).toBe('llama');
+    const variants: Partial<DecoderConfig>[] = [
+      { windows: [3, 3] },
+      { scoreScales: [0.5, 0.5] },
+      { embeddingWidth: 12 },
+      { norm: { ...NARROW.norm, place: 'after' } },
+      { norm: { ...NARROW.norm, final: false } },
+      { headNorms: true, biases: { qkv: true, output: false, feedForward: false } },
+    ];
+    for (const variant of variants) {
+      const source = random({ ...NARROW, family: 'mistral', ...variant });
+      await expectBitloomError(() => exportGguf(source, { type: 'f32' }), 'export-unsupported');
+      // What the graph holds is found again, so that an artefact is refused as its checkpoint is.
+      const { config: _, ...artefact } = source;
+      const found = recoverDecoderConfig(artefact.model, artefact.sections);
+      expect(found).toMatchObject(variant);
+    }
   });
 
   it('falls back where rows are no whole blocks, and says so', () => {

@@ -94,6 +94,10 @@ export function packNmTensor({ type, components }: QuantizedTensor, sparsity: Nm
 export function unpackNmTensor(tensor: QuantizedTensor): QuantizedTensor {
   const { shape, sparsity } = nmCodes(tensor.type);
   const packed = componentOf(tensor, 'codes');
+  // Scales are there for every row, so a shape that has none of its bytes is refused before it has memory.
+  for (const [name, bytes] of Object.entries(canonicalComponents(denseNmType(tensor.type)))) {
+    if (name !== 'codes') checkLength(name, componentOf(tensor, name).length, bytes);
+  }
   if (sparsity.keep.length === 1) checkLength('packed codes', packed.length, nmComponents(tensor.type).codes);
   const codes = unpackNm(packed, shape, sparsity, new Int8Array(shape.rows * shape.cols));
   return {

@@ -42,7 +42,7 @@ export interface HfExport {
  * The files of a folder.
  *
  * @throws BitloomError `export-type-unknown`, `export-unsupported` for models that are quantised or have no weights,
- *   `model-unsupported` for decoders that Llama is not, and what `writeQuantizedHf` throws
+ *   `model-unsupported` for decoders that none of Llama, Mistral, Qwen2 and Qwen3 is, and what `writeQuantizedHf` throws
  */
 export function exportHf(source: ExportSource, options: HfExportOptions): HfExport {
   return runSteps(exportSteps(source, options));

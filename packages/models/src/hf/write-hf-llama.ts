@@ -1,6 +1,7 @@
 /**
- * Writes a decoder of the Llama family as a Hugging Face folder: `config.json` and `model.safetensors`, float32. Query
- * and key rows are put in rotate-half order where the source has them interleaved, as Hugging Face wants them.
+ * Writes a decoder built as Llama's are (Llama, Mistral, Qwen2, Qwen3) as a Hugging Face folder: `config.json` and
+ * `model.safetensors`, float32. Query and key rows are put in rotate-half order where the source has them interleaved, as
+ * Hugging Face wants them.
  */
 import { BitloomError, type SectionSource } from '@bitloom/ir';
 import { type DecoderConfig, isBuiltAsLlama, unsupportedModel } from '../decoder/decoder-config.js';
@@ -30,7 +31,7 @@ export type HfFiles = Readonly<Record<'config.json' | 'model.safetensors', Uint8
 /**
  * The files of a Hugging Face folder.
  * @param sections float32 weights by parameter name, as `openModel` gives them
- * @throws BitloomError `model-unsupported` for configurations that Llama does not have
+ * @throws BitloomError `model-unsupported` for configurations that no class has
  */
 export function writeHfLlama(
   config: DecoderConfig,
@@ -110,23 +111,82 @@ export function hfTensorName(parameter: string): string {
     : `model.${fromTable(LLAMA_NAMES.tensors, parameter)}`;
 }
 
+/** A class of transformers: which decoders it is, and the keys that only it has. */
+interface HfClass {
+  readonly name: string;
+  readonly type: string;
+  readonly fits: (config: DecoderConfig) => boolean;
+  readonly keys: (config: DecoderConfig) => Readonly<Record<string, unknown>>;
+}
+
+/** The first that fits is written; that of the family's own name before the others. */
+const HF_CLASSES: readonly HfClass[] = [
+  {
+    name: 'LlamaForCausalLM',
+    type: 'llama',
+    fits: ({ headNorms, windows, biases }) =>
+      headNorms === undefined && windows === undefined && biases.qkv === biases.output,
+    keys: ({ biases }) => ({ attention_bias: biases.qkv, mlp_bias: biases.feedForward }),
+  },
+  {
+    name: 'MistralForCausalLM',
+    type: 'mistral',
+    fits: ({ headNorms, windows = [], biases }) =>
+      headNorms === undefined &&
+      windows.every((window) => window === windows[0]) &&
+      !(biases.qkv || biases.output || biases.feedForward),
+    keys: ({ windows = [] }) => ({ sliding_window: windows[0] || null }),
+  },
+  {
+    name: 'Qwen2ForCausalLM',
+    type: 'qwen2',
+    fits: ({ headNorms, biases, windows }) =>
+      headNorms === undefined && biases.qkv && !biases.output && !biases.feedForward && hasOneWindow(windows),
+    keys: ({ windows }) => windowKeys(windows),
+  },
+  {
+    name: 'Qwen3ForCausalLM',
+    type: 'qwen3',
+    fits: ({ headNorms, biases, windows }) =>
+      headNorms === true && biases.qkv === biases.output && !biases.feedForward && hasOneWindow(windows),
+    keys: ({ biases, windows }) => ({ attention_bias: biases.qkv, ...windowKeys(windows) }),
+  },
+];
+
+/** Whether the layers that have a window have the same. */
+function hasOneWindow(windows: readonly number[] = []): boolean {
+  return new Set(windows.filter((window) => window > 0)).size <= 1;
+}
+
+function windowKeys(windows: readonly number[] = []): Readonly<Record<string, unknown>> {
+  const window = Math.max(0, ...windows);
+  if (window === 0) return { use_sliding_window: false };
+  const layer_types = windows.map((one) => (one === 0 ? 'full_attention' : 'sliding_attention'));
+  return { layer_types, sliding_window: window, use_sliding_window: true };
+}
+
 /**
- * The `config.json` of a Llama.
- * @throws BitloomError `model-unsupported` for what a Llama does not have
+ * The `config.json` of a decoder that is built as Llama's are.
+ * @throws BitloomError `model-unsupported` for what no class has
  */
 export function hfLlamaConfig(config: DecoderConfig, options: HfLlamaOptions): Record<string, unknown> {
-  const { positions, biases, norm } = config;
-  const isLlama =
-    isBuiltAsLlama(config) &&
-    biases.qkv === biases.output &&
-    config.headNorms === undefined &&
-    config.windows === undefined;
-  if (!isLlama)
-    throw unsupportedModel('configuration', 'something Llama does not have', 'a Llama', config.family);
+  const { positions, norm } = config;
+  const family = HF_CLASSES.find(({ type }) => type === config.family);
+  const known = [...(family === undefined ? [] : [family]), ...HF_CLASSES];
+  const found = known.find((one) => isBuiltAsLlama(config) && one.fits(config));
+  if (found === undefined) {
+    const expected = HF_CLASSES.map(({ type }) => type).join(', ');
+    throw unsupportedModel(
+      'configuration',
+      `something that none of ${expected} has`,
+      expected,
+      config.family,
+    );
+  }
   const eosIds = options.eosIds ?? [];
   return {
-    architectures: ['LlamaForCausalLM'],
-    attention_bias: biases.qkv,
+    architectures: [found.name],
+    ...found.keys(config),
     bos_token_id: options.bosId ?? null,
     eos_token_id: eosIds.length > 1 ? eosIds : (eosIds[0] ?? null),
     head_dim: config.headDim,
@@ -134,8 +194,7 @@ export function hfLlamaConfig(config: DecoderConfig, options: HfLlamaOptions): R
     hidden_size: config.width,
     intermediate_size: config.hiddenWidth,
     max_position_embeddings: config.maxPositions,
-    mlp_bias: biases.feedForward,
-    model_type: 'llama',
+    model_type: found.type,
     num_attention_heads: config.heads,
     num_hidden_layers: config.layers,
     num_key_value_heads: config.kvHeads,
