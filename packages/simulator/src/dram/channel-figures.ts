@@ -10,8 +10,11 @@ export interface ChannelFigures {
   readonly burstBytes: number;
   /** Cycles a burst takes of a stream of open rows. */
   readonly burst: number;
-  /** Cycles between activates that follow each other for long (nRRD and the window of four). */
+  /** Cycles between bursts of one bank group. */
+  readonly sameGroup: number;
+  /** Cycles between activates that follow each other for long (nRRD and the window of four), and in one bank group. */
   readonly activate: number;
+  readonly activateSameGroup: number;
   /** Cycles between activates of one bank, when each serves one burst. */
   readonly rowCycle: number;
   /** Least time from the first burst of a row to that of another row of its bank. */
@@ -34,9 +37,9 @@ export interface ChannelFigures {
   /** From one refresh to the next, and how long no burst passes; the interval is infinite without refresh. */
   readonly refreshInterval: number;
   readonly refreshTime: number;
-  /** Bytes of consecutive addresses of the channel that lie in one row each of the same banks. */
-  readonly pageBytes: number;
-  /** Banks that share a page, and pages before the same banks come again. */
+  /** Bursts at consecutive addresses of the channel that lie in one row each of the same banks. */
+  readonly burstsPerPage: number;
+  /** Banks that the bursts of a page visit in turn, and pages before the same banks come again. */
   readonly banksPerPage: number;
   readonly pagesPerTurn: number;
 }
@@ -55,6 +58,8 @@ export function channelFigures(memory: MemoryDecl, clockHz: number): ChannelFigu
     ...shape,
     burstBytes: dramBurstBytes(dram),
     burst: cycles(burst),
+    sameGroup: cycles(Math.max(clocks.nBL, clocks.nCCDL)),
+    activateSameGroup: cycles(clocks.nRRDL),
     activate: cycles(Math.max(clocks.nFAW / 4, clocks.nRRDS, commandSlots(dram))),
     rowCycle: cycles(
       Math.max(clocks.nRC, clocks.nRAS + clocks.nRP, clocks.nRCDRD + clocks.nRTP + clocks.nRP),
@@ -90,15 +95,20 @@ function groupsInSight(dram: DramStandard): number {
 }
 
 /** How consecutive addresses run through banks and rows, from the order of address bits. */
-function pageShape(dram: DramStandard): Pick<ChannelFigures, 'pageBytes' | 'banksPerPage' | 'pagesPerTurn'> {
-  let unit = 1;
-  let page = dramBurstBytes(dram);
-  for (const { part, bits } of dram.addressBits) {
-    unit *= 2 ** bits;
-    if (part === 'column') page = unit;
+function pageShape(
+  dram: DramStandard,
+): Pick<ChannelFigures, 'burstsPerPage' | 'banksPerPage' | 'pagesPerTurn'> {
+  let bits = -dramBits(dram, 'byte');
+  let pageBits = 0;
+  for (const field of dram.addressBits) {
+    bits += field.bits;
+    if (field.part === 'column') pageBits = bits;
   }
-  const banks = 2 ** (dramBits(dram, 'bank') + dramBits(dram, 'bankGroup')) * dram.pseudoChannels;
-  const rowBytes = dramBurstBytes(dram) * 2 ** dramBits(dram, 'column');
-  const banksPerPage = Math.max(1, Math.min(banks, page / rowBytes));
-  return { pageBytes: page, banksPerPage, pagesPerTurn: Math.max(1, banks / banksPerPage) };
+  const bankBits = dramBits(dram, 'bank') + dramBits(dram, 'bankGroup') + dramBits(dram, 'pseudoChannel');
+  const within = Math.min(bankBits, pageBits - dramBits(dram, 'column'));
+  return {
+    burstsPerPage: 2 ** pageBits,
+    banksPerPage: 2 ** within,
+    pagesPerTurn: 2 ** (bankBits - within),
+  };
 }

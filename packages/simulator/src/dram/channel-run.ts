@@ -121,7 +121,7 @@ export class ChannelRun {
   private nextEvent(clock: number): number {
     let at = Math.min(this.wake, this.nextRefresh);
     if (this.accepted < this.source.requests) {
-      const offered = this.source.offeredAt?.(this.accepted) ?? 0;
+      const offered = this.source.offeredAt?.(this.accepted, clock) ?? 0;
       // What is accepted at a clock can be chosen in the next one.
       if (offered >= clock) at = Math.min(at, offered + 1);
       at = Math.min(at, this.returning.next + 1);
@@ -145,7 +145,7 @@ export class ChannelRun {
     const { source, controller } = this;
     while (this.accepted < source.requests && this.outstanding < controller.mostOutstanding) {
       const i = this.accepted;
-      if (source.offeredAt !== undefined && source.offeredAt(i) > clock) return;
+      if (source.offeredAt !== undefined && source.offeredAt(i, clock) > clock) return;
       const isWrite = source.isWrite(i);
       const queue = isWrite ? this.writes : this.reads;
       if (queue.isFull) return;

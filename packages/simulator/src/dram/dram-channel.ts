@@ -16,8 +16,11 @@ export interface DramSource {
   /** Byte address within the channel. */
   address(i: number): number;
   isWrite(i: number): boolean;
-  /** Clock before which request i is not offered; those behind it wait. Default: all are there at once. */
-  offeredAt?(i: number): number;
+  /**
+   * Clock before which request i is not offered; those behind it wait. Asked at a clock until it is not later than that
+   * one, and only then is the request looked at. Default: all are there at once.
+   */
+  offeredAt?(i: number, clock: number): number;
   /** Told of each completion, and from which clock on the request was in the queue. */
   completed?(i: number, clock: number, accepted: number): void;
 }

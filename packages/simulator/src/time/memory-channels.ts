@@ -25,7 +25,7 @@ export interface TransferRuns {
 export interface TransferTime {
   /** Cycles the transfer needs when nobody else uses the channels, refresh included. */
   readonly alone: number;
-  /** Cycle from which the unit may ask for more: its bursts have passed but for what rows take to open. */
+  /** Cycle from which the unit may ask for more: it asks ahead by what a row takes to close and open. */
   readonly end: number;
   /** Cycles from `end` until the last byte is there (of writes: until it is written). */
   readonly latency: number;
@@ -48,7 +48,7 @@ export class MemoryChannels {
     this.decl = decl;
     this.figures = channelFigures(decl, clockHz);
     this.load = new TransferLoad(decl, this.figures);
-    this.pages = new OpenPages(this.figures.pagesPerTurn, this.figures.refreshInterval);
+    this.pages = new OpenPages(this.figures);
     this.free = new Float64Array(decl.channels);
     this.wrote = new Uint8Array(decl.channels);
   }
@@ -58,14 +58,17 @@ export class MemoryChannels {
     const { load, figures, pages, free } = this;
     load.take(runs);
     if (load.count === 0) return { alone: 0, end: start, latency: 0 };
-    const row = pages.find(runs.channel, load.firstPage, start);
+    const row = pages.find(runs.channel, load.firstBurst, start);
     const opening = row === 'open' ? 0 : row === 'closed' ? figures.open : figures.reopen;
-    let earliest = start + opening;
-    if (row === 'other' && load.firstPage === load.lastPage)
-      // Nothing of this transfer can pass while its only banks change rows.
-      earliest = Math.max(earliest, pages.metFirst + figures.rowTurn, pages.metLast + figures.rowChange);
+    const earliest = start + opening;
+    // While the only banks of a transfer change rows nothing of it can pass, but what others ask for goes ahead.
+    const held =
+      row === 'other' && load.pages === 1 && !load.isScattered
+        ? Math.max(pages.metFirst + figures.rowTurn, pages.metLast + figures.rowChange)
+        : earliest;
+    const opened = row === 'open' ? load.pages - 1 : load.pages;
     let longest = 0;
-    let last = 0;
+    let busy = 0;
     // Channels that are asked for the same and are free at the same time end at the same time.
     let lastWork = -1;
     let lastFree = -1;
@@ -73,27 +76,29 @@ export class MemoryChannels {
     let freeAfter = 0;
     for (let k = 0; k < load.count; k++) {
       const c = (load.first + k) % free.length;
-      let work = this.work(c);
+      let work = load.isScattered ? this.scatteredWork(c) : this.work(c, opened);
       if (work === 0) continue;
       longest = Math.max(longest, work);
       if (isWrite !== (this.wrote[c] === 1)) {
-        if (free[c] > start) work += this.turn(c, isWrite);
+        if (free[c] > start) work += this.turn(c, isWrite, start);
         this.wrote[c] = isWrite ? 1 : 0;
       }
       if (work !== lastWork || free[c] !== lastFree) {
         lastWork = work;
         lastFree = free[c];
         const backlog = lastFree - figures.reopen - start;
-        freeAfter = this.pass(Math.max(lastFree, earliest), work);
+        // Units start on whole cycles, channels do not: a stream goes on within the cycle in which its last request ended.
+        freeAfter = this.pass(lastFree > earliest - 1 ? lastFree : earliest, work);
         // Of what others have asked for, a full queue goes first; the rest shares the channel with this transfer.
         const behind = backlog - figures.queue - work;
         done = behind > 0 ? this.pass(earliest + figures.queue, 2 * work) : freeAfter;
       }
       free[c] = freeAfter;
-      last = Math.max(last, done);
+      busy = Math.max(busy, done);
     }
-    pages.visit(runs.channel, load.openedFrom, load.lastPage, earliest, last);
-    const end = Math.ceil(Math.max(start + longest, last - figures.reopen));
+    const last = held > earliest ? Math.max(busy, this.pass(held, longest)) : busy;
+    pages.visit(runs.channel, load.openedFrom, load.lastBurst, load.isScattered, earliest, last);
+    const end = Math.ceil(Math.max(start, busy - figures.reopen));
     const latency = isWrite ? figures.writeLatency : figures.readLatency;
     return {
       alone: Math.ceil(this.pass(start, longest) - start),
@@ -108,23 +113,33 @@ export class MemoryChannels {
     this.pages.reset();
   }
 
-  /** Cycles of a channel for what the transfer asks of it. */
-  private work(c: number): number {
+  /** Cycles of a channel for one run that opens so many pages. */
+  private work(c: number, opened: number): number {
+    const { load, figures } = this;
+    const bursts = load.bursts[c];
+    const activates = Math.min(opened * figures.banksPerPage, bursts);
+    return Math.max(bursts * figures.burst, activates * figures.activate) / this.decl.efficiency;
+  }
+
+  /** Cycles of a channel for many runs: whatever of bus, bank groups, activates and banks takes longest. */
+  private scatteredWork(c: number): number {
     const { load, figures, decl } = this;
     const cycles = Math.max(
       load.bursts[c] * figures.burst,
+      load.groupBursts[c] * figures.sameGroup,
       load.activates[c] * figures.activate,
-      load.samePage[c] * figures.rowCycle,
+      load.groupActivates[c] * figures.activateSameGroup,
+      load.bankActivates[c] * figures.rowCycle,
     );
-    const { efficiency, scatteredEfficiency = efficiency } = decl;
-    return cycles / (load.isScattered ? scatteredEfficiency : efficiency);
+    return cycles / (decl.scatteredEfficiency ?? decl.efficiency);
   }
 
-  /** What a change of direction costs: turns are made once per lot of bursts. */
-  private turn(c: number, isWrite: boolean): number {
+  /** What a change of direction costs: while both directions have work, the bus turns once per lot of bursts. */
+  private turn(c: number, isWrite: boolean, start: number): number {
     const { figures, load } = this;
-    const share = Math.min(1, load.bursts[c] / figures.lot);
-    return share * (isWrite ? figures.turnToWrites : figures.turnToReads);
+    const both = Math.min(load.bursts[c], (this.free[c] - start) / figures.burst);
+    const turns = Math.max(Math.min(1, load.bursts[c] / figures.lot), both / figures.lot);
+    return turns * (isWrite ? figures.turnToWrites : figures.turnToReads);
   }
 
   /** Cycle at which `work` that begins at `from` is done, refreshes between them included. */
