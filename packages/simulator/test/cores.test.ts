@@ -202,7 +202,7 @@ describe('time', () => {
     const stop = { name: 'BARRIER', queue: 'system', wait: [], release: [], fields: {}, origin: 0 } as const;
     const timed = time([work(40), stop, work(40), halt()], {
       device,
-      others: [[work(40), work(40), halt()]],
+      others: [[work(40), stop, halt()]],
     });
     const starts = (core: number): number[] =>
       timed.started.filter((one) => one.core === core).map(({ start }) => start);
