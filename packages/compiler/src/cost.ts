@@ -2,7 +2,7 @@
  * The compiler's own analytic cost model: cycles of a weight tile as the larger of its load and its product,
  * double-buffered. It knows no simulator; the correlation of the two is measured in `benchmarks/`.
  */
-import { type Device, type MatrixMode, weightTileBytes } from '@bitloom/ir';
+import { type Device, type MatrixMode, matrixProductCycles, weightTileBytes } from '@bitloom/ir';
 
 /** What the model needs to know of a packed matrix. */
 export interface MatrixShape {
@@ -28,11 +28,6 @@ export interface WeightTile {
   readonly kParts: readonly InnerPart[];
 }
 
-/** Products of a dense tile that the engine makes for a sparse one. */
-function denseShare(keep: number): number {
-  return keep === 0 ? 1 : keep / 16;
-}
-
 /** Cycles of all tiles of a matrix for `m` rows of activations. */
 export function tiledCycles(
   matrix: MatrixShape,
@@ -51,8 +46,10 @@ export function tiledCycles(
   ] as const) {
     for (const part of tile.kParts) {
       const load = (part.bytes * Math.ceil(rows / 16)) / bytesPerCycle;
-      const steps = Math.ceil((part.length * denseShare(matrix.keep)) / mode.k);
-      const compute = Math.ceil(m / mode.m) * Math.ceil(rows / mode.n) * steps;
+      const { group, keep } = matrix;
+      const rescales = m * rows * Math.ceil(part.length / group);
+      const product = { m, n: rows, k: part.length, group, keep, rescales };
+      const compute = matrixProductCycles(product, mode, device.matrix) / device.calibration.timeDivisor;
       const dispatch =
         2 * (device.dispatcher.cyclesPerInstruction + 4 * device.dispatcher.cyclesPerOperation);
       cycles += count * Math.max(load, compute, dispatch);
@@ -100,7 +97,9 @@ export function chooseWeightTile(
   const padded = Math.ceil(matrix.rows / 16) * 16;
   const candidates = new Set<number>([padded]);
   for (let rows = 16; rows < padded && rows <= 256; rows += 16) candidates.add(rows);
-  for (const step of [device.matrix.mv.n, device.matrix.mm.n]) {
+  // Sparse tiles let a chain work on several rows at a time.
+  const outputs = matrix.keep === 0 ? 1 : Math.floor(16 / matrix.keep);
+  for (const step of [device.matrix.mv.n * outputs, device.matrix.mm.n * outputs]) {
     for (let rows = step; rows < padded; rows += step) candidates.add(Math.ceil(rows / 16) * 16);
   }
   const { mv, mm } = device.matrix;
