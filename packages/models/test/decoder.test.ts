@@ -141,6 +141,11 @@ describe('the zoo', () => {
       'opt-6.7b',
       'tinyllama-1.1b',
       'gpt2',
+      'qwen2.5-1.5b',
+      'qwen2.5-7b',
+      'qwen3-4b',
+      'qwen3-8b',
+      'mistral-7b',
     ]);
   });
 

@@ -54,6 +54,25 @@ const OPT = {
 const OPT_CODE =
   'huggingface/transformers modeling_opt.py: LayerNorm of the framework (1e-5), position table of 2048 + 2 rows, lm_head tied';
 
+/** What the Qwen models share. Their configurations name windows and do not use them. */
+const QWEN = {
+  norm: { kind: 'rms', epsilon: 1e-6 },
+  positions: { kind: 'rope', theta: 1e6, layout: 'half', scaling: { kind: 'none' } },
+  feedForward: { gated: true, activation: 'silu' },
+  headDim: 128,
+} as const;
+
+const QWEN2 = { ...QWEN, family: 'qwen2', biases: { qkv: true, output: false, feedForward: false } } as const;
+
+const QWEN3 = {
+  ...QWEN,
+  family: 'qwen3',
+  headNorms: true,
+  biases: { qkv: false, output: false, feedForward: false },
+} as const;
+
+const QWEN_LIST = 'as listed in citsjtu2020/LLM-Prof sglang/Model_Config.md (commit 8434c8d)';
+
 const ENTRIES: readonly ZooEntry[] = [
   {
     id: 'llama2-7b',
@@ -232,6 +251,109 @@ const ENTRIES: readonly ZooEntry[] = [
         figures: 'tanh form of GELU, biases, tying',
         source:
           'config.json of openai-community/gpt2-large (the same family) and huggingface/transformers GPT2Config',
+      },
+    ],
+  },
+  {
+    id: 'qwen2.5-1.5b',
+    title: 'Qwen2.5-1.5B',
+    config: {
+      ...QWEN2,
+      vocabSize: 151936,
+      layers: 28,
+      width: 1536,
+      heads: 12,
+      kvHeads: 2,
+      hiddenWidth: 8960,
+      tiedEmbeddings: true,
+      maxPositions: 131072,
+    },
+    parameters: 1_543_714_304,
+    sources: [
+      {
+        figures: 'sizes, base, epsilon, biases',
+        source: 'config.json of Qwen/Qwen2.5-1.5B, as its sizes stand in several public engines',
+      },
+      {
+        figures: 'context, tying',
+        source: 'model card of Qwen/Qwen2.5-Coder-1.5B (1.54B parameters, 131072 tokens, tied embeddings)',
+      },
+    ],
+  },
+  {
+    id: 'qwen2.5-7b',
+    title: 'Qwen2.5-7B',
+    config: {
+      ...QWEN2,
+      vocabSize: 152064,
+      layers: 28,
+      width: 3584,
+      heads: 28,
+      kvHeads: 4,
+      hiddenWidth: 18944,
+      tiedEmbeddings: false,
+      maxPositions: 131072,
+    },
+    parameters: 7_615_616_512,
+    sources: [{ figures: 'all', source: `config.json of Qwen/Qwen2.5-7B, ${QWEN_LIST}` }],
+  },
+  {
+    id: 'qwen3-4b',
+    title: 'Qwen3-4B',
+    config: {
+      ...QWEN3,
+      vocabSize: 151936,
+      layers: 36,
+      width: 2560,
+      heads: 32,
+      kvHeads: 8,
+      hiddenWidth: 9728,
+      tiedEmbeddings: true,
+      maxPositions: 40960,
+    },
+    parameters: 4_022_468_096,
+    sources: [{ figures: 'all', source: `config.json of Qwen/Qwen3-4B, ${QWEN_LIST}` }],
+  },
+  {
+    id: 'qwen3-8b',
+    title: 'Qwen3-8B',
+    config: {
+      ...QWEN3,
+      vocabSize: 151936,
+      layers: 36,
+      width: 4096,
+      heads: 32,
+      kvHeads: 8,
+      hiddenWidth: 12288,
+      tiedEmbeddings: false,
+      maxPositions: 40960,
+    },
+    parameters: 8_190_735_360,
+    sources: [{ figures: 'all', source: `config.json of Qwen/Qwen3-8B, ${QWEN_LIST}` }],
+  },
+  {
+    id: 'mistral-7b',
+    title: 'Mistral-7B v0.1',
+    config: {
+      ...LLAMA,
+      family: 'mistral',
+      vocabSize: 32000,
+      layers: 32,
+      width: 4096,
+      heads: 32,
+      kvHeads: 8,
+      headDim: 128,
+      hiddenWidth: 14336,
+      windows: Array.from({ length: 32 }, () => 4096),
+      positions: LLAMA2_ROPE,
+      tiedEmbeddings: false,
+      maxPositions: 32768,
+    },
+    parameters: 7_241_732_096,
+    sources: [
+      {
+        figures: 'all',
+        source: 'config.json of mistralai/Mistral-7B-v0.1, as transformers 4.37 prints it in public notes',
       },
     ],
   },
