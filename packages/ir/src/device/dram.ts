@@ -95,47 +95,50 @@ export function dramPeakBytesPerSecond(dram: DramStandard): number {
 }
 
 /** Parameters that are counts of clocks by nature: the bus takes them at every speed. */
-const COUNTS: ReadonlySet<keyof DramClocks> = new Set(['nBL', 'nCCDS']);
+const COUNTS: ReadonlySet<string> = new Set<keyof DramClocks>(['nBL', 'nCCDS']);
 /** Of a clock that a duration may be short of a whole number of clocks; JEDEC's rounding leaves as much. */
 const ROUNDING = 0.025;
 
 /**
  * The same part on another clock: durations stay what they are in ns and round up to clocks (the refresh interval
- * down), counts of clocks stay.
+ * down), counts of clocks stay. On a clock so slow that nothing would fit between refreshes, every second clock is theirs.
  * @param clockNs period of the new clock, ns
  */
 export function dramAtClock(dram: DramStandard, clockNs: number): DramStandard {
   const factor = dram.clockNs / clockNs;
-  const scaled = (name: keyof DramClocks): number => {
-    const clocks = dram.clocks[name];
-    if (COUNTS.has(name)) return clocks;
-    return name === 'nREFI' ? Math.floor(clocks * factor + ROUNDING) : Math.ceil(clocks * factor - ROUNDING);
+  const { clocks } = dram;
+  const up = (name: keyof DramClocks): number =>
+    COUNTS.has(name)
+      ? clocks[name]
+      : Math.max(Math.sign(clocks[name]), Math.ceil(clocks[name] * factor - ROUNDING));
+  const scaled = {
+    nBL: up('nBL'),
+    nCL: up('nCL'),
+    nCWL: up('nCWL'),
+    nRCDRD: up('nRCDRD'),
+    nRCDWR: up('nRCDWR'),
+    nRP: up('nRP'),
+    nRAS: up('nRAS'),
+    nRC: up('nRC'),
+    nWR: up('nWR'),
+    nRTP: up('nRTP'),
+    nCCDS: up('nCCDS'),
+    nCCDL: up('nCCDL'),
+    nRRDS: up('nRRDS'),
+    nRRDL: up('nRRDL'),
+    nWTRS: up('nWTRS'),
+    nWTRL: up('nWTRL'),
+    nFAW: up('nFAW'),
+    nRFC: up('nRFC'),
   };
-  return {
-    ...dram,
-    clockNs,
-    clocks: {
-      nBL: scaled('nBL'),
-      nCL: scaled('nCL'),
-      nCWL: scaled('nCWL'),
-      nRCDRD: scaled('nRCDRD'),
-      nRCDWR: scaled('nRCDWR'),
-      nRP: scaled('nRP'),
-      nRAS: scaled('nRAS'),
-      nRC: scaled('nRC'),
-      nWR: scaled('nWR'),
-      nRTP: scaled('nRTP'),
-      nCCDS: scaled('nCCDS'),
-      nCCDL: scaled('nCCDL'),
-      nRRDS: scaled('nRRDS'),
-      nRRDL: scaled('nRRDL'),
-      nWTRS: scaled('nWTRS'),
-      nWTRL: scaled('nWTRL'),
-      nFAW: scaled('nFAW'),
-      nRFC: scaled('nRFC'),
-      nREFI: scaled('nREFI'),
-    },
-  };
+  const least = 2 * (scaled.nRFC + dramRefreshCloses(scaled));
+  const nREFI = Math.max(least, Math.floor(clocks.nREFI * factor + ROUNDING));
+  return { ...dram, clockNs, clocks: { ...scaled, nREFI } };
+}
+
+/** Clocks that a refresh costs beyond nRFC: rows close before it and open after it. */
+export function dramRefreshCloses(clocks: Pick<DramClocks, 'nRTP' | 'nRP' | 'nRCDRD'>): number {
+  return clocks.nRTP + clocks.nRP + clocks.nRCDRD;
 }
 
 /** The part on the clock at which one (pseudo-)channel moves `bytesPerSecond` at its peak. */

@@ -2,7 +2,14 @@
  * What the closed forms of `time/memory-channels.ts` need of a DRAM channel, in cycles of the card: one figure for each
  * mechanism of the model that goes command by command. Derived from the table of the part, nothing is fitted.
  */
-import { type DramStandard, dramBits, dramBurstBytes, type MemoryDecl, memoryDram } from '@bitloom/ir';
+import {
+  type DramStandard,
+  dramBits,
+  dramBurstBytes,
+  dramRefreshCloses,
+  type MemoryDecl,
+  memoryDram,
+} from '@bitloom/ir';
 import { AddressMap } from './address-map.js';
 import { DRAM_QUEUE_ENTRIES, dramController } from './controller.js';
 
@@ -53,7 +60,7 @@ export function channelFigures(memory: MemoryDecl, clockHz: number): ChannelFigu
   const shape = pageShape(dram);
   const { drainAbove, drainBelow } = dramController(DRAM_QUEUE_ENTRIES);
   const burst = Math.max(clocks.nBL, clocks.nCCDS, clocks.nCCDL / groupsInSight(dram));
-  const change = clocks.nRTP + clocks.nRP + clocks.nRCDRD;
+  const change = dramRefreshCloses(clocks);
   return {
     ...shape,
     burstBytes: dramBurstBytes(dram),

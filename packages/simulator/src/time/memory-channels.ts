@@ -41,6 +41,8 @@ export class MemoryChannels {
    * after the latency of the direction.
    */
   private readonly free: Float64Array;
+  /** Cycle at which the last transfer had been asked for as a whole. */
+  private asked = 0;
   /** Whether the last transfer of a channel wrote. */
   private readonly wrote: Uint8Array;
 
@@ -98,7 +100,10 @@ export class MemoryChannels {
     }
     const last = held > earliest ? Math.max(busy, this.pass(held, longest)) : busy;
     pages.visit(runs.channel, load.openedFrom, load.lastBurst, load.isScattered, earliest, last);
-    const end = Math.ceil(Math.max(start, busy - figures.reopen));
+    // Asking goes on within the cycle in which it ended, as passing does.
+    const asks = this.asked > start - 1 && this.asked <= start ? this.asked : start;
+    this.asked = Math.max(asks + longest, busy - figures.reopen);
+    const end = Math.ceil(this.asked);
     const latency = isWrite ? figures.writeLatency : figures.readLatency;
     return {
       alone: Math.ceil(this.pass(start, longest) - start),
@@ -109,6 +114,7 @@ export class MemoryChannels {
 
   reset(): void {
     this.free.fill(0);
+    this.asked = 0;
     this.wrote.fill(0);
     this.pages.reset();
   }
