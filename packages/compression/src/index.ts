@@ -2,6 +2,7 @@
  * `@bitloom/compression`: rewrite a float graph into a quantised one. Round-to-nearest by named schemes, or the codes a
  * checkpoint has.
  */
+export { type BlockMask, type LocalGlobal, localGlobalMask, maskAttention } from './block-attention.js';
 export { compareWeights, type ModelComparison, type WeightComparison } from './compare-weights.js';
 export { type KeptOfEach, PRUNED_SPARSITIES, withSparsity } from './prune-nm.js';
 export { type QuantizedBundle, quantizeModel } from './quantize-model.js';

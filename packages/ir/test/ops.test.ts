@@ -40,6 +40,8 @@ const codes: ValueType = {
   layout: 'rows',
 };
 const cache = f32(2, 24, 4);
+const u8 = (...shape: readonly number[]): ValueType => dense('u8', shape);
+const blocks = { maskRows: 8, maskCols: 4 };
 const heads = { heads: 4, kvHeads: 2, headDim: 4, scale: 0.5 };
 
 describe('result types', () => {
@@ -60,6 +62,7 @@ describe('result types', () => {
     ['stateAppend', [int8Cache(), f32(seq, 8)], {}, 'int8{fp32/1x1x0; rows}[2, 24, 4]'],
     ['attention', [f32(seq, 16), cache, cache], heads, 'f32[seq, 16]'],
     ['attention', [f32(seq, 16), cache, cache], { ...heads, window: 1 }, 'f32[seq, 16]'],
+    ['attention', [f32(seq, 16), cache, cache, u8(4, 3, 6)], { ...heads, ...blocks }, 'f32[seq, 16]'],
     ['takeLast', [f32(seq, 16)], {}, 'f32[1, 16]'],
     ['add', [f32(seq, 16), f32(seq, 16)], {}, 'f32[seq, 16]'],
     ['add', [f32(seq, 16), f32(16)], {}, 'f32[seq, 16]'],
@@ -124,6 +127,11 @@ describe('refusals', () => {
     ['attention', [f32(seq, 16), cache, f32(2, 24, 8)], heads, /\[2, capacity, 4\]/],
     ['attention', [f32(seq, 12), cache, cache], { ...heads, heads: 3 }, /multiple of kvHeads/],
     ['attention', [f32(seq, 16), cache, cache], { ...heads, window: 0 }, /at least 1 token/],
+    ['attention', [f32(seq, 16), cache, cache], { ...heads, ...blocks }, /a mask beside/],
+    ['attention', [f32(seq, 16), cache, cache, f32(1, 3, 6)], { ...heads, ...blocks }, /of type u8/],
+    ['attention', [f32(seq, 16), cache, cache, u8(1, 3, 6)], heads, /cover the caches/],
+    ['attention', [f32(seq, 16), cache, cache, u8(1, 2, 6)], { ...heads, ...blocks }, /cover the caches/],
+    ['attention', [f32(seq, 16), cache, cache, u8(2, 3, 6)], { ...heads, ...blocks }, /1 or 4/],
     ['add', [f32(seq, 16), f32(8)], {}, /last axes/],
     ['add', [f32(16), f32(seq, 16)], {}, /last axes/],
     ['mul', [f32(seq, 16), i32(seq, 16)], {}, /dense float/],

@@ -43,6 +43,11 @@ function loadConstant({ model, sections }: ModelBundle, name: string): Rows {
     Uint8Array.from(sections.read(components[component])).buffer;
   if (type.kind === 'dense') {
     const cols = shape.length === 3 ? shape[1] * shape[2] : shape[shape.length - 1];
+    // A mask is a row for each head, with the columns of its blocks before it.
+    if (type.dtype === 'u8') {
+      const bytes = Float64Array.from(new Uint8Array(read('data')));
+      return cut(bytes, cols).map((row) => [shape[2], ...row]);
+    }
     return cut(new Float32Array(read('data')), cols);
   }
   const parts = Object.keys(components).map((component) => [component, new Uint8Array(read(component))]);
@@ -113,7 +118,7 @@ function evaluateNode(node: GraphNode, get: (name: string) => Rows, int8Cache: b
     case 'stateAppend':
       return get(b);
     case 'attention':
-      return attend(node, get(a), get(b), get(c), int8Cache);
+      return attend(node, get(a), get(b), get(c), int8Cache, node.inputs.slice(3).map(get)[0]);
     case 'takeLast':
       return get(a).slice(-1);
     case 'add':
@@ -140,7 +145,7 @@ function rotate(row: readonly number[], angles: readonly number[], node: GraphNo
   return out;
 }
 
-function attend(node: GraphNode, q: Rows, k: Rows, v: Rows, int8: boolean): Rows {
+function attend(node: GraphNode, q: Rows, k: Rows, v: Rows, int8: boolean, mask?: Rows): Rows {
   const heads = integerAttribute(node, 'heads');
   const kvHeads = integerAttribute(node, 'kvHeads');
   const width = integerAttribute(node, 'headDim');
@@ -153,17 +158,23 @@ function attend(node: GraphNode, q: Rows, k: Rows, v: Rows, int8: boolean): Rows
   return q.map((row, t) =>
     Array.from({ length: heads }, (_, h) => {
       const kv = Math.floor((h * kvHeads) / heads);
-      const first = window === undefined ? 0 : Math.max(0, t - window + 1);
-      const scores = k.slice(first, t + 1).map((key) => dot(head(row, h), head(key, kv)) * scale);
+      const isSeen = (_: unknown, p: number): boolean => {
+        if (p > t || p <= t - (window ?? Number.POSITIVE_INFINITY)) return false;
+        if (mask === undefined) return true;
+        const line = Math.floor(t / integerAttribute(node, 'maskRows'));
+        const [columns, ...own] = mask.length === 1 ? mask[0] : mask[h];
+        return own[line * columns + Math.floor(p / integerAttribute(node, 'maskCols'))] !== 0;
+      };
+      const scores = k.filter(isSeen).map((key) => dot(head(row, h), head(key, kv)) * scale);
       const max = Math.max(...scores);
       const weights = scores.map((score) => Math.exp(score - max));
       const total = weights.reduce((sum, w) => sum + w, 0);
       let p = weights.map((w) => w / total);
-      let values = v.slice(first, t + 1).map((value) => head(value, kv));
+      let values = v.filter(isSeen).map((value) => head(value, kv));
       if (int8) {
         // The scales of the values go into the probabilities, which are rounded together.
         const scales = v
-          .slice(first, t + 1)
+          .filter(isSeen)
           .map((value) => Math.max(...value.slice(kv * width, (kv + 1) * width).map(Math.abs)) / 127);
         values = values.map((value, at) => value.map((x) => (scales[at] === 0 ? 0 : x / scales[at])));
         p = rounded(p.map((w, at) => w * scales[at]));

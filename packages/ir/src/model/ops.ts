@@ -273,8 +273,8 @@ const OPS: readonly OpSpec[] = [
   },
   {
     name: 'attention',
-    doc: 'Causal scaled dot-product attention of q [tokens, heads * headDim] over cached keys and values; query head h reads key head floor(h * kvHeads / heads). Scores of tokens outside of the window are -inf.',
-    inputs: ['q', 'keys', 'values'],
+    doc: 'Causal scaled dot-product attention of q [tokens, heads * headDim] over cached keys and values; query head h reads key head floor(h * kvHeads / heads). Scores of tokens outside of the window, and in blocks where the mask is 0, are -inf. mask [1 or heads, rows, columns] u8: rows of maskRows positions of queries, columns of maskCols positions of tokens; a token always sees itself.',
+    inputs: ['q', 'keys', 'values', 'mask?'],
     outputs: 1,
     attributes: {
       heads: { kind: 'integer', doc: 'query heads' },
@@ -286,6 +286,8 @@ const OPS: readonly OpSpec[] = [
         doc: 'a token sees itself and the window - 1 tokens before it; absent: all before it',
         optional: true,
       },
+      maskRows: { kind: 'integer', doc: 'positions of queries in a block of the mask', optional: true },
+      maskCols: { kind: 'integer', doc: 'positions of tokens in a block of the mask', optional: true },
     },
     infer: (types, node) => {
       const shape = floatInput(types, 0, node);
@@ -309,6 +311,7 @@ const OPS: readonly OpSpec[] = [
           );
         }
       }
+      checkMask(types, node, heads);
       return [dense('f32', shape)];
     },
   },
@@ -382,6 +385,27 @@ function normType(types: readonly ValueType[], node: GraphNode, parameters: numb
     }
   }
   return [dense('f32', shape)];
+}
+
+/** The mask of an attention has its block sizes, and covers every position that the caches have. */
+function checkMask(types: readonly ValueType[], node: GraphNode, heads: number): void {
+  const blocks = [optionalIntegerAttribute(node, 'maskRows'), optionalIntegerAttribute(node, 'maskCols')];
+  if (types.length <= 3) {
+    if (blocks.some((size) => size !== undefined)) fail(node, 'a mask beside its block sizes', 'none');
+    return;
+  }
+  const type = input(types, 3, node);
+  requireDense(type, 'u8', node, 'mask');
+  const [own, ...grid] = rank(type, 3, node, 'mask');
+  const capacity = input(types, 1, node).shape[1];
+  const isCovered = grid.every((count, axis) => {
+    const size = blocks[axis] ?? 0;
+    return size >= 1 && typeof count === 'number' && typeof capacity === 'number' && count * size >= capacity;
+  });
+  if ((own !== 1 && own !== heads) || !isCovered) {
+    const expected = `mask of [1 or ${heads}, rows, columns] whose blocks of maskRows x maskCols cover the caches`;
+    fail(node, expected, `${formatType(type)} of ${blocks.join(' x ')}`);
+  }
 }
 
 function headNormType(types: readonly ValueType[], node: GraphNode, headDim: number): readonly ValueType[] {

@@ -4,7 +4,7 @@
  * sequence; its row r in the call sees tokens 0..past + r, of a window of w tokens only the last w of them. Query head
  * h reads key head floor(h · kvHeads / heads).
  *
- * Scores outside of a window are -inf, which is 0 after the softmax and adds nothing to any sum. So columns that no row
+ * Scores outside of a window, or in a block that a mask hides, are -inf, which is 0 after the softmax and adds nothing to any sum. So columns that no row
  * of a block sees need not be computed, as long as as many are left out as a sum has partial sums: 16.
  */
 import { floatAttribute, type GraphNode, integerAttribute, optionalIntegerAttribute } from '@bitloom/ir';
@@ -25,8 +25,8 @@ interface AttentionShape {
   readonly chunk: number;
   /** Scores that the scratch has room for. */
   readonly elements: number;
-  /** Tokens up to its own that a token sees; 0: all. */
-  readonly window: number;
+  /** Tokens up to its own that a token sees, where those before need not be computed; 0: all are. */
+  readonly skippable: number;
 }
 
 /** Partial sums of a sum over a row: columns are left out in runs of this many. */
@@ -57,7 +57,8 @@ function shapeOf(node: GraphNode, { chunk, capacity }: PlanLimits): AttentionSha
     headDim: integerAttribute(node, 'headDim'),
     chunk,
     elements,
-    window: optionalIntegerAttribute(node, 'window') ?? 0,
+    // Blocks of a mask count from the first position.
+    skippable: node.inputs.length > 3 ? 0 : (optionalIntegerAttribute(node, 'window') ?? 0),
   };
 }
 
@@ -65,6 +66,51 @@ function shapeOf(node: GraphNode, { chunk, capacity }: PlanLimits): AttentionSha
 function firstColumn(window: number, position: number): number {
   if (window === 0) return 0;
   return Math.floor(Math.max(0, position - window + 1) / PARTIAL_SUMS) * PARTIAL_SUMS;
+}
+
+/** Hides the scores of a block of rows that the window or the mask hides. */
+type Hide = (rows: number, tokens: number, batchBytes: number, rowBytes: number, position: number) => void;
+
+/** @throws BitloomError `host-op-unsupported` for a mask under which a token does not see itself */
+function hiding(site: StepSite, scores: number): Hide | undefined {
+  const { node } = site;
+  const { maskScores, arena } = site.kernels;
+  const heads = integerAttribute(node, 'heads');
+  const window = optionalIntegerAttribute(node, 'window') ?? 0;
+  if (site.operands <= 3) {
+    if (window === 0) return undefined;
+    return (rows, tokens, batchBytes, rowBytes, position) =>
+      maskScores(heads, rows, tokens, scores, batchBytes, rowBytes, position, window, 0, 0, 0, 1, 1);
+  }
+  const maskRows = integerAttribute(node, 'maskRows');
+  const maskCols = integerAttribute(node, 'maskCols');
+  const { pointer, shape } = site.byteConstant(3);
+  const [own, , columns] = shape;
+  const headBytes = own === 1 ? 0 : shape[1] * columns;
+  for (let head = 0; head < own; head += 1) {
+    for (let position = 0; position < site.limits.capacity; position += 1) {
+      const block = Math.floor(position / maskRows) * columns + Math.floor(position / maskCols);
+      if (arena.u8[pointer + head * headBytes + block] !== 0) continue;
+      const expected = 'a mask under which every token sees itself';
+      throw unsupportedNode(site.identity, expected, `0 in head ${head}, position ${position}`);
+    }
+  }
+  return (rows, tokens, batchBytes, rowBytes, position) =>
+    maskScores(
+      heads,
+      rows,
+      tokens,
+      scores,
+      batchBytes,
+      rowBytes,
+      position,
+      window,
+      pointer,
+      headBytes,
+      columns,
+      maskRows,
+      maskCols,
+    );
 }
 
 /** Columns from one row of scores to the next when `tokens` are visible. */
@@ -111,9 +157,9 @@ export function attentionStep(site: StepSite): Step {
 function floatAttention(site: StepSite): Step {
   const { scratch } = site;
   const { segments, sequences } = site.frame;
-  const { attentionScoresF32, maskScores, softmaxF32, attentionMixF32 } = site.kernels;
+  const { attentionScoresF32, softmaxF32, attentionMixF32 } = site.kernels;
   const shape = shapeOf(site.node, site.limits);
-  const { heads, headDim, window } = shape;
+  const { heads, headDim, skippable } = shape;
   const divisor = heads / shape.kvHeads;
   const q = site.tokenRows(0);
   const out = site.floatResult();
@@ -121,6 +167,7 @@ function floatAttention(site: StepSite): Step {
   const values = site.state(2);
   const scale = Math.fround(floatAttribute(site.node, 'scale'));
   const scores = scratch + layOut(shape).scores;
+  const hide = hiding(site, scores);
   const headBytes = headDim * 4;
   return () => {
     for (let s = 0; s < sequences.rows; s += 1) {
@@ -133,7 +180,7 @@ function floatAttention(site: StepSite): Step {
       for (let first = 0; first < count; first += block) {
         const rows = Math.min(block, count - first);
         const position = past + first;
-        const left = firstColumn(window, position);
+        const left = firstColumn(skippable, position);
         const visible = position + 1 - left;
         const tokens = visible + rows - 1;
         attentionScoresF32(
@@ -152,23 +199,7 @@ function floatAttention(site: StepSite): Step {
           batchBytes,
           rowBytes,
         );
-        if (window > 0) {
-          maskScores(
-            heads,
-            rows,
-            tokens,
-            scores,
-            batchBytes,
-            rowBytes,
-            position - left,
-            window,
-            0,
-            0,
-            0,
-            1,
-            1,
-          );
-        }
+        hide?.(rows, tokens, batchBytes, rowBytes, position - left);
         softmaxF32(
           heads,
           rows,
@@ -207,9 +238,9 @@ function floatAttention(site: StepSite): Step {
 function integerAttention(site: StepSite): Step {
   const { scratch } = site;
   const { segments, sequences } = site.frame;
-  const { quantizeRows, attentionScores, maskScores, softmaxQuantize, attentionMix } = site.kernels;
+  const { quantizeRows, attentionScores, softmaxQuantize, attentionMix } = site.kernels;
   const shape = shapeOf(site.node, site.limits);
-  const { heads, headDim, window } = shape;
+  const { heads, headDim, skippable } = shape;
   const divisor = heads / shape.kvHeads;
   const q = site.tokenRows(0);
   const out = site.floatResult();
@@ -218,6 +249,7 @@ function integerAttention(site: StepSite): Step {
   const scale = Math.fround(floatAttribute(site.node, 'scale'));
   const layout = layOut(shape);
   const scores = scratch + layout.scores;
+  const hide = hiding(site, scores);
   const queryCodes = scratch + layout.queryCodes;
   const queryScales = scratch + layout.queryScales;
   const probabilities = scratch + layout.probabilities;
@@ -239,7 +271,7 @@ function integerAttention(site: StepSite): Step {
       for (let first = 0; first < count; first += block) {
         const rows = Math.min(block, count - first);
         const position = past + first;
-        const left = firstColumn(window, position);
+        const left = firstColumn(skippable, position);
         const visible = position + 1 - left;
         const tokens = visible + rows - 1;
         quantizeRows(
@@ -278,23 +310,7 @@ function integerAttention(site: StepSite): Step {
           scoreBatch,
           scoreRow,
         );
-        if (window > 0) {
-          maskScores(
-            heads,
-            rows,
-            tokens,
-            scores,
-            scoreBatch,
-            scoreRow,
-            position - left,
-            window,
-            0,
-            0,
-            0,
-            1,
-            1,
-          );
-        }
+        hide?.(rows, tokens, scoreBatch, scoreRow, position - left);
         softmaxQuantize(
           heads,
           rows,

@@ -249,6 +249,7 @@ function stepSite(
           graph.types.get(inputs[0])?.kind === 'quantized',
       ),
     floatConstant: (index) => constants.float(requireConstant(node, index, isConstant), identity),
+    byteConstant: (index) => constants.bytes(requireConstant(node, index, isConstant), identity),
     blockConstant: (index) => constants.blocks(requireConstant(node, index, isConstant), identity),
     isSparse: (index) => constants.isSparse(requireConstant(node, index, isConstant)),
     sparseConstant: (index) => constants.sparse(requireConstant(node, index, isConstant), identity),

@@ -55,6 +55,12 @@ export interface BlockConstant {
   readonly group: number;
 }
 
+/** A tensor of bytes, row-major. */
+export interface ByteConstant {
+  readonly pointer: number;
+  readonly shape: readonly number[];
+}
+
 /** A quantised matrix [rows, cols] in canonical layout. */
 export interface TableConstant {
   readonly rows: number;
@@ -83,6 +89,7 @@ export class ConstantStore {
   readonly #floats = new Map<string, FloatConstant>();
   readonly #blocks = new Map<string, BlockConstant>();
   readonly #sparse = new Map<string, BlockConstant>();
+  readonly #bytes = new Map<string, ByteConstant>();
   readonly #tables = new Map<string, TableConstant>();
 
   constructor(bundle: ModelBundle, arena: Arena) {
@@ -138,6 +145,18 @@ export class ConstantStore {
     });
   }
 
+  /** A dense tensor of bytes. */
+  bytes(name: string, user: NodeIdentity): ByteConstant {
+    return remember(this.#bytes, name, () => {
+      const { type } = this.declaration(name);
+      if (type.kind !== 'dense' || type.dtype !== 'u8')
+        throw unsupportedNode(user, `constant '${name}' of bytes`, formatType(type));
+      const shape = numericShape(name, type.shape);
+      const count = shape.reduce((a, b) => a * b, 1);
+      return { pointer: this.#loadBytes(this.#section(name, 'data', count), count), shape };
+    });
+  }
+
   /** Whether {@link sparse} is how products read a constant. */
   isSparse(name: string): boolean {
     const { type } = this.declaration(name);
@@ -185,7 +204,7 @@ export class ConstantStore {
 
   /** Drops every constant at or above an address, whose memory is about to be released. */
   forget(mark: number): void {
-    for (const cache of [this.#floats, this.#blocks, this.#sparse]) {
+    for (const cache of [this.#floats, this.#blocks, this.#sparse, this.#bytes]) {
       for (const [name, { pointer }] of cache) if (pointer >= mark) cache.delete(name);
     }
     for (const [name, { codes }] of this.#tables) if (codes >= mark) this.#tables.delete(name);

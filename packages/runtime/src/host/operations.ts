@@ -12,7 +12,7 @@ import {
 } from '@bitloom/ir';
 import { FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '@bitloom/kernels';
 import { attentionScratchBytes, attentionStep } from './attention.js';
-import type { BlockConstant, FloatConstant, TableConstant } from './constants.js';
+import type { BlockConstant, ByteConstant, FloatConstant, TableConstant } from './constants.js';
 import { blockRowReader } from './embed-blocks.js';
 import type { Frame, RowCount } from './frame.js';
 import type { PlanLimits } from './plan.js';
@@ -65,6 +65,7 @@ export interface StepSite {
   /** Whether a product of codes reads the operand too, as {@link blockConstant}. */
   isMultiplied(index: number): boolean;
   floatConstant(index: number): FloatConstant;
+  byteConstant(index: number): ByteConstant;
   blockConstant(index: number): BlockConstant;
   /** Whether products read the operand as {@link sparseConstant}. */
   isSparse(index: number): boolean;
