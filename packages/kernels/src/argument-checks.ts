@@ -45,6 +45,15 @@ function rulesOf(): Partial<Record<KernelName, ArgumentRules>> {
   const convolution = { arity: 19, counts: CONVOLUTION, steps: CONVOLUTION_STEPS };
   const pooling = { counts: POOLING, steps: POOLING_STEPS };
   return {
+    rowMaxima: { arity: 9, counts: [[0, 3]] },
+    quantizeRowsBy: {
+      arity: 17,
+      counts: [
+        [0, 3],
+        [9, 10],
+        [13, 14],
+      ],
+    },
     embedGroups: { arity: 11, counts: [[2, 4]] },
     gemmGroups: { arity: 13, counts: [[2, 5]] },
     gemmSparse: { arity: 13, counts: [[2, 5]] },

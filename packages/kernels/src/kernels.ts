@@ -19,8 +19,8 @@
  *   float and rope; any other overlap is not allowed. Sizes of 0 are legal and do nothing.
  *
  * Arguments are positional numbers because a call costs more than the work for small vectors otherwise. Products,
- * convolutions, poolings, `mlsIntegers`, `embedGroups` and `l1NormInt8` refuse missing arguments and counts that are none
- * (`kernel-argument`). Nothing else is range-checked: the callers are compilers and interpreters that have verified their
+ * convolutions, poolings, `mlsIntegers`, `embedGroups`, `rowMaxima`, `quantizeRowsBy` and `l1NormInt8` refuse missing
+ * arguments and counts that are none (`kernel-argument`). Nothing else is range-checked: the callers are compilers and interpreters that have verified their
  * plans. A pointer past the arena traps in WebAssembly (a RuntimeError) and reads NaN or 0 in the reference; the native backend refuses it.
  */
 import type { Arena } from './arena.js';

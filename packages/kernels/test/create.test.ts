@@ -93,9 +93,9 @@ describe('counts', () => {
       return references.find((table) => table[name] !== undefined)?.[name]?.length ?? Number.NaN;
     };
     const checked = KERNEL_NAMES.filter((name) =>
-      /^(gemm|matmul|mls|embedG|conv|pool|l1NormInt8)/.test(name),
+      /^(gemm|matmul|mls|embedG|conv|pool|l1NormInt8|rowMaxima|quantizeRowsBy)/.test(name),
     );
-    expect(checked).toHaveLength(22);
+    expect(checked).toHaveLength(24);
     for (const name of checked) {
       const arity = arityOf(name);
       const args = Array.from({ length: arity }, () => 1);

@@ -1,4 +1,4 @@
-/** Emits `quantizeRows`, and the row quantiser that `softmaxQuantize` shares with it. */
+/** Emits `quantizeRows` and its halves for rows in parts, and the row quantiser that `softmaxQuantize` shares with them. */
 import {
   type FunctionBuilder,
   f32,
@@ -137,24 +137,13 @@ export function quantizeRow(
   });
 }
 
-/** Adds `quantizeRows` to `module`. */
+/** Adds `quantizeRows`, `rowMaxima` and `quantizeRowsBy` to `module`. */
 export function emitQuantize(module: ModuleBuilder): void {
-  const params = {
-    batch: 'i32',
-    rows: 'i32',
-    cols: 'i32',
-    src: 'i32',
-    srcB: 'i32',
-    srcR: 'i32',
-    dst: 'i32',
-    dstB: 'i32',
-    dstR: 'i32',
-    padTo: 'i32',
-    scale: 'i32',
-    scaleB: 'i32',
-    scaleR: 'i32',
-  } as const;
-  module.procedure('quantizeRows', params, (f, p) => {
+  const source = { batch: 'i32', rows: 'i32', cols: 'i32', src: 'i32', srcB: 'i32', srcR: 'i32' } as const;
+  const target = { dst: 'i32', dstB: 'i32', dstR: 'i32' } as const;
+  const codes = { ...target, padTo: 'i32', scale: 'i32', scaleB: 'i32', scaleR: 'i32' } as const;
+
+  module.procedure('quantizeRows', { ...source, ...codes }, (f, p) => {
     const locals = quantizeLocals(f);
     const operands = [
       { ptr: p.src, batch: p.srcB, row: p.srcR },
@@ -163,6 +152,34 @@ export function emitQuantize(module: ModuleBuilder): void {
     ];
     forRows(f, p.batch, p.rows, operands, ([src, dst, scale]) => {
       rowMaximum(f, locals, src, p.cols);
+      quantizeRow(f, locals, { src, dst, cols: p.cols, padTo: p.padTo, scale });
+    });
+  });
+
+  module.procedure('rowMaxima', { ...source, ...target }, (f, p) => {
+    const locals = quantizeLocals(f);
+    const operands = [
+      { ptr: p.src, batch: p.srcB, row: p.srcR },
+      { ptr: p.dst, batch: p.dstB, row: p.dstR },
+    ];
+    forRows(f, p.batch, p.rows, operands, ([src, dst]) => {
+      rowMaximum(f, locals, src, p.cols);
+      f.set(locals.scalarMax, maxLane(f, locals.amax));
+      f.store('f32.store', dst, locals.scalarMax);
+    });
+  });
+
+  const maxima = { maxima: 'i32', maximaB: 'i32', maximaR: 'i32', parts: 'i32' } as const;
+  module.procedure('quantizeRowsBy', { ...source, ...maxima, ...codes }, (f, p) => {
+    const locals = quantizeLocals(f);
+    const operands = [
+      { ptr: p.src, batch: p.srcB, row: p.srcR },
+      { ptr: p.maxima, batch: p.maximaB, row: p.maximaR },
+      { ptr: p.dst, batch: p.dstB, row: p.dstR },
+      { ptr: p.scale, batch: p.scaleB, row: p.scaleR },
+    ];
+    forRows(f, p.batch, p.rows, operands, ([src, largest, dst, scale]) => {
+      rowMaximum(f, locals, largest, p.parts);
       quantizeRow(f, locals, { src, dst, cols: p.cols, padTo: p.padTo, scale });
     });
   });
