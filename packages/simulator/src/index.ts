@@ -1,5 +1,6 @@
 /** `@bitloom/simulator`: runs programs on device descriptions, for function, for time, or both. */
 export { type CardOptions, SimulatedCard } from './card.js';
+export * from './chain/index.js';
 export { checkLengths, compileStream, createEnvironment, type EncodedLength } from './compiled-stream.js';
 export { ACCESS_PATTERNS } from './dram/access-patterns.js';
 export { DRAM_QUEUE_ENTRIES, type DramController, dramController } from './dram/controller.js';

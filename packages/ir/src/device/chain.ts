@@ -108,7 +108,7 @@ export function chainSplit(matrix: MatrixEngine, mode: MatrixMode, keep: number)
     segmentDsps: Math.min(segmentDsps, cascade),
     tileCycles: segmentDsps > cascade ? Math.ceil(need / cascade) : 1,
     sumTiles: hasFields ? Math.max(1, Math.floor(skipUpTo / need)) : Number.POSITIVE_INFINITY,
-    drainCycles: hasFields ? Math.max(1, Math.min(outputs, Math.floor(skipUpTo / segmentDsps))) : 1,
+    drainCycles: hasFields ? Math.min(outputs, Math.ceil(skipUpTo / segmentDsps)) : 1,
     sideTiles,
   };
 }

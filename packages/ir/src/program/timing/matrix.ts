@@ -4,7 +4,7 @@
  * the simulator shows that they hold.
  */
 
-import { CHAIN_TILE, type ChainSplit, chainSplit, runCycles } from '../../device/chain.js';
+import { CHAIN_TILE, chainSplit, runCycles } from '../../device/chain.js';
 import type { Device, MatrixEngine, MatrixMode } from '../../device/device.js';
 import type { InstructionTiming, InstructionWork, ResolvedFields } from '../instruction-fields.js';
 
@@ -30,18 +30,20 @@ export function matrixProductCycles(product: MatrixProduct, mode: MatrixMode, ma
   const { m, n, k, keep } = product;
   const rows = Math.ceil(m / mode.m);
   if (keep === 0 || keep === CHAIN_TILE) {
-    const chains = rows * Math.ceil(n / mode.n) * Math.ceil(k / mode.k);
+    const steps = perGroup(k, product.group, (columns) => Math.ceil(columns / mode.k));
+    const chains = rows * Math.ceil(n / mode.n) * steps;
     return Math.max(chains, rescaleCycles(product.rescales, matrix));
   }
   const split = chainSplit(matrix, mode, keep);
-  const chains = rows * Math.ceil(n / (mode.n * split.outputs)) * sparseSteps(split, k, product.group);
+  const steps = perGroup(k, product.group, (columns) =>
+    runCycles(split, Math.ceil(Math.ceil(columns / CHAIN_TILE) / split.sideTiles)),
+  );
+  const chains = rows * Math.ceil(n / (mode.n * split.outputs)) * steps;
   return Math.max(chains, rescaleCycles(product.rescales, matrix));
 }
 
-/** Cycles of one row of weights over `k` columns, group after group: the sums of a group are finished apart. */
-function sparseSteps(split: ChainSplit, k: number, group: number): number {
-  const steps = (columns: number): number =>
-    runCycles(split, Math.ceil(Math.ceil(columns / CHAIN_TILE) / split.sideTiles));
+/** Steps over `k` columns, group after group: the sums of a group are finished before the next begins. */
+function perGroup(k: number, group: number, steps: (columns: number) => number): number {
   const length = Math.max(1, Math.min(group, k));
   return Math.floor(k / length) * steps(length) + steps(k % length);
 }
