@@ -86,6 +86,7 @@ describe('combinations of fields', () => {
     ['no gather, and two levels', gather({ gather: 0, count2: 2 })],
     ['rows of 5-bit codes', vec('dequantize', { immediate: 5, layout: 8 })],
     ['pairs of halves', vec('rope', { layout: 1 })],
+    ['rows quantised by parts', vec('quantizeBy', { layout: 3, scale: at('data', 256) })],
     ['a layout where nobody reads it', vec('add', { layout: 7 })],
   ])('that have a meaning verify: %s', (_, list) => {
     expect(verified(list).instructions).toBe(4);
@@ -111,6 +112,7 @@ describe('combinations of fields', () => {
     ['2.5 bits', vec('dequantize', { immediate: 2.5, layout: 8 }), 'dequantize', 'integer in 2..8', '2.5'],
     ['codes of no group', vec('dequantize', { immediate: 4 }), 'dequantize', 'layout an integer in 1', '0'],
     ['a third pair layout', vec('rope', { layout: 2 }), 'function rope', 'layout 0 or 1', '2'],
+    ['rows of no part', vec('quantizeBy', {}), 'function quantizeBy', 'layout an integer in 1..', '0'],
     ['a gather of two levels', gather({ count2: 2 }), 'LD with gather 1', 'count2 1', '2'],
     ['a gather of none', gather({ count2: 0 }), 'LD with gather 1', 'count2 1', '0'],
     ['a gather of some', gather({ count2: minimum(1, seq) }), 'LD with gather 1', 'count2 1', '0..1'],

@@ -240,6 +240,50 @@ describe('accesses', () => {
     expect(accesses('VEC', { function: 99, batch: 1, rows: 1, cols: 1 })).toEqual([]);
   });
 
+  it('of rows in parts: one maximum per row and part, whatever the columns', () => {
+    const rows = { batch: 2, rows: 3, cols: 10, src0: 0, src0Batch: 120, src0Row: 40 };
+    const maxima = {
+      ...rows,
+      function: functionCode('rowMaxima'),
+      padTo: 16,
+      dst: 500,
+      dstBatch: 40,
+      dstRow: 12,
+    };
+    expect(accesses('VEC', maxima)).toEqual(['r src0 0..240 (240)', 'w dst 500..568 (24)']);
+    // A part without columns has a maximum too.
+    expect(accesses('VEC', { ...maxima, cols: 0 })).toEqual(['r src0 0..0 (0)', 'w dst 500..568 (24)']);
+    const quantize = {
+      ...rows,
+      function: functionCode('quantizeBy'),
+      layout: 3,
+      // No source of it is shared between batches.
+      share: 2,
+      src1: 500,
+      src1Batch: 40,
+      src1Row: 12,
+      dst: 600,
+      dstBatch: 48,
+      dstRow: 16,
+      padTo: 16,
+      scale: 700,
+      scaleBatch: 12,
+      scaleRow: 4,
+    };
+    expect(accesses('VEC', quantize)).toEqual([
+      'r src0 0..240 (240)',
+      'r src1 500..576 (72)',
+      'w dst 600..696 (96)',
+      'w scale 700..724 (24)',
+    ]);
+    expect(accesses('VEC', { ...quantize, cols: 0, padTo: 0 })).toEqual([
+      'r src0 0..0 (0)',
+      'r src1 500..576 (72)',
+      'w dst 600..600 (0)',
+      'w scale 700..724 (24)',
+    ]);
+  });
+
   it('of windows: whole images and filters', () => {
     const window = {
       height: 4,

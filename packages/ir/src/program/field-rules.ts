@@ -42,6 +42,7 @@ export const VECTOR_RULES: readonly FieldRule[] = [
   { when: ofFunction('rope'), field: 'layout', allowed: [0, 1] },
   { when: ofFunction('maskScores'), field: 'layout', allowed: { min: 1, max: 2 ** 16 - 1 } },
   { when: ofFunction('maskScores'), field: 'validStep', allowed: [1] },
+  { when: ofFunction('quantizeBy'), field: 'layout', allowed: { min: 1, max: 2 ** 16 - 1 } },
 ];
 
 /**

@@ -131,13 +131,14 @@ function vectorAccesses(f: ResolvedFields): readonly Access[] {
   const isDequantize = fn.name === 'dequantize';
   const out: Access[] = [];
   for (const source of fn.sources) {
-    let run = cols * source.elementBytes;
+    let run = (source.cols === 'layout' ? f.number('layout') : cols) * source.elementBytes;
     if (isDequantize && source.operand === 'src0') run = Math.ceil((cols * f.number('immediate')) / 8);
     if (isDequantize && source.operand === 'src1') run = Math.ceil(cols / f.number('layout')) * 2;
-    const share = source.operand === 'src1' ? Math.max(1, f.number('share')) : 1;
+    const isShared = fn.name === 'softmaxQuantize' && source.operand === 'src1';
+    const share = isShared ? Math.max(1, f.number('share')) : 1;
     out.push(stridedAccess(f, source.operand, { batch: Math.ceil(batch / share), rows, run }, false));
   }
-  const written = Math.max(cols, fn.dstBytes === 1 ? f.number('padTo') : 0);
+  const written = fn.dstCols === 'one' ? 1 : Math.max(cols, fn.dstBytes === 1 ? f.number('padTo') : 0);
   out.push(stridedAccess(f, 'dst', { batch, rows, run: written * fn.dstBytes }, true));
   if (fn.writesScale) out.push(stridedAccess(f, 'scale', { batch, rows, run: 4 }, true));
   // The softmax kernel uses its source rows as scratch.
@@ -251,8 +252,12 @@ const TABLE: readonly InstructionSpec[] = [
       uint('padTo', 24, 'columns written, zero beyond cols', { dynamic: true }),
       uint('valid0', 24, 'valid columns of row 0 (softmax, maskScores)', { dynamic: true }),
       uint('validStep', 8, 'more valid columns from row to row (softmax, maskScores)'),
-      uint('share', 16, 'batches that share one src1', {}),
-      uint('layout', 16, 'pair layout of rope; group length of dequantize; window of maskScores'),
+      uint('share', 16, 'batches that share one src1 (softmax)', {}),
+      uint(
+        'layout',
+        16,
+        'pair layout of rope; group length of dequantize; window of maskScores; parts of quantizeBy',
+      ),
       {
         name: 'immediate',
         kind: 'float32',

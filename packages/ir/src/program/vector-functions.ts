@@ -9,14 +9,16 @@ export interface VectorFunction {
   /** Name in `kernels`. */
   readonly reference: string;
   readonly doc: string;
-  /** Source operands beside `src0`, and bytes per element of each row run (`row`: one run shared by all rows). */
+  /** Source operands, bytes of an element and how many elements each row has: `cols`, or those in the field `layout`. */
   readonly sources: readonly {
     readonly operand: 'src0' | 'src1' | 'src2';
     readonly elementBytes: number;
-    readonly cols: 'cols' | 'one';
+    readonly cols: 'cols' | 'layout';
   }[];
   /** Bytes per element written to `dst`; columns written are `padTo` when that is larger. */
   readonly dstBytes: number;
+  /** Elements written to each row of `dst`: one, or (when absent) as many as there are columns. */
+  readonly dstCols?: 'one';
   /** Whether a float32 per row is written to `scale`. */
   readonly writesScale: boolean;
   /** Passes over the elements: 1 element-wise, 2 or 3 for two-phase operations. */
@@ -183,6 +185,29 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     sources: [],
     dstBytes: 4,
     writesScale: false,
+    passes: 1,
+    exponentialPasses: 0,
+  },
+  {
+    name: 'rowMaxima',
+    code: 14,
+    reference: 'rowMaxima',
+    doc: 'the maximum magnitude of each row of src0, one float32 per row of dst; 0 for a row without columns',
+    sources: [ROW('src0')],
+    dstBytes: 4,
+    dstCols: 'one',
+    writesScale: false,
+    passes: 1,
+    exponentialPasses: 0,
+  },
+  {
+    name: 'quantizeBy',
+    code: 15,
+    reference: 'quantizeRowsBy',
+    doc: 'as quantize, by the largest of `layout` float32 per row of src1 (rowMaxima of every part of a row that is cut)',
+    sources: [ROW('src0'), { operand: 'src1', elementBytes: 4, cols: 'layout' }],
+    dstBytes: 1,
+    writesScale: true,
     passes: 1,
     exponentialPasses: 0,
   },

@@ -345,6 +345,20 @@ const VECTOR_BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
         ...a.strided('scale'),
       ]),
   ],
+  ['rowMaxima', unary('rowMaxima')],
+  [
+    'quantizeBy',
+    (a) =>
+      a.kernel('quantizeRowsBy', [
+        ...shape(a),
+        ...a.strided('src0'),
+        ...a.strided('src1'),
+        a.field('layout'),
+        ...a.strided('dst'),
+        a.field('padTo'),
+        ...a.strided('scale'),
+      ]),
+  ],
   [
     'softmaxQuantize',
     (a) =>
