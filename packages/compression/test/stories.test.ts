@@ -11,10 +11,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { dataPath, hasData } from '../../../test/support/data.js';
 import { quantizeModel } from '../src/index.js';
 
-/** Perplexity in float32 is 56.46; measured values are printed. */
+/** Perplexity in float32 is 56.46; measured values are printed. Pruned once by magnitude and not trained again, it is 162. */
 const CEILINGS = [
   ['W8A8', 57.5],
   ['W4A8', 72],
+  ['W8A8-8:16', 170],
 ] as const;
 
 describe.skipIf(!hasData)('stories260K', () => {
@@ -47,22 +48,25 @@ describe.skipIf(!hasData)('stories260K', () => {
     expect(last.at(-1)).toEqual(expected.slice(-512));
   });
 
-  it('is the same artefact every time, and runs the same from a file', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'bitloom-compression-'));
-    try {
-      const files = ['a', 'b'].map((name) => join(folder, name));
-      for (const file of files) writeModel(file, quantizeModel(bundle, 'W4A8'));
-      expect(readFileSync(files[0]).equals(readFileSync(files[1]))).toBe(true);
-      const stored = readModel(files[0]);
-      const engine = createHostEngine(stored, { kernels: createKernels() });
-      expect(engine.forward([1, 5, 9])).toEqual(open('W4A8', 'wasm').forward([1, 5, 9]));
-      stored.close();
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
+  it.each(['W4A8', 'W4A8-8:16'])(
+    'is the same artefact every time, and runs the same from a file: %s',
+    (scheme) => {
+      const folder = mkdtempSync(join(tmpdir(), 'bitloom-compression-'));
+      try {
+        const files = ['a', 'b'].map((name) => join(folder, name));
+        for (const file of files) writeModel(file, quantizeModel(bundle, scheme));
+        expect(readFileSync(files[0]).equals(readFileSync(files[1]))).toBe(true);
+        const stored = readModel(files[0]);
+        const engine = createHostEngine(stored, { kernels: createKernels() });
+        expect(engine.forward([1, 5, 9])).toEqual(open(scheme, 'wasm').forward([1, 5, 9]));
+        stored.close();
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  );
 
-  it.each(CEILINGS)('%s still tells a story', (scheme) => {
+  it.each(CEILINGS.slice(0, 2))('%s still tells a story', (scheme) => {
     if (bundle.tokenizer === undefined) throw new Error('no tokenizer');
     const steps = [...generate(open(scheme, 'wasm'), bundle.tokenizer, '', { maxTokens: 200 })];
     const text = steps.map((step) => step.text).join('');

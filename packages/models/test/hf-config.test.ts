@@ -1,10 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readHfConfig } from '../src/families/hf-config.js';
 import type { JsonObject, JsonValue } from '../src/json/strict-json.js';
 import { dataPath, expectBitloomError, hasData, toleratesOrRejects } from './support.js';
 
+/** Folders that transformers 5 wrote; see their README. */
+const FIXTURES = fileURLToPath(new URL('../../runtime/test/fixtures/families', import.meta.url));
 const LLAMA = {
   architectures: ['LlamaForCausalLM'],
   hidden_size: 64,
@@ -85,6 +88,26 @@ describe('config.json', () => {
     const plain = read({ ...LLAMA, rope_parameters: { rope_theta: 1e6, rope_type: 'default' } });
     expect(plain.positions).toMatchObject({ theta: 1e6, scaling: { kind: 'none' } });
   });
+
+  it.each(readdirSync(FIXTURES).filter((name) => existsSync(`${FIXTURES}/${name}/config.json`)))(
+    'reads %s in the keys of transformers 4 alike',
+    (name) => {
+      const json: JsonObject = JSON.parse(readFileSync(`${FIXTURES}/${name}/config.json`, 'utf8'));
+      const { rope_parameters: rope, layer_types: _, dtype, transformers_version: __, ...form4 } = json;
+      const { rope_theta, ...scaling } = (rope ?? {}) as JsonObject;
+      const hasWindows = read(json).windows !== undefined;
+      const old: JsonObject = {
+        ...form4,
+        torch_dtype: dtype,
+        ...(rope === undefined
+          ? {}
+          : { rope_theta, rope_scaling: scaling.rope_type === 'default' ? null : scaling }),
+        // Kinds of layers that no number of full layers gives are only there in form 5.
+        ...(name.endsWith('layertypes') && hasWindows ? { layer_types: json.layer_types } : {}),
+      };
+      expect(read(old)).toEqual(read(json));
+    },
+  );
 
   it.each<[string, JsonObject]>([
     ['an unknown architecture', { ...LLAMA, architectures: ['MixtralForCausalLM'] }],
