@@ -22,6 +22,8 @@ export interface ChannelFigures {
   /** Cycles between activates that follow each other for long (nRRD and the window of four), and in one bank group. */
   readonly activate: number;
   readonly activateSameGroup: number;
+  /** What activates may be ahead of that pace: the window of four is one of four at once. */
+  readonly activatesAhead: number;
   /** Cycles between activates of one bank, when each serves one burst. */
   readonly rowCycle: number;
   /** Least time from the first burst of a row to that of another row of its bank. */
@@ -67,6 +69,7 @@ export function channelFigures(memory: MemoryDecl, clockHz: number): ChannelFigu
     burst: cycles(burst),
     sameGroup: cycles(Math.max(clocks.nBL, clocks.nCCDL)),
     activateSameGroup: cycles(clocks.nRRDL),
+    activatesAhead: cycles(Math.max(0, clocks.nFAW - 4 * clocks.nRRDS) * 0.75),
     activate: cycles(Math.max(clocks.nFAW / 4, clocks.nRRDS, commandSlots(dram))),
     rowCycle: cycles(
       Math.max(clocks.nRC, clocks.nRAS + clocks.nRP, clocks.nRCDRD + clocks.nRTP + clocks.nRP),

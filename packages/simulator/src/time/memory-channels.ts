@@ -41,6 +41,16 @@ export class MemoryChannels {
    * after the latency of the direction.
    */
   private readonly free: Float64Array;
+  /** Cycle up to which each channel's activates are spoken for. */
+  private readonly rowsFree: Float64Array;
+  /** The last channel that was computed: what it was asked for, when it was free, and what came of it. */
+  private lastBus = 0;
+  private lastRows = 0;
+  private lastFree = 0;
+  private lastRowsFree = 0;
+  private freeAfter = 0;
+  private rowsFreeAfter = 0;
+  private done = 0;
   /** Cycle at which the last transfer had been asked for as a whole. */
   private asked = 0;
   /** Whether the last transfer of a channel wrote. */
@@ -52,6 +62,7 @@ export class MemoryChannels {
     this.load = new TransferLoad(decl, this.figures);
     this.pages = new OpenPages(this.figures);
     this.free = new Float64Array(decl.channels);
+    this.rowsFree = new Float64Array(decl.channels);
     this.wrote = new Uint8Array(decl.channels);
   }
 
@@ -62,51 +73,51 @@ export class MemoryChannels {
     if (load.count === 0) return { alone: 0, end: start, latency: 0 };
     const row = pages.find(runs.channel, load.firstBurst, start);
     const opening = row === 'open' ? 0 : row === 'closed' ? figures.open : figures.reopen;
-    const earliest = start + opening;
+    // Units start on whole cycles, channels do not: asking goes on within the cycle in which it ended.
+    const asks = this.asked > start - 1 && this.asked <= start ? this.asked : start;
+    const earliest = asks + opening;
     // While the only banks of a transfer change rows nothing of it can pass, but what others ask for goes ahead.
     const held =
       row === 'other' && load.pages === 1 && !load.isScattered
         ? Math.max(pages.metFirst + figures.rowTurn, pages.metLast + figures.rowChange)
         : earliest;
     const opened = row === 'open' ? load.pages - 1 : load.pages;
-    let longest = 0;
+    const perCycle = 1 / this.efficiency();
+    let busWork = 0;
+    let rowWork = 0;
     let busy = 0;
     // Channels that are asked for the same and are free at the same time end at the same time.
-    let lastWork = -1;
-    let lastFree = -1;
-    let done = 0;
-    let freeAfter = 0;
-    for (let k = 0; k < load.count; k++) {
-      const c = (load.first + k) % free.length;
-      let work = load.isScattered ? this.scatteredWork(c) : this.work(c, opened);
-      if (work === 0) continue;
-      longest = Math.max(longest, work);
+    let isFirst = true;
+    for (let k = 0, c = load.first; k < load.count; k++, c = c + 1 === free.length ? 0 : c + 1) {
+      if (load.bursts[c] === 0) continue;
+      let bus = this.busCycles(c) * perCycle;
+      const rows = this.rowCycles(c, opened) * perCycle;
+      busWork = Math.max(busWork, bus);
+      rowWork = Math.max(rowWork, rows);
       if (isWrite !== (this.wrote[c] === 1)) {
-        if (free[c] > start) work += this.turn(c, isWrite, start);
+        if (free[c] > start) bus += this.turn(c, isWrite, start);
         this.wrote[c] = isWrite ? 1 : 0;
       }
-      if (work !== lastWork || free[c] !== lastFree) {
-        lastWork = work;
-        lastFree = free[c];
-        const backlog = lastFree - figures.reopen - start;
-        // Units start on whole cycles, channels do not: a stream goes on within the cycle in which its last request ended.
-        freeAfter = this.pass(lastFree > earliest - 1 ? lastFree : earliest, work);
-        // Of what others have asked for, a full queue goes first; the rest shares the channel with this transfer.
-        const behind = backlog - figures.queue - work;
-        done = behind > 0 ? this.pass(earliest + figures.queue, 2 * work) : freeAfter;
+      if (isFirst || bus !== this.lastBus || rows !== this.lastRows || !this.isFreeAsLast(c)) {
+        this.lastBus = bus;
+        this.lastRows = rows;
+        this.lastFree = free[c];
+        this.lastRowsFree = this.rowsFree[c];
+        isFirst = false;
+        this.take(start, earliest, bus, rows);
       }
-      free[c] = freeAfter;
-      busy = Math.max(busy, done);
+      free[c] = this.freeAfter;
+      this.rowsFree[c] = this.rowsFreeAfter;
+      busy = Math.max(busy, this.done);
     }
-    const last = held > earliest ? Math.max(busy, this.pass(held, longest)) : busy;
+    const work = Math.max(busWork, rowWork - figures.activatesAhead);
+    const last = held > earliest ? Math.max(busy, this.pass(held, work)) : busy;
     pages.visit(runs.channel, load.openedFrom, load.lastBurst, load.isScattered, earliest, last);
-    // Asking goes on within the cycle in which it ended, as passing does.
-    const asks = this.asked > start - 1 && this.asked <= start ? this.asked : start;
-    this.asked = Math.max(asks + longest, busy - figures.reopen);
-    const end = Math.ceil(this.asked);
+    this.asked = Math.max(asks + busWork, busy - figures.reopen);
+    const end = Math.max(start, Math.ceil(this.asked));
     const latency = isWrite ? figures.writeLatency : figures.readLatency;
     return {
-      alone: Math.ceil(this.pass(start, longest) - start),
+      alone: Math.ceil(this.pass(start, work) - start),
       end,
       latency: Math.ceil(last + latency) - end,
     };
@@ -114,30 +125,51 @@ export class MemoryChannels {
 
   reset(): void {
     this.free.fill(0);
+    this.rowsFree.fill(0);
     this.asked = 0;
     this.wrote.fill(0);
     this.pages.reset();
   }
 
-  /** Cycles of a channel for one run that opens so many pages. */
-  private work(c: number, opened: number): number {
-    const { load, figures } = this;
-    const bursts = load.bursts[c];
-    const activates = Math.min(opened * figures.banksPerPage, bursts);
-    return Math.max(bursts * figures.burst, activates * figures.activate) / this.decl.efficiency;
+  /** What one channel does with a transfer; results are in fields, because this runs for every channel of each one. */
+  private take(start: number, earliest: number, bus: number, rows: number): void {
+    const { figures } = this;
+    const from = Math.max(this.lastFree, earliest);
+    const rowsFrom = Math.max(this.lastRowsFree, earliest);
+    this.rowsFreeAfter = rows === 0 ? this.lastRowsFree : this.pass(rowsFrom, rows);
+    this.freeAfter = Math.max(this.pass(from, bus), this.rowsFreeAfter - figures.activatesAhead);
+    // Of what others have asked for, a full queue goes first; the rest shares the channel with this transfer.
+    const work = this.freeAfter - from;
+    const behind = this.lastFree - figures.reopen - start - figures.queue - work;
+    this.done = behind > 0 ? this.pass(earliest + figures.queue, 2 * Math.max(bus, rows)) : this.freeAfter;
   }
 
-  /** Cycles of a channel for many runs: whatever of bus, bank groups, activates and banks takes longest. */
-  private scatteredWork(c: number): number {
-    const { load, figures, decl } = this;
-    const cycles = Math.max(
-      load.bursts[c] * figures.burst,
-      load.groupBursts[c] * figures.sameGroup,
+  /** Whether a channel is free when the one that was computed last was. */
+  private isFreeAsLast(c: number): boolean {
+    return this.free[c] === this.lastFree && this.rowsFree[c] === this.lastRowsFree;
+  }
+
+  private efficiency(): number {
+    const { efficiency, scatteredEfficiency = efficiency } = this.decl;
+    return this.load.isScattered ? scatteredEfficiency : efficiency;
+  }
+
+  /** Cycles of a channel's data bus. */
+  private busCycles(c: number): number {
+    const { load, figures } = this;
+    const bus = load.bursts[c] * figures.burst;
+    return load.isScattered ? Math.max(bus, load.groupBursts[c] * figures.sameGroup) : bus;
+  }
+
+  /** Cycles between the first and the last activate, with one more: of one run that opens so many pages, or of many runs. */
+  private rowCycles(c: number, opened: number): number {
+    const { load, figures } = this;
+    if (!load.isScattered) return Math.min(opened * figures.banksPerPage, load.bursts[c]) * figures.activate;
+    return Math.max(
       load.activates[c] * figures.activate,
       load.groupActivates[c] * figures.activateSameGroup,
       load.bankActivates[c] * figures.rowCycle,
     );
-    return cycles / (decl.scatteredEfficiency ?? decl.efficiency);
   }
 
   /** What a change of direction costs: while both directions have work, the bus turns once per lot of bursts. */
