@@ -36,6 +36,22 @@ export interface RescaleDecl {
 /** Columns of a tile: the M of N:M. */
 export const CHAIN_TILE = 16;
 
+/** A field of 18 bits holds -2^17..2^17-1. */
+const FIELD_LIMIT = 2 ** 17;
+
+/**
+ * Products of two INT8 codes that a field of 18 bits sums exactly, whatever they are: 8 where one operand is never
+ * -128, 7 otherwise, for 8 * (-128 * -128) is 2^17. A sum of negative products may reach -2^17.
+ *
+ * @param a smallest code of one operand, -128 or -127
+ * @param b smallest code of the other
+ */
+export function exactSums(a: number, b: number): number {
+  const most = Math.max(a * b, 127 * 127);
+  const least = Math.min(a * 127, 127 * b);
+  return Math.min(Math.floor((FIELD_LIMIT - 1) / most), Math.floor(FIELD_LIMIT / -least));
+}
+
 /** FlightLLM's chain of 16 DSP48E2 in groups of two. */
 export const CHAIN_OF_16: ChainDecl = {
   dsps: 16,
@@ -91,16 +107,22 @@ export interface ChainSplit {
  * The cut of a mode's cascade for `keep` of 16 columns.
  *
  * @param keep kept values of each tile, 1 to 16
+ * @param most rows to work on at most: fewer segments wait less for their adjust unit
  */
-export function chainSplit(matrix: MatrixEngine, mode: MatrixMode, keep: number): ChainSplit {
+export function chainSplit(
+  matrix: MatrixEngine,
+  mode: MatrixMode,
+  keep: number,
+  most: number = CHAIN_TILE,
+): ChainSplit {
   const { inner } = dspPacking(matrix.dsp);
   const { groupDsps, overflowAdjust } = matrix.chain;
   const sideTiles = Math.max(1, Math.floor(mode.k / CHAIN_TILE));
   const cascade = Math.min(matrix.chain.dsps, Math.floor(Math.ceil(mode.k / inner) / sideTiles));
   const need = Math.ceil(keep / inner);
   const segmentDsps = Math.ceil(need / groupDsps) * groupDsps;
-  const outputs =
-    segmentDsps > cascade ? 1 : Math.min(Math.floor(cascade / segmentDsps), Math.floor(CHAIN_TILE / keep));
+  const segments = Math.min(Math.floor(cascade / segmentDsps), Math.floor(CHAIN_TILE / keep));
+  const outputs = Math.max(1, Math.min(most, segments));
   const hasFields = inner === 1;
   const { skipUpTo } = overflowAdjust;
   return {

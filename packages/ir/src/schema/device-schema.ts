@@ -109,7 +109,8 @@ const chainForm = z
     dsps: positive,
     groupDsps: positive,
     window: positive,
-    overflowAdjust: z.object({ skipUpTo: positive }),
+    // More products of -127..127 overflow a field of 18 bits.
+    overflowAdjust: z.object({ skipUpTo: positive.max(8) }),
   })
   .default(CHAIN_OF_16);
 

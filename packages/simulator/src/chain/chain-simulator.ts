@@ -66,9 +66,13 @@ export class ChainSimulator {
   /** DSPs of the cascade. */
   readonly #dsps: number;
   readonly #skip: number;
+  readonly #mostOutputs: number;
 
-  /** @throws BitloomError `chain-dsp` for DSPs without fields of two rows: a DSP58 adds three products of one sum. */
-  constructor(matrix: MatrixEngine, mode: MatrixMode) {
+  /**
+   * @param mostOutputs rows of weights to work on at a time, at most
+   * @throws BitloomError `chain-dsp` for DSPs without fields of two rows: a DSP58 adds three products of one sum.
+   */
+  constructor(matrix: MatrixEngine, mode: MatrixMode, mostOutputs: number = CHAIN_TILE) {
     const { rows, inner } = dspPacking(matrix.dsp);
     if (inner !== 1 || rows > 2) {
       throw new BitloomError({
@@ -81,6 +85,7 @@ export class ChainSimulator {
     }
     this.#matrix = matrix;
     this.#mode = mode;
+    this.#mostOutputs = mostOutputs;
     this.#dsps = Math.min(matrix.chain.dsps, mode.k, CHAIN_TILE);
     this.#skip = Math.min(this.#dsps, matrix.chain.overflowAdjust.skipUpTo);
   }
@@ -156,7 +161,7 @@ export class ChainSimulator {
       let to = from + 1;
       while (to < end && block[to].keep === keep) to += 1;
       if (keep > 0) {
-        const split = chainSplit(this.#matrix, this.#mode, keep);
+        const split = chainSplit(this.#matrix, this.#mode, keep, this.#mostOutputs);
         for (let row = 0; row < CHAIN_TILE; row += split.outputs)
           yield* this.#rowSteps(block, activations, { split, keep, row, from, to, group });
       }

@@ -5,7 +5,14 @@
  * slow; a run that computes calls the kernels, whose result is the same integers.
  */
 import { SPARSE16_TILE, unpackCanonical, unpackRows16, unpackSparse16 } from '@bitloom/formats';
-import { CHAIN_TILE, chainSplit, dspPacking, type MatrixEngine, type MatrixMode } from '@bitloom/ir';
+import {
+  CHAIN_TILE,
+  chainOutputs,
+  chainSplit,
+  dspPacking,
+  type MatrixEngine,
+  type MatrixMode,
+} from '@bitloom/ir';
 import { type ChainBlock, chainBlock } from './chain-block.js';
 import { ChainSimulator } from './chain-simulator.js';
 
@@ -47,7 +54,8 @@ export function runTile(tile: PackedTile, mode: MatrixMode, matrix: MatrixEngine
   const blocks = Math.ceil(rows / CHAIN_TILE);
   const packing = dspPacking(matrix.dsp);
   const groupTiles = Math.ceil(Math.min(groupSize, cols) / CHAIN_TILE);
-  const chain = new ChainSimulator(matrix, mode);
+  const outputs = outputsOf(tile, mode, matrix);
+  const chain = new ChainSimulator(matrix, mode, outputs);
   const sums = new Int32Array(m * rows * groups);
   // Cycles that the chains of the engine are fed, each for one set of rows, and its activations.
   let chainCycles = 0;
@@ -77,7 +85,7 @@ export function runTile(tile: PackedTile, mode: MatrixMode, matrix: MatrixEngine
       }
     }
   }
-  return { sums, scales, cycles: Math.ceil(m / mode.m) * engineCycles(tile, chainCycles, mode, matrix) };
+  return { sums, scales, cycles: Math.ceil(m / mode.m) * engineCycles(tile, chainCycles, mode, outputs) };
 }
 
 /**
@@ -86,16 +94,27 @@ export function runTile(tile: PackedTile, mode: MatrixMode, matrix: MatrixEngine
  *
  * @param chainCycles cycles of one chain that would work on all blocks
  */
-function engineCycles(tile: PackedTile, chainCycles: number, mode: MatrixMode, matrix: MatrixEngine): number {
-  const blocks = Math.ceil(tile.rows / CHAIN_TILE);
+function engineCycles(
+  tile: PackedTile,
+  chainCycles: number,
+  mode: MatrixMode,
+  outputs: number | undefined,
+): number {
+  if (outputs === undefined) return Math.ceil(chainCycles / mode.n);
+  const setsOfBlock = Math.ceil(CHAIN_TILE / outputs);
+  const cyclesOfSet = chainCycles / Math.ceil(tile.rows / CHAIN_TILE) / setsOfBlock;
+  return Math.ceil(tile.rows / (outputs * mode.n)) * cyclesOfSet;
+}
+
+/** Rows that a chain works on at a time, as the timing chooses them; undefined where keeps differ. */
+function outputsOf(tile: PackedTile, mode: MatrixMode, matrix: MatrixEngine): number | undefined {
   const keeps = new Set<number>();
-  for (let block = 0; block < blocks; block += 1)
+  for (let block = 0; block < Math.ceil(tile.rows / CHAIN_TILE); block += 1)
     for (const keep of Array.from(keepsOf(tile, block))) keeps.add(keep);
   const [keep] = keeps;
-  if (keeps.size !== 1 || keep === 0) return Math.ceil(chainCycles / mode.n);
-  const { outputs } = chainSplit(matrix, mode, keep);
-  const setsOfBlock = Math.ceil(CHAIN_TILE / outputs);
-  return Math.ceil(tile.rows / (outputs * mode.n)) * (chainCycles / blocks / setsOfBlock);
+  if (keeps.size !== 1 || keep === 0) return undefined;
+  const { rows: n, cols: k, groupSize: group } = tile;
+  return chainOutputs({ m: 1, n, k, group, keep, rescales: 0 }, mode, matrix);
 }
 
 function keepsOf(tile: PackedTile, block: number): ArrayLike<number> {

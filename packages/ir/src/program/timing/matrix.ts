@@ -34,12 +34,35 @@ export function matrixProductCycles(product: MatrixProduct, mode: MatrixMode, ma
     const chains = rows * Math.ceil(n / mode.n) * steps;
     return Math.max(chains, rescaleCycles(product.rescales, matrix));
   }
-  const split = chainSplit(matrix, mode, keep);
-  const steps = perGroup(k, product.group, (columns) =>
+  const chains = rows * sparseCycles(product, mode, matrix, chainOutputs(product, mode, matrix));
+  return Math.max(chains, rescaleCycles(product.rescales, matrix));
+}
+
+/**
+ * Rows of weights that each chain works on at a time: as many as are fastest. Fewer than a chain could take where a
+ * product has few rows, or groups so short that the segments of a chain would wait for their adjust unit.
+ */
+export function chainOutputs(product: MatrixProduct, mode: MatrixMode, matrix: MatrixEngine): number {
+  const { outputs } = chainSplit(matrix, mode, product.keep === 0 ? CHAIN_TILE : product.keep);
+  let best = outputs;
+  for (let fewer = outputs >> 1; fewer >= 1; fewer >>= 1) {
+    if (sparseCycles(product, mode, matrix, fewer) < sparseCycles(product, mode, matrix, best)) best = fewer;
+  }
+  return best;
+}
+
+/** Cycles of one set of rows of activations. */
+function sparseCycles(
+  { n, k, group, keep }: MatrixProduct,
+  mode: MatrixMode,
+  matrix: MatrixEngine,
+  outputs: number,
+): number {
+  const split = chainSplit(matrix, mode, keep, outputs);
+  const steps = perGroup(k, group, (columns) =>
     runCycles(split, Math.ceil(Math.ceil(columns / CHAIN_TILE) / split.sideTiles)),
   );
-  const chains = rows * Math.ceil(n / (mode.n * split.outputs)) * steps;
-  return Math.max(chains, rescaleCycles(product.rescales, matrix));
+  return Math.ceil(n / (mode.n * split.outputs)) * steps;
 }
 
 /** Steps over `k` columns, group after group: the sums of a group are finished before the next begins. */
