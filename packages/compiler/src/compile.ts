@@ -154,6 +154,9 @@ function chooseCapacity(model: Model, asked: number | undefined): number {
   return capacity;
 }
 
+/** Shortest chunk that is worth two micro-batches: each has its own loads of the weights. */
+const LEAST_ALTERNATING = 32;
+
 /** Plans in order of preference: the largest chunk, and for it the most key heads per block. */
 function* plans(
   name: string,
@@ -161,12 +164,19 @@ function* plans(
   kvHeads: number,
   maxChunk: number,
   spills: boolean,
+  alternates: boolean,
 ): Generator<EntryPlan> {
   let chunk = isSingle ? 1 : maxChunk;
   while (chunk >= 1) {
     const most = spills ? 1 : kvHeads;
     for (let headBlock = most; headBlock >= 1; headBlock = headBlock === 1 ? 0 : Math.ceil(headBlock / 2))
-      yield { name, chunk, headBlock, spills };
+      yield {
+        name,
+        chunk,
+        headBlock,
+        spills,
+        microBatches: alternates && chunk >= LEAST_ALTERNATING ? 2 : 1,
+      };
     chunk = Math.floor(chunk / 2);
   }
 }
@@ -188,7 +198,9 @@ function planEntry(
   let failure: unknown;
   const isSingle = takesOneToken(fn);
   const spills = isSingle && !onchipDecode;
-  for (const plan of plans(fn.name, isSingle, kvHeads, longest, spills)) {
+  // Barriers of groups would end what alternates.
+  const alternates = !isSingle && !ctx.device.dispatcher.groupBarriers;
+  for (const plan of plans(fn.name, isSingle, kvHeads, longest, spills, alternates)) {
     // Provenance of a plan that did not fit is dropped with it.
     const attempt: EntryContext = {
       ...ctx,

@@ -21,20 +21,12 @@ import {
   TRANSFER_KINDS,
 } from '@bitloom/ir';
 import type { Allocation } from './data-buffer.js';
+import { ownColumns } from './divided-values.js';
 import type { InstructionDraft } from './draft.js';
 import { pushVector } from './emit-vector.js';
-import {
-  bufferAddress,
-  dataAddress,
-  type Emitter,
-  type Floats,
-  operand,
-  runs,
-  tileLength,
-  touchData,
-  touchRegion,
-} from './emitter.js';
+import type { Emitter, Floats } from './emitter.js';
 import type { CacheRegions } from './image.js';
+import { bufferAddress, dataAddress, operand, runs, tileLength, touchData, touchRegion } from './operands.js';
 import { CORE, itemsPerCore, ownBlock, ownItems } from './partition.js';
 
 /** Partial sums of a sum over a row of scores. */
@@ -59,11 +51,11 @@ export function emitStateAppend(emitter: Emitter, node: GraphNode): void {
   const [stateName, inputName] = names(node, 2);
   if (stateName === undefined || inputName === undefined) return;
   const cache = emitter.image.cache(emitter.stateOf(stateName));
-  emitter.stateAliases.set(node.outputs[0] ?? '', emitter.stateOf(stateName));
+  emitter.batch.stateAliases.set(node.outputs[0] ?? '', emitter.stateOf(stateName));
   const { headDim, capacity } = cache;
   const heads = itemsPerCore(cache.heads, emitter.cores, 1);
   const own = ownItems(cache.heads, heads, emitter.cores);
-  const input = emitter.ownColumns(inputName, heads * headDim);
+  const input = ownColumns(emitter, inputName, heads * headDim);
   const { rows, maxRows, position } = emitter.lengths;
   const codes = emitter.data.allocate(`${node.name}.codes`, heads * maxRows * headDim);
   const scales = emitter.data.allocate(`${node.name}.scales`, heads * maxRows * 4);
@@ -160,7 +152,7 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     window === 0 ? emitter.capacity : Math.min(emitter.capacity, window + maxRows + PARTIAL_SUMS);
   const headsPerCore = itemsPerCore(kvHeads, emitter.cores, 1);
   const ownHeads = ownItems(kvHeads, headsPerCore, emitter.cores);
-  const input = emitter.ownColumns(queryName, headsPerCore * share * headDim);
+  const input = ownColumns(emitter, queryName, headsPerCore * share * headDim);
   const blockHeads = Math.min(headsPerCore, emitter.plan.headBlock);
   const blocks = Math.ceil(headsPerCore / blockHeads);
   const query = {

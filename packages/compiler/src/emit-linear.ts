@@ -17,7 +17,8 @@ import {
 import type { InnerPart } from './cost.js';
 import type { InstructionDraft } from './draft.js';
 import { emitBias } from './emit-vector.js';
-import { bufferAddress, dataAddress, type Emitter, operand, runs, tileLength, touchData } from './emitter.js';
+import type { Emitter } from './emitter.js';
+import { bufferAddress, dataAddress, operand, runs, tileLength, touchData } from './operands.js';
 import { CORE } from './partition.js';
 
 const WEIGHTS_KIND = TRANSFER_KINDS.indexOf('weights');

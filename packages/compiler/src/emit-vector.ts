@@ -2,6 +2,7 @@
  * Ops of the special-function unit, and the fetches of the small tables they need.
  */
 import {
+  add,
   BitloomError,
   type Expression,
   type FieldValue,
@@ -17,17 +18,10 @@ import {
   VECTOR_FUNCTION_NAMES,
 } from '@bitloom/ir';
 import type { Allocation } from './data-buffer.js';
+import { borrowWhole, ownColumns, wholeValue } from './divided-values.js';
 import type { Touch } from './draft.js';
-import {
-  dataAddress,
-  type Emitter,
-  type FloatColumns,
-  type Floats,
-  operand,
-  runs,
-  touchData,
-  touchRegion,
-} from './emitter.js';
+import type { Emitter, FloatColumns, Floats } from './emitter.js';
+import { dataAddress, operand, runs, touchData, touchRegion } from './operands.js';
 import { CORE, ownItems } from './partition.js';
 
 const OTHER_KIND = TRANSFER_KINDS.indexOf('other');
@@ -70,7 +64,7 @@ export function pushVector(
   );
 }
 
-function floatOperand(
+export function floatOperand(
   name: string,
   value: Pick<FloatColumns, 'allocation' | 'offset' | 'rowBytes'>,
 ): Record<string, FieldValue> {
@@ -126,7 +120,7 @@ function emitHeadNorm(emitter: Emitter, node: GraphNode, headDim: number): void 
   const { cols } = emitter.floatValue(inputName);
   const weight = fetchParameter(emitter, emitter.image.floats32(requiredName(node.inputs, 1, node)), 'norm');
   const perCore = emitter.columnsPerCore(outName, cols);
-  const input = emitter.ownColumns(inputName, perCore);
+  const input = ownColumns(emitter, inputName, perCore);
   const out = emitter.allocateFloats(outName, cols, perCore);
   pushVector(
     emitter,
@@ -152,17 +146,23 @@ function emitNorm(emitter: Emitter, node: GraphNode): void {
     emitHeadNorm(emitter, node, headDim);
     return;
   }
-  const input = emitter.wholeValue(requiredName(node.inputs, 0, node));
+  const { value: input, release } = borrowWhole(emitter, requiredName(node.inputs, 0, node));
   const weight = fetchParameter(emitter, emitter.image.floats32(requiredName(node.inputs, 1, node)), 'norm');
   const biasName = node.inputs[2];
-  const out = emitter.allocateFloats(requiredName(node.outputs, 0, node), input.cols);
+  const outName = requiredName(node.outputs, 0, node);
+  // Rows do not depend on each other: every core takes some of them.
+  const perCore = emitter.rowsPerCore;
+  const out =
+    perCore === undefined
+      ? emitter.allocateFloats(outName, input.cols)
+      : emitter.allocateRows(outName, input.cols, perCore);
   const touches = [
     touchData(input.allocation, false),
     touchData(weight, false),
     touchData(out.allocation, true),
   ];
   const fields: Record<string, FieldValue> = {
-    ...floatOperand('src0', input),
+    ...floatOperand('src0', perCore === undefined ? input : ownRowsOf(input, perCore)),
     ...operand('src1', dataAddress(weight), 0, 0),
     ...floatOperand('dst', out),
     immediate: Math.fround(floatAttribute(node, 'epsilon')),
@@ -179,51 +179,27 @@ function emitNorm(emitter: Emitter, node: GraphNode): void {
     Object.assign(fields, operand('src2', dataAddress(bias), 0, 0));
     touches.push(touchData(bias, false));
   }
-  pushVector(emitter, node.op, { rows: emitter.lengths.rows, cols: input.cols }, fields, touches);
+  const rows = perCore === undefined ? emitter.lengths.rows : emitter.ownRows(perCore);
+  pushVector(emitter, node.op, { rows, cols: input.cols }, fields, touches);
+  release();
 }
 
-function emitQuantize(emitter: Emitter, node: GraphNode): void {
-  const input = emitter.wholeValue(requiredName(node.inputs, 0, node));
-  if (integerAttribute(node, 'bits') !== 8) {
-    throw new BitloomError({
-      code: 'compiler-op-unsupported',
-      message: 'activations are quantised to 8 bits only',
-      where: `node '${node.name}'`,
-      expected: '8',
-      got: String(integerAttribute(node, 'bits')),
-    });
-  }
-  const outName = requiredName(node.outputs, 0, node);
-  // Zero codes beyond the last column: the matrix engine reads the inner length in whole steps.
-  const rowBytes = Math.ceil(input.cols / 64) * 64;
-  const { maxRows, rows } = emitter.lengths;
-  const allocation = emitter.data.allocate(outName, maxRows * rowBytes);
-  const scales = emitter.data.allocate(`${outName}.scales`, maxRows * 4);
-  emitter.values.set(outName, { kind: 'codes', allocation, scales, rowBytes, cols: input.cols });
-  pushVector(
-    emitter,
-    'quantize',
-    { rows, cols: input.cols },
-    {
-      ...floatOperand('src0', input),
-      ...operand('dst', dataAddress(allocation), 0, rowBytes),
-      ...operand('scale', dataAddress(scales), 0, 4),
-      padTo: Math.ceil(input.cols / 16) * 16,
-    },
-    [touchData(input.allocation, false), touchData(allocation, true), touchData(scales, true)],
-  );
+/** A value from the first row of the executing core on. */
+function ownRowsOf(value: Floats, perCore: number): Floats {
+  return { ...value, offset: add(value.offset, multiply(perCore * value.rowBytes, CORE)) };
 }
 
 /** Works on the part of a core as soon as one operand is divided: every column then costs one core only. */
 function emitElementwise(emitter: Emitter, node: GraphNode): void {
   const names = node.inputs.filter((name) => emitter.values.has(name));
+  for (const name of names) if (emitter.floatValue(name).rowsPerCore !== undefined) wholeValue(emitter, name);
   const first = emitter.floatValue(requiredName(names, 0, node));
   const { cols } = first;
   const perCore = names
     .map((name) => emitter.floatValue(name).perCore)
     .find((columns) => columns !== undefined);
   const columns = (name: string): FloatColumns =>
-    perCore === undefined ? emitter.floatValue(name) : emitter.ownColumns(name, perCore);
+    perCore === undefined ? emitter.floatValue(name) : ownColumns(emitter, name, perCore);
   const a = columns(requiredName(node.inputs, 0, node));
   const bName = node.inputs[1];
   const b = bName !== undefined && emitter.values.has(bName) ? columns(bName) : undefined;
@@ -245,8 +221,8 @@ function emitElementwise(emitter: Emitter, node: GraphNode): void {
 function ropeRows(emitter: Emitter, tableName: string, rowBytes: number): Allocation {
   const region = emitter.image.floats32(tableName);
   const stage = emitter.keptStage(`rope ${tableName}`, emitter.lengths.maxRows * rowBytes);
-  if (!emitter.fetched.has(tableName)) {
-    emitter.fetched.add(tableName);
+  if (!emitter.batch.fetched.has(tableName)) {
+    emitter.batch.fetched.add(tableName);
     const { rows, position } = emitter.lengths;
     emitter.push(
       emitter.draft(
@@ -274,7 +250,7 @@ function emitRope(emitter: Emitter, node: GraphNode): void {
   const tableBytes = headDim * 4;
   const table = ropeRows(emitter, requiredName(node.inputs, 1, node), tableBytes);
   const perCore = emitter.columnsPerCore(outName, cols);
-  const input = emitter.ownColumns(inputName, perCore);
+  const input = ownColumns(emitter, inputName, perCore);
   const out = emitter.allocateFloats(outName, cols, perCore);
   const heads = ownItems(cols / headDim, perCore / headDim, emitter.cores);
   pushVector(
@@ -294,9 +270,10 @@ function emitRope(emitter: Emitter, node: GraphNode): void {
 /** The last token's row of a value: no instruction, only an address. */
 function emitTakeLast(emitter: Emitter, node: GraphNode): void {
   const input = emitter.floatValue(requiredName(node.inputs, 0, node));
+  if (input.rowsPerCore !== undefined) throw internalError('the last token of divided rows', node.name);
   emitter.values.set(requiredName(node.outputs, 0, node), {
     ...input,
-    offset: multiply(input.rowBytes, emitter.lastRow),
+    offset: add(input.offset, multiply(input.rowBytes, emitter.lastRow)),
   });
 }
 
@@ -304,9 +281,9 @@ function emitTakeLast(emitter: Emitter, node: GraphNode): void {
 function tokenIds(emitter: Emitter, name: string): Allocation {
   const region = emitter.image.mailbox(name, 'input', emitter.capacity * 4);
   const stage = emitter.keptStage(`ids ${name}`, emitter.lengths.maxRows * 4);
-  if (!emitter.fetched.has(name)) {
-    emitter.fetched.add(name);
-    const { rows, offset } = { rows: emitter.lengths.rows, offset: emitter.chunkStart };
+  if (!emitter.batch.fetched.has(name)) {
+    emitter.batch.fetched.add(name);
+    const { rows, offset } = { rows: emitter.lengths.rows, offset: emitter.batch.start };
     emitter.push(
       emitter.draft(
         'LD',
@@ -331,7 +308,7 @@ function emitEmbedding(emitter: Emitter, node: GraphNode): void {
   const outName = requiredName(node.outputs, 0, node);
   const constant = emitter.image.constant(tableName);
   const { rows, maxRows } = emitter.lengths;
-  const positions = emitter.positionOffsets.get(idsName);
+  const positions = emitter.batch.positionOffsets.get(idsName);
   if (constant?.type.kind === 'dense') {
     const region = emitter.image.floats32(tableName);
     const cols = constant.type.shape[1];
@@ -425,7 +402,7 @@ function pushGather(
 
 /** Positions are never stored: the embedding that reads them fetches consecutive rows. */
 function emitPositions(emitter: Emitter, node: GraphNode): void {
-  emitter.positionOffsets.set(
+  emitter.batch.positionOffsets.set(
     requiredName(node.outputs, 0, node),
     emitter.positionPlus(integerAttribute(node, 'offset')),
   );
@@ -436,7 +413,6 @@ export const VECTOR_EMITTERS: ReadonlyMap<string, (emitter: Emitter, node: Graph
   ['positions', emitPositions],
   ['rmsNorm', emitNorm],
   ['layerNorm', emitNorm],
-  ['quantize', emitQuantize],
   ['rope', emitRope],
   ['takeLast', emitTakeLast],
   ['add', emitElementwise],

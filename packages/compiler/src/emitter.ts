@@ -3,7 +3,6 @@
  * values, provenance and the symbolic lengths of the entry. Op emitters are functions over it.
  */
 import {
-  type Address,
   add,
   BitloomError,
   type Device,
@@ -19,7 +18,6 @@ import {
   multiply,
   type Provenance,
   type QueueName,
-  type Region,
   type SpaceName,
   subtract,
   symbol,
@@ -27,7 +25,8 @@ import {
 } from '@bitloom/ir';
 import { type Allocation, DataBuffer } from './data-buffer.js';
 import type { Draft, InstructionDraft, Touch } from './draft.js';
-import { BUFFER_REGISTER, type MemoryImage, regionAddress, ringSlotBytes, WEIGHT_SLOTS } from './image.js';
+import { type MemoryImage, regionAddress, ringSlotBytes, WEIGHT_SLOTS } from './image.js';
+import { dataAddress, touchData, touchRegion } from './operands.js';
 import { CORE, columnsPerCore, ownItems } from './partition.js';
 import { checkTouches } from './tokens.js';
 
@@ -41,6 +40,8 @@ export interface Floats {
   readonly cols: number;
   /** Columns that each core holds, where it holds its own part only. */
   readonly perCore?: number;
+  /** Rows that each core holds, where it holds its own rows only. */
+  readonly rowsPerCore?: number;
 }
 
 /** The columns of a value that one instruction works on. */
@@ -80,6 +81,8 @@ export interface EntryPlan {
   readonly headBlock: number;
   /** Nothing is fused: results of nodes, and of each head in attention, go to memory and come back. */
   readonly spills: boolean;
+  /** Parts of a chunk whose steps alternate, so that one is on the matrix engine while another is on the vector unit. */
+  readonly microBatches: number;
 }
 
 /** Lengths of the part of the entry that is being emitted, as expressions. */
@@ -94,19 +97,46 @@ export interface Lengths {
   readonly context: Expression;
 }
 
+/** Tokens of a chunk that go through the network together; others of the chunk take turns with them on every unit. */
+export interface MicroBatch {
+  readonly index: number;
+  /** Index of its first token within the call. */
+  readonly start: Expression;
+  readonly lengths: Lengths;
+  readonly values: Map<string, Located>;
+  /** Tables already fetched for it. */
+  readonly fetched: Set<string>;
+  /** Values that are consecutive positions: their first position. */
+  readonly positionOffsets: Map<string, Expression>;
+  /** Value name of an updated state -> state name. */
+  readonly stateAliases: Map<string, string>;
+}
+
+export function microBatch(index: number, start: Expression, lengths: Lengths): MicroBatch {
+  return {
+    index,
+    start,
+    lengths,
+    values: new Map(),
+    fetched: new Set(),
+    positionOffsets: new Map(),
+    stateAliases: new Map(),
+  };
+}
+
 export class Emitter {
   readonly device: Device;
   readonly image: MemoryImage;
   readonly plan: EntryPlan;
   readonly capacity: number;
   readonly data: DataBuffer;
-  readonly values = new Map<string, Located>();
   readonly weights: Ring;
   readonly stream: Ring;
   /** Cores that execute the stream. */
   readonly cores: number;
   private readonly demanded: ReadonlyMap<string, number>;
-  lengths: Lengths;
+  /** Tokens that are being worked on. */
+  batch: MicroBatch;
   private readonly provenance: Provenance[];
   private readonly provenanceIndex: Map<string, number>;
   private drafts: Draft[] = [];
@@ -116,16 +146,8 @@ export class Emitter {
   private origin = 0;
   private node: GraphNode | undefined;
   loopDepth = 0;
-  /** Tables already fetched for this chunk. */
-  readonly fetched = new Set<string>();
-  /** Values that are consecutive positions: their first position. */
-  readonly positionOffsets = new Map<string, Expression>();
-  /** Value name of an updated state -> state name. */
-  readonly stateAliases = new Map<string, string>();
   /** Row of the last token among those in flight, where a part of the entry needs only that one. */
   lastRow: Expression = 0;
-  /** Index of the first token in flight within this call. */
-  chunkStart: Expression = 0;
   /** Bytes of the longest parameter row of the model: what a parameter stage must hold. */
   readonly widestRow: number;
   private readonly turns = new Map<string, number>();
@@ -135,7 +157,7 @@ export class Emitter {
     image: MemoryImage;
     plan: EntryPlan;
     capacity: number;
-    lengths: Lengths;
+    batch: MicroBatch;
     provenance: Provenance[];
     provenanceIndex: Map<string, number>;
     widestRow: number;
@@ -148,12 +170,20 @@ export class Emitter {
     this.image = options.image;
     this.plan = options.plan;
     this.capacity = options.capacity;
-    this.lengths = options.lengths;
+    this.batch = options.batch;
     this.provenance = options.provenance;
     this.provenanceIndex = options.provenanceIndex;
     this.data = new DataBuffer('data', this.bufferBytes('data'));
     this.weights = this.ring('weights', 'load', WEIGHT_SLOTS);
     this.stream = this.ring('stream', 'fetch', 2);
+  }
+
+  get lengths(): Lengths {
+    return this.batch.lengths;
+  }
+
+  get values(): Map<string, Located> {
+    return this.batch.values;
   }
 
   private ring(space: SpaceName, producer: QueueName, slots: number): Ring {
@@ -345,7 +375,7 @@ export class Emitter {
 
   /** Staging that is fetched once per chunk and read by every layer: rows of tables, token ids. */
   keptStage(name: string, bytes: number): Allocation {
-    const allocation = this.stage(name, bytes);
+    const allocation = this.stage(`${name}#${this.batch.index}`, bytes);
     this.kept.add(allocation);
     return allocation;
   }
@@ -371,7 +401,7 @@ export class Emitter {
 
   /** The state behind a value name: itself, or what an append updated. */
   stateOf(name: string): string {
-    return this.stateAliases.get(name) ?? name;
+    return this.batch.stateAliases.get(name) ?? name;
   }
 
   /** Table row of the first token in flight when positions start at `offset`. */
@@ -396,55 +426,29 @@ export class Emitter {
     return value;
   }
 
-  /** A value with all of its columns on every core: parts are exchanged where they are not. */
-  wholeValue(name: string): Floats {
-    const value = this.floatValue(name);
-    if (value.perCore === undefined) return value;
-    const whole = this.allocateFloats(`${name}.whole`, value.cols);
-    this.values.delete(`${name}.whole`);
-    this.values.set(name, whole);
-    const { rows } = this.lengths;
-    this.push(
-      this.draft(
-        'XCH',
-        'exchange',
-        {
-          src: dataAddress(value.allocation, value.offset),
-          dst: dataAddress(whole.allocation, multiply(4 * value.perCore, CORE)),
-          length: multiply(4, ownItems(value.cols, value.perCore, this.cores)),
-          rows,
-          srcRow: value.rowBytes,
-          dstRow: whole.rowBytes,
-          all: dataAddress(whole.allocation),
-          allLength: 4 * value.cols,
-        },
-        [touchData(value.allocation, false), touchData(whole.allocation, true)],
-      ),
-    );
-    if (![...this.values.values()].some((other) => other.allocation === value.allocation))
-      this.data.free(value.allocation);
-    return whole;
+  /** Rows of each core where rows are divided; undefined where they are not: on one core, and for a single token. */
+  get rowsPerCore(): number | undefined {
+    const { maxRows } = this.lengths;
+    return this.cores === 1 || maxRows === 1 ? undefined : Math.ceil(maxRows / this.cores);
   }
 
-  /** The columns of a value that the executing core works on when each has `perCore` of them. */
-  ownColumns(name: string, perCore: number): FloatColumns {
-    const value = this.floatValue(name);
-    const { allocation, rowBytes, cols } = value;
-    const own = ownItems(cols, perCore, this.cores);
-    if (value.perCore === perCore || this.cores === 1)
-      return { allocation, offset: value.offset, rowBytes, cols: own };
-    const whole = this.wholeValue(name);
-    return {
-      allocation: whole.allocation,
-      offset: add(whole.offset, multiply(4 * perCore, CORE)),
-      rowBytes: whole.rowBytes,
-      cols: own,
-    };
+  /** Rows of the executing core. */
+  ownRows(perCore: number): Expression {
+    return maximum(0, minimum(perCore, subtract(this.lengths.rows, multiply(perCore, CORE))));
   }
 
   /** Columns per core of a value: what its readers demand, or blocks of 16. */
   columnsPerCore(name: string, cols: number): number {
     return this.cores === 1 ? cols : (this.demanded.get(name) ?? columnsPerCore(cols, this.cores));
+  }
+
+  /** Room for the rows of the executing core of a float32 value. */
+  allocateRows(name: string, cols: number, rowsPerCore: number): Floats {
+    const rowBytes = Math.ceil((cols * 4) / 64) * 64;
+    const allocation = this.data.allocate(name, rowsPerCore * rowBytes);
+    const located: Floats = { kind: 'f32', allocation, offset: 0, rowBytes, cols, rowsPerCore };
+    this.values.set(name, located);
+    return located;
   }
 
   /** Room for a float32 value [rows, cols], or for the part of a core. */
@@ -477,57 +481,4 @@ export class Emitter {
 
 function allocationsOf(value: Located): readonly Allocation[] {
   return value.kind === 'codes' ? [value.allocation, value.scales] : [value.allocation];
-}
-
-/** Address in an on-chip buffer. */
-export function bufferAddress(space: SpaceName, offset: Expression): Address {
-  return { space, channel: 0, register: BUFFER_REGISTER, page: false, offset };
-}
-
-export function dataAddress(allocation: Allocation, offset: Expression = 0): Address {
-  return bufferAddress('data', add(allocation.start, offset));
-}
-
-export function touchData(allocation: Allocation, write: boolean): Touch {
-  return { space: 'data', start: allocation.start, end: allocation.start + allocation.bytes, write };
-}
-
-export function touchRegion(region: Region, write: boolean): Touch {
-  return { space: region.space, start: region.offset, end: region.offset + region.bytes, write };
-}
-
-/** Operand fields of a strided operand. */
-export function operand(
-  name: string,
-  address: Address,
-  batch: Expression,
-  row: Expression,
-): Record<string, FieldValue> {
-  return { [name]: address, [`${name}Batch`]: batch, [`${name}Row`]: row };
-}
-
-/** Fields of a load of `rows` runs of `length` bytes. */
-export function runs(
-  region: Region,
-  offset: Expression,
-  dst: Address,
-  shape: { length: Expression; count1?: Expression; srcStride1?: Expression; dstStride1?: Expression },
-  kind: number,
-): Record<string, FieldValue> {
-  return {
-    dst,
-    src: regionAddress(region, add(region.offset, offset)),
-    length: shape.length,
-    count1: shape.count1 ?? 1,
-    srcStride1: shape.srcStride1 ?? 0,
-    dstStride1: shape.dstStride1 ?? 0,
-    count2: 1,
-    kind,
-  };
-}
-
-/** Elements of tile `index` of `size` out of `total`, never negative. */
-export function tileLength(total: Expression, size: number, index: Expression): Expression {
-  const left = subtract(total, multiply(size, index));
-  return maximum(0, minimum(size, left));
 }

@@ -10,10 +10,12 @@ import {
   type Device,
   type Expression,
   type Frame,
+  floorDivide,
   formatType,
   type GraphFunction,
   type GraphNode,
   type Instruction,
+  internalError,
   type Model,
   maximum,
   minimum,
@@ -27,21 +29,16 @@ import {
   symbol,
   TRANSFER_KINDS,
 } from '@bitloom/ir';
+import type { Allocation } from './data-buffer.js';
+import { wholeValue } from './divided-values.js';
 import { emitAttention, emitStateAppend } from './emit-attention.js';
 import { emitLinear } from './emit-linear.js';
+import { emitQuantize } from './emit-quantize.js';
 import { VECTOR_EMITTERS } from './emit-vector.js';
-import {
-  dataAddress,
-  Emitter,
-  type EntryPlan,
-  type Lengths,
-  type Ring,
-  runs,
-  touchData,
-  touchRegion,
-} from './emitter.js';
+import { Emitter, type EntryPlan, type Floats, type MicroBatch, microBatch, type Ring } from './emitter.js';
 import { fusePairs, type Grouping, groupNodes } from './fusion.js';
 import type { MemoryImage } from './image.js';
+import { dataAddress, runs, touchData, touchRegion } from './operands.js';
 import { CORE, demandedColumns } from './partition.js';
 import { type ResolvedItem, TokenPass } from './tokens.js';
 
@@ -49,6 +46,7 @@ type OpEmitter = (emitter: Emitter, node: GraphNode) => void;
 
 const EMITTERS: ReadonlyMap<string, OpEmitter> = new Map<string, OpEmitter>([
   ...VECTOR_EMITTERS,
+  ['quantize', emitQuantize],
   ['linear', emitLinear],
   ['stateAppend', emitStateAppend],
   ['attention', emitAttention],
@@ -99,64 +97,114 @@ class EntryBuilder {
   private readonly readers: Map<string, number>;
   private readonly eachCount: number;
   private readonly grouping: Grouping;
-  private position = 0;
+  private readonly batches: readonly MicroBatch[];
   readonly outputs: Port[] = [];
 
-  constructor(ctx: EntryContext, fn: GraphFunction, plan: EntryPlan, lengths: Lengths) {
+  constructor(
+    ctx: EntryContext,
+    fn: GraphFunction,
+    plan: EntryPlan,
+    batches: readonly [MicroBatch, ...MicroBatch[]],
+  ) {
     this.ctx = ctx;
     this.fn = fn;
+    this.batches = batches;
     const { each, last } = splitAtLast(plan.spills ? fn.nodes : fusePairs(fn));
     this.nodes = [...each, ...last];
     this.readers = lastReaders(this.nodes, fn.outputs);
     this.emitter = new Emitter({
       ...ctx,
       plan,
-      lengths,
+      batch: batches[0],
       widestRow: widestParameter(ctx.model, this.nodes),
       demanded: demandedColumns(this.nodes, ctx.model.states, ctx.device.cores),
     });
     this.eachCount = each.length;
     const { groupBarriers } = ctx.device.dispatcher;
-    this.grouping = plan.spills ? 'node' : groupBarriers ? 'product' : 'block';
+    if (plan.spills) this.grouping = 'node';
+    else if (groupBarriers) this.grouping = 'product';
+    else this.grouping = batches.length > 1 ? 'alternating' : 'block';
   }
 
-  /** Index of the first token in flight within the call. */
-  setChunkStart(start: Expression): void {
-    this.emitter.chunkStart = start;
-  }
-
-  /** Nodes of one part of the entry, frame by frame, as drafts. */
-  private part(nodes: readonly GraphNode[]): void {
-    for (const group of groupNodes(nodes, this.grouping)) {
-      this.emitter.openGroup(group.name, group.layer);
-      for (const node of group.nodes) {
-        const emit = EMITTERS.get(node.op);
-        if (emit === undefined) {
-          throw new BitloomError({
-            code: 'compiler-op-unsupported',
-            message: `the op '${node.op}' has no instruction on this path`,
-            where: `node '${node.name}'`,
-            expected: [...EMITTERS.keys()].join(', '),
-            got: node.op,
-            hint: 'run the model on the host (--device host)',
-          });
-        }
-        this.emitter.at(node);
-        for (const name of new Set(node.inputs)) this.emitter.fetchSpilled(name);
-        emit(this.emitter, node);
-        this.storeOutputs(node);
-        this.release();
-        for (const name of node.outputs) this.emitter.spill(name);
-        this.position++;
+  /** Nodes of one part of the entry from node `first` on, frame by frame, as drafts. */
+  private part(first: number, end: number, batches: readonly MicroBatch[]): void {
+    let at = first;
+    for (const group of groupNodes(this.nodes.slice(first, end), this.grouping)) {
+      for (const batch of batches) {
+        this.emitter.batch = batch;
+        this.emitter.openGroup(batches.length > 1 ? `${group.name}#${batch.index}` : group.name, group.layer);
+        group.nodes.forEach((node, i) => {
+          this.emitNode(node, at + i);
+        });
       }
+      at += group.nodes.length;
     }
   }
 
+  private emitNode(node: GraphNode, position: number): void {
+    const emit = EMITTERS.get(node.op);
+    if (emit === undefined) {
+      throw new BitloomError({
+        code: 'compiler-op-unsupported',
+        message: `the op '${node.op}' has no instruction on this path`,
+        where: `node '${node.name}'`,
+        expected: [...EMITTERS.keys()].join(', '),
+        got: node.op,
+        hint: 'run the model on the host (--device host)',
+      });
+    }
+    this.emitter.at(node);
+    for (const name of new Set(node.inputs)) this.emitter.fetchSpilled(name);
+    emit(this.emitter, node);
+    this.storeOutputs(node);
+    this.release(position);
+    for (const name of node.outputs) this.emitter.spill(name);
+  }
+
+  /** What the epilogue reads lies on every core: it takes one row, which only one core may have. */
+  private joinRows(): void {
+    for (const batch of this.batches) {
+      this.emitter.batch = batch;
+      for (const [name, value] of [...batch.values])
+        if (value.kind === 'f32' && value.rowsPerCore !== undefined) wholeValue(this.emitter, name);
+    }
+  }
+
+  /**
+   * Hands what the chunk loop leaves on chip to the epilogue. Of several micro-batches only one holds the last token:
+   * its address is that of the first one, plus the distance between them times the number of the batch.
+   *
+   * @returns row of the last token in a value of the epilogue
+   */
+  private gatherLast(epilogue: MicroBatch, lastRow: Expression): Expression {
+    const [first, second] = this.batches;
+    for (const [name, value] of first?.values ?? []) {
+      if (second === undefined || value.kind !== 'f32') {
+        epilogue.values.set(name, value);
+        continue;
+      }
+      const parts = this.batches.map((batch) => batch.values.get(name)).filter((v) => v?.kind === 'f32');
+      const allocation = hull(parts);
+      const perBatch = second.lengths.maxRows;
+      const distances = parts.map((part) => part.allocation.start - value.allocation.start);
+      const distance = distances[1] ?? 0;
+      if (distances.some((d, i) => d !== i * distance))
+        throw internalError('micro-batches are not evenly apart');
+      const batch = floorDivide(lastRow, perBatch);
+      const offset = add(
+        value.allocation.start - allocation.start,
+        multiply(distance - perBatch * value.rowBytes, batch),
+      );
+      epilogue.values.set(name, { ...value, allocation, offset });
+    }
+    return lastRow;
+  }
+
   /** Frees what no later node reads. An alias shares its allocation, so free by allocation. */
-  private release(): void {
+  private release(position: number): void {
     const needed = new Set(
       [...this.emitter.values]
-        .filter(([name]) => (this.readers.get(name) ?? -1) > this.position)
+        .filter(([name]) => (this.readers.get(name) ?? -1) > position)
         .map(([, v]) => v.allocation),
     );
     for (const [name, value] of this.emitter.values) {
@@ -170,7 +218,8 @@ class EntryBuilder {
   private storeOutputs(node: GraphNode): void {
     for (const name of node.outputs) {
       if (!this.fn.outputs.includes(name)) continue;
-      const value = this.emitter.floatValue(name);
+      const divided = this.emitter.floatValue(name);
+      const value = divided.rowsPerCore === undefined ? divided : wholeValue(this.emitter, name);
       const { rows } = this.emitter.lengths;
       // Outside of the chunk loop there is one token: that of a single-token entry, or the last one.
       const isLast = this.emitter.loopDepth === 0;
@@ -184,7 +233,7 @@ class EntryBuilder {
       const load = runs(
         region,
         add(
-          multiply(value.cols * 4, isLast ? 0 : this.emitter.chunkStart),
+          multiply(value.cols * 4, isLast ? 0 : this.emitter.batch.start),
           perCore === undefined ? 0 : multiply(4 * perCore, CORE),
         ),
         dataAddress(value.allocation, value.offset),
@@ -209,6 +258,7 @@ class EntryBuilder {
           touchRegion(region, true),
         ]),
       );
+      if (this.outputs.some((port) => port.name === name)) continue;
       this.outputs.push({
         name,
         region: region.name,
@@ -218,9 +268,14 @@ class EntryBuilder {
     }
   }
 
+  /**
+   * @param chunks trips of the loop over chunks; undefined: no loop
+   * @param lastRow row of the last token among those of its chunk
+   * @param epilogue the last token by itself
+   */
   build(
     chunks: Expression | undefined,
-    epilogueLengths: Lengths,
+    epilogue: MicroBatch,
     lastRow: Expression,
   ): { items: ResolvedItem[]; peak: number } {
     const { emitter } = this;
@@ -234,26 +289,30 @@ class EntryBuilder {
     const items: ResolvedItem[] = [];
     emitter.setOrigin('entry', 'system', -1, this.fn.name);
     items.push(...credits(emitter.weights), ...credits(emitter.stream));
-    const each = this.nodes.slice(0, this.eachCount);
-    const last = this.nodes.slice(this.eachCount);
     if (chunks !== undefined) {
       items.push(control('LOOP', { variable: 0, trips: chunks }));
       emitter.loopDepth = 1;
-      this.part(each);
+      this.part(0, this.eachCount, this.batches);
+      this.joinRows();
       items.push(...pass(), control('BARRIER', {}), control('END', {}));
       emitter.loopDepth = 0;
-      emitter.lengths = epilogueLengths;
-      emitter.lastRow = lastRow;
-      this.part(last);
+      emitter.lastRow = this.gatherLast(epilogue, lastRow);
+      this.part(this.eachCount, this.nodes.length, [epilogue]);
       items.push(...pass());
     } else {
       emitter.lastRow = lastRow;
-      this.part([...each, ...last]);
+      this.part(0, this.nodes.length, this.batches);
       items.push(...pass());
     }
     items.push(...drain(emitter.weights), ...drain(emitter.stream), control('HALT', {}));
     return { items, peak: emitter.data.peak() };
   }
+}
+
+function hull(parts: readonly Floats[]): Allocation {
+  const start = Math.min(...parts.map(({ allocation }) => allocation.start));
+  const end = Math.max(...parts.map(({ allocation }) => allocation.start + allocation.bytes));
+  return { name: parts[0]?.allocation.name ?? '', start, bytes: end - start };
 }
 
 function control(name: string, fields: Instruction['fields']): ResolvedItem {
@@ -303,6 +362,30 @@ export function takesOneToken(fn: GraphFunction): boolean {
   );
 }
 
+function oneToken(): MicroBatch {
+  const past = symbol('past');
+  return microBatch(0, 0, { rows: 1, maxRows: 1, position: past, context: add(past, 1) });
+}
+
+/** The micro-batches of a chunk; the last ones of the last chunk may be short, or have no token. */
+function chunkBatches({ chunk, microBatches }: EntryPlan): [MicroBatch, ...MicroBatch[]] {
+  const [past, seq] = [symbol('past'), symbol('seq')];
+  const size = chunk / microBatches;
+  const batchAt = (index: number): MicroBatch => {
+    const start = add(multiply(chunk, symbol('i0')), index * size);
+    const left = minimum(size, subtract(seq, start));
+    return microBatch(index, start, {
+      rows: index === 0 ? left : maximum(0, left),
+      maxRows: size,
+      position: add(past, start),
+      context: add(past, minimum(seq, add(start, size))),
+    });
+  };
+  const [first, ...rest] = Array.from({ length: microBatches }, (_, index) => batchAt(index));
+  if (first === undefined) throw internalError('a chunk without tokens');
+  return [first, ...rest];
+}
+
 /** Lengths of an entry: fixed at one token, or a loop over chunks of `chunk` tokens. */
 export function buildEntry(
   ctx: EntryContext,
@@ -322,23 +405,13 @@ export function buildEntry(
   const isSingle = takesOneToken(fn);
   const past = symbol('past');
   const seq = symbol('seq');
-  const start = multiply(plan.chunk, symbol('i0'));
-  const lengths: Lengths = isSingle
-    ? { rows: 1, maxRows: 1, position: past, context: add(past, 1) }
-    : {
-        rows: minimum(plan.chunk, subtract(seq, start)),
-        maxRows: plan.chunk,
-        position: add(past, start),
-        context: add(past, minimum(seq, add(start, plan.chunk))),
-      };
-  const epilogue: Lengths = {
+  const epilogue = microBatch(0, subtract(seq, 1), {
     rows: 1,
     maxRows: 1,
     position: subtract(add(past, seq), 1),
     context: add(past, seq),
-  };
-  const builder = new EntryBuilder(ctx, fn, plan, lengths);
-  if (!isSingle) builder.setChunkStart(start);
+  });
+  const builder = new EntryBuilder(ctx, fn, plan, isSingle ? [oneToken()] : chunkBatches(plan));
   const chunks = isSingle ? undefined : ceilDivide(seq, plan.chunk);
   const lastRow = isSingle ? 0 : modulo(subtract(seq, 1), plan.chunk);
   const { items, peak } = builder.build(chunks, epilogue, lastRow);

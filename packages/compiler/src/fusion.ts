@@ -70,9 +70,10 @@ function fuseWith(
 /**
  * How finely groups are cut. `block`: at norms, embeddings and attention, and behind attention; nothing waits between
  * them, so few are best. `product`: every product opens one, with the element-wise work behind it, as in FlightLLM's
- * artefact (arXiv 2401.03868), where a barrier ends each. `node`: nothing is fused.
+ * artefact (arXiv 2401.03868), where a barrier ends each. `alternating`: products and attention open one, with all vector
+ * work up to the next, which another micro-batch's product covers. `node`: nothing is fused.
  */
-export type Grouping = 'block' | 'product' | 'node';
+export type Grouping = 'block' | 'product' | 'alternating' | 'node';
 
 /** Cuts nodes into groups. */
 export function groupNodes(nodes: readonly GraphNode[], grouping: Grouping = 'block'): readonly FusedGroup[] {
@@ -96,5 +97,7 @@ export function groupNodes(nodes: readonly GraphNode[], grouping: Grouping = 'bl
 /** Name of the group that a node opens by what it is, if it opens one. */
 function groupStart(node: GraphNode, grouping: Grouping): string | undefined {
   if (grouping === 'node') return node.op;
+  if (grouping === 'alternating')
+    return node.op === 'linear' || node.op === 'attention' ? node.op : undefined;
   return GROUP_STARTS.get(node.op) ?? (grouping === 'product' && node.op === 'linear' ? 'linear' : undefined);
 }

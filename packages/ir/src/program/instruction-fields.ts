@@ -98,6 +98,8 @@ export interface Access {
   readonly bytes: number;
   /** Which bytes of the range are touched, where strides leave gaps; absent: all of them. */
   readonly runs?: AccessRuns | undefined;
+  /** A read of what the unit itself goes on from: its pipeline hands it over, so it waits for no earlier write. */
+  readonly forwarded?: true;
 }
 
 /** An instruction with every field a number: addresses as (space, absolute byte offset, channel). */

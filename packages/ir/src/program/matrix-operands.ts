@@ -97,11 +97,12 @@ export function matrixAccesses(f: ResolvedFields): readonly Access[] {
   if (mode === 'keys') out.push(stridedAccess(f, 'bScale', { batch: bBatches, rows: 1, run: 4 * n }, false));
   if (mode === 'values') {
     const bytes = batch * m * n * 4;
-    if (isContinued) out.push(plainRange(f, 'acc', bytes, false));
+    if (isContinued) out.push({ ...plainRange(f, 'acc', bytes, false), forwarded: true });
     out.push(plainRange(f, 'acc', bytes, true));
     if (isLast) out.push(stridedAccess(f, 'out', { batch, rows: m, run: 4 * n }, true));
   } else {
-    if (isContinued) out.push(stridedAccess(f, 'out', { batch, rows: m, run: 4 * n }, false));
+    if (isContinued)
+      out.push({ ...stridedAccess(f, 'out', { batch, rows: m, run: 4 * n }, false), forwarded: true });
     out.push(stridedAccess(f, 'out', { batch, rows: m, run: 4 * n }, true));
   }
   return out;

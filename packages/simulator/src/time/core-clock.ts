@@ -11,9 +11,11 @@ import { type Device, QUEUES } from '@bitloom/ir';
 import type { CompiledInstruction, Environment } from '../compiled-stream.js';
 import { BufferPorts } from './buffer-ports.js';
 import { AT_END, Dispatcher } from './dispatcher.js';
+import { CONSTANT } from './expression-table.js';
 import { type InstructionShape, MOST_ACCESSES } from './instruction-shape.js';
 import type { MemoryChannels } from './memory-channels.js';
-import type { PreparedStream } from './prepared-stream.js';
+import type { PreparedStream, StreamMemory } from './prepared-stream.js';
+import type { RunTotals } from './run-totals.js';
 import { TokenRings } from './token-rings.js';
 import type { TraceRecorder } from './trace-recorder.js';
 import { WritesInFlight } from './writes-in-flight.js';
@@ -50,6 +52,7 @@ export type StartObserver = (started: StartedInstruction) => void;
 export interface RunContext {
   readonly device: Device;
   readonly channels: readonly MemoryChannels[];
+  readonly totals: RunTotals;
   readonly recorder: TraceRecorder | undefined;
   /** Cycle of the whole session at which this run begins, for the trace. */
   readonly origin: number;
@@ -79,6 +82,7 @@ export class CoreClock {
 
   private readonly context: RunContext;
   private readonly stream: PreparedStream;
+  private readonly memory: StreamMemory;
   private readonly tokens: TokenRings;
   private readonly ports: BufferPorts;
   private readonly depth: number;
@@ -110,11 +114,18 @@ export class CoreClock {
   private pending = AT_END;
   private blockedOn = ON_NOTHING;
 
-  constructor(context: RunContext, core: number, stream: PreparedStream, env: Environment) {
+  constructor(
+    context: RunContext,
+    core: number,
+    stream: PreparedStream,
+    memory: StreamMemory,
+    env: Environment,
+  ) {
     const { device } = context;
     this.context = context;
     this.core = core;
     this.stream = stream;
+    this.memory = memory;
     this.depth = Math.max(1, device.dispatcher.queueDepth);
     this.dispatcher = new Dispatcher(stream, env, device.dispatcher);
     this.tokens = new TokenRings(device.tokens);
@@ -192,10 +203,10 @@ export class CoreClock {
   waiting(): string[] {
     return QUEUES.flatMap((queue, q) => {
       if (this.count[q] === 0) return [];
-      const { source, spec } = this.headShape(q).instruction;
+      const source = this.stream.source.instructions[this.pcs[q * this.depth + this.head[q]]];
       const isReady = q === EXCHANGE && this.exchangeAt < NEVER;
       const cause = isReady ? 'the other cores' : source.wait.join(', ');
-      return [`${spec.name} on ${queue} waits for ${cause} (core ${this.core})`];
+      return [`${source.name} on ${queue} waits for ${cause} (core ${this.core})`];
     });
   }
 
@@ -255,16 +266,22 @@ export class CoreClock {
     let place = this.head[q] + this.count[q];
     if (place >= depth) place -= depth;
     const slot = q * depth + place;
-    const shape = this.stream.shape(pc, dispatcher.env);
+    const { stream } = this;
+    const { values } = dispatcher;
+    const shape = stream.shape(pc, values, this.memory);
     this.pcs[slot] = pc;
     this.readyAt[slot] = at;
     this.dispatchSince[slot] = dispatcher.workingSince;
     this.restartRow[slot] = dispatcher.restartRow;
     this.shapes[slot] = shape;
+    const { fields, shifts, accessCount } = shape;
     const first = slot * MOST_ACCESSES;
-    for (let i = 0; i < shape.accessCount; i++) {
-      const getter = shape.moves ? shape.getters[i] : undefined;
-      this.accessStarts[first + i] = getter === undefined ? shape.starts[i] : getter(dispatcher.env);
+    const address = stream.addressFirst[pc];
+    for (let i = 0; i < accessCount; i++) {
+      const at = address + fields[i];
+      const node = stream.addressNodes[at];
+      const moved = node === CONSTANT ? 0 : values.value(node);
+      this.accessStarts[first + i] = stream.addressConstants[at] + moved + shifts[i];
     }
     if (this.context.observer !== undefined) this.environments[slot] = dispatcher.env.slice();
     this.queued++;
@@ -308,7 +325,10 @@ export class CoreClock {
     return at;
   }
 
-  /** A unit is pipelined; an instruction that touches what an earlier one of the unit still writes waits for it. */
+  /**
+   * A unit is pipelined and ends instructions in order: one that reads what an earlier one of the unit still writes waits
+   * for it, one that only writes there does not.
+   */
   private interlock(q: number, slot: number): number {
     const writes = this.writes[q];
     if (writes.isEmpty) return 0;
@@ -316,6 +336,7 @@ export class CoreClock {
     const first = slot * MOST_ACCESSES;
     let at = 0;
     for (let i = 0; i < shape.accessCount; i++) {
+      if (shape.interlocks[i] === 0) continue;
       const start = this.accessStarts[first + i];
       at = Math.max(at, writes.lastOn(shape.spaces[i], start, start + shape.spans[i]));
     }
@@ -377,8 +398,7 @@ export class CoreClock {
     }
     if (latency < interval) latency = interval;
     this.cycles.busy[q] += busy;
-    shape.executions++;
-    shape.busy += busy;
+    context.totals.add(shape, q, stream.origin[pc], busy);
 
     const free = start + interval;
     this.free[q] = free;
@@ -408,7 +428,7 @@ export class CoreClock {
     this.giveTokens(q, pc, completed, tokenCount, row);
     if (context.observer !== undefined) {
       const environment = this.environments[slot];
-      const { instruction } = shape;
+      const { instruction } = stream.source.steps[pc];
       context.observer({ core: this.core, instruction, environment, start, completed });
     }
     this.newHead(q);
@@ -425,7 +445,7 @@ export class CoreClock {
   ): void {
     const writes = this.writes[q];
     writes.settle(free);
-    if (completed <= free) return;
+    if (completed <= free || !shape.hasWrites) return;
     const first = slot * MOST_ACCESSES;
     for (let i = 0; i < shape.accessCount; i++) {
       if (shape.writes[i] === 0 || shape.spans[i] <= 0) continue;

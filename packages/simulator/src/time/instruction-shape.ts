@@ -1,41 +1,36 @@
 /**
- * What an instruction costs and touches, whatever its addresses are: read once for each set of values of its number
- * fields, and then only looked up. The event loop reads these records and nothing of the instruction table.
+ * What an instruction costs and touches, whatever its addresses are: read from the instruction table once for each
+ * set of numbers that occurs, and then only looked up. Tiles of one size share a shape, in whatever stream they stand.
  */
 import {
   type Access,
   type Device,
+  type InstructionSpec,
   type InstructionWork,
   internalError,
   type ResolvedFields,
+  SPACES,
+  type SpaceName,
 } from '@bitloom/ir';
-import type { CompiledInstruction, Environment, Getter } from '../compiled-stream.js';
 import type { TransferRuns } from './memory-channels.js';
 
 /** Most accesses an instruction has. */
 export const MOST_ACCESSES = 8;
 
-/** Bytes an instruction moves through a space. */
-export interface Traffic {
-  readonly space: string;
-  readonly bytes: number;
-}
-
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Costs and accesses of an instruction at some values of its number fields. Access i is read at index i. */
+/** Costs and accesses of an instruction at some values of its number fields. */
 export interface InstructionShape {
-  readonly instruction: CompiledInstruction;
   readonly interval: number;
   readonly latency: number;
   readonly work: InstructionWork;
-  /** Index of each buffer whose port it takes, and cycles its bytes need on one port. */
+  /** Index of each buffer whose port it takes, and the most cycles its bytes need on one; 0 without any. */
   readonly claimBuffers: Int32Array;
-  readonly claimCycles: Float64Array;
-  /** The longest of them, 0 without any. */
   readonly portCycles: number;
-  readonly traffic: readonly Traffic[];
-  /** Index of the memory it moves bytes to or from, -1 for none, and the access that says where. */
+  /** Bytes through each space, by the index of the space. */
+  readonly trafficSpaces: Int32Array;
+  readonly trafficBytes: Float64Array;
+  /** Index of the memory it moves bytes to or from, -1 for none; the access that says where; what the bytes are. */
   readonly memory: number;
   readonly memoryAccess: number;
   readonly memoryBytes: number;
@@ -43,19 +38,26 @@ export interface InstructionShape {
   /** The transfer; `start` is written before each use. */
   readonly runs: Mutable<TransferRuns>;
   readonly accessCount: number;
-  /** Space by its index in SPACES, first byte where no environment moves it (else its reader), length, direction. */
+  /** Of each access: address field, bytes from there to its first, its space, its length, whether it writes. */
+  readonly fields: Int32Array;
+  readonly shifts: Float64Array;
   readonly spaces: Int32Array;
-  readonly starts: Float64Array;
-  readonly getters: readonly (Getter | undefined)[];
   readonly spans: Float64Array;
   readonly writes: Uint8Array;
-  /** Whether some access has a reader. */
-  readonly moves: boolean;
-  /** Values of the varying numbers it stands for. */
+  /** Of each access: whether it waits for earlier writes of the unit: reads do, but for what the pipeline hands over. */
+  readonly interlocks: Uint8Array;
+  readonly hasWrites: boolean;
+}
+
+/** Everything of an instruction that no environment changes, with what its addresses are of. */
+export interface InstructionTemplate {
+  readonly spec: InstructionSpec;
+  /** Number fields in the order of the table: values, and where the varying ones stand. */
   readonly numbers: Float64Array;
-  /** Executions since the counters were read, and cycles the unit was busy in them. */
-  executions: number;
-  busy: number;
+  readonly varying: readonly number[];
+  /** Address fields in the order of the table. */
+  readonly spaces: readonly SpaceName[];
+  readonly channels: readonly number[];
 }
 
 const TRANSFERS: ReadonlyMap<string, 'src' | 'dst'> = new Map([
@@ -73,6 +75,37 @@ const NO_RUNS: TransferRuns = {
   channel: 0,
 };
 
+/** Fields of a table entry by kind. */
+interface FieldNames {
+  readonly numbers: readonly string[];
+  readonly addresses: readonly string[];
+}
+
+export function fieldNames(spec: InstructionSpec): FieldNames {
+  const names = (isAddress: boolean): string[] =>
+    spec.fields.filter(({ kind }) => (kind === 'address') === isAddress).map(({ name }) => name);
+  return { numbers: names(false), addresses: names(true) };
+}
+
+/** Fields with every address at offset 0. */
+function resolve(template: InstructionTemplate, numbers: Float64Array): ResolvedFields {
+  const { spec, spaces, channels } = template;
+  const names = fieldNames(spec);
+  const values = new Map(names.numbers.map((name, i) => [name, numbers[i]]));
+  const places = new Map(
+    names.addresses.map((name, i) => [name, { space: spaces[i], channel: channels[i] }]),
+  );
+  const unknown = (name: string): never => {
+    throw internalError(`instruction ${spec.name} has no field '${name}'`);
+  };
+  return {
+    number: (name) => values.get(name) ?? unknown(name),
+    offset: (name) => (places.has(name) ? 0 : unknown(name)),
+    space: (name) => places.get(name)?.space ?? unknown(name),
+    channel: (name) => places.get(name)?.channel ?? unknown(name),
+  };
+}
+
 function transferRuns(fields: ResolvedFields, side: 'src' | 'dst'): Mutable<TransferRuns> {
   return {
     start: 0,
@@ -85,67 +118,53 @@ function transferRuns(fields: ResolvedFields, side: 'src' | 'dst'): Mutable<Tran
   };
 }
 
-function trafficOf(accesses: readonly Access[]): Traffic[] {
-  const out: Mutable<Traffic>[] = [];
-  for (const { space, bytes } of accesses) {
-    const known = out.find((entry) => entry.space === space);
-    if (known === undefined) out.push({ space, bytes });
-    else known.bytes += bytes;
-  }
+function trafficOf(accesses: readonly Access[]): ReadonlyMap<SpaceName, number> {
+  const out = new Map<SpaceName, number>();
+  for (const { space, bytes } of accesses) out.set(space, (out.get(space) ?? 0) + bytes);
   return out;
 }
 
-/** Ports: one claim per buffer, reads and writes together. */
-function claimsOf(device: Device, traffic: readonly Traffic[]): { buffer: number; cycles: number }[] {
-  return device.buffers.flatMap(({ space, bytesPerCyclePerPort }, buffer) => {
-    const bytes = traffic.find((entry) => entry.space === space)?.bytes ?? 0;
-    return bytes > 0 ? [{ buffer, cycles: Math.ceil(bytes / bytesPerCyclePerPort) }] : [];
-  });
-}
-
-/** Reads an instruction at `env`. `spaceIndex` numbers the spaces. */
+/** @param numbers values of all number fields */
 export function makeShape(
-  instruction: CompiledInstruction,
-  env: Environment,
+  template: InstructionTemplate,
+  numbers: Float64Array,
   device: Device,
-  spaceIndex: ReadonlyMap<string, number>,
 ): InstructionShape {
-  const fields = instruction.at(env);
-  const { spec } = instruction;
+  const { spec } = template;
+  const fields = resolve(template, numbers);
   const accesses = spec.accesses(fields);
   if (accesses.length > MOST_ACCESSES) throw internalError(`${spec.name} has ${accesses.length} accesses`);
   const traffic = trafficOf(accesses);
-  const claims = claimsOf(device, traffic);
+  // Ports: one claim per buffer, reads and writes together.
+  const claims = device.buffers.flatMap(({ space, bytesPerCyclePerPort }, buffer) => {
+    const bytes = traffic.get(space) ?? 0;
+    return bytes > 0 ? [{ buffer, cycles: Math.ceil(bytes / bytesPerCyclePerPort) }] : [];
+  });
   const side = TRANSFERS.get(spec.name);
-  const far = traffic.find(({ space }) => device.memories.some((memory) => memory.space === space));
-  const isTransfer = side !== undefined && far !== undefined && far.bytes > 0;
+  const memory = device.memories.findIndex(({ space }) => traffic.has(space));
+  const memoryBytes = memory < 0 ? 0 : (traffic.get(device.memories[memory].space) ?? 0);
   const timing = spec.timing(fields, device);
-  const constants = accesses.map(({ operand }) => instruction.constant(operand));
+  const addresses = fieldNames(spec).addresses;
   return {
-    instruction,
     interval: timing.initiationInterval,
     latency: timing.latency,
     work: spec.work(fields),
     claimBuffers: Int32Array.from(claims, ({ buffer }) => buffer),
-    claimCycles: Float64Array.from(claims, ({ cycles }) => cycles),
     portCycles: claims.reduce((most, { cycles }) => Math.max(most, cycles), 0),
-    traffic,
-    memory: isTransfer ? device.memories.findIndex(({ space }) => space === far.space) : -1,
+    trafficSpaces: Int32Array.from(traffic.keys(), (space) => SPACES.indexOf(space)),
+    trafficBytes: Float64Array.from(traffic.values()),
+    memory: side !== undefined && memoryBytes > 0 ? memory : -1,
     memoryAccess: accesses.findIndex(({ operand }) => operand === side),
-    memoryBytes: far?.bytes ?? 0,
+    memoryBytes,
     transferKind: side === undefined ? 0 : fields.number('kind'),
     runs: side === undefined ? NO_RUNS : transferRuns(fields, side),
     accessCount: accesses.length,
-    spaces: Int32Array.from(accesses, ({ space }) => spaceIndex.get(space) ?? -1),
-    starts: Float64Array.from(accesses, ({ start }, i) => (constants[i] === undefined ? 0 : start)),
-    getters: accesses.map(({ operand }, i) =>
-      constants[i] === undefined ? instruction.getter(operand) : undefined,
-    ),
+    fields: Int32Array.from(accesses, ({ operand }) => addresses.indexOf(operand)),
+    shifts: Float64Array.from(accesses, ({ start }) => start),
+    spaces: Int32Array.from(accesses, ({ space }) => SPACES.indexOf(space)),
     spans: Float64Array.from(accesses, ({ start, end }) => end - start),
     writes: Uint8Array.from(accesses, ({ write }) => (write ? 1 : 0)),
-    moves: constants.includes(undefined),
-    numbers: Float64Array.from(instruction.varyingNumbers, (read) => read(env)),
-    executions: 0,
-    busy: 0,
+    interlocks: Uint8Array.from(accesses, ({ write, forwarded }) => (write || forwarded === true ? 0 : 1)),
+    hasWrites: accesses.some(({ write, start, end }) => write && end > start),
   };
 }
