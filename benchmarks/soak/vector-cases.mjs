@@ -79,6 +79,30 @@ export const VECTOR_CASES = {
     };
   },
 
+  rowMaxima(pools, random) {
+    const [batch, rows, cols] = vectorShape(random);
+    return {
+      args: [batch, rows, cols, ...source(pools, random, batch, rows, cols), pools.out, rows * 4, 4],
+      bytes: batch * rows * 4,
+    };
+  },
+
+  quantizeRowsBy(pools, random) {
+    const [batch, rows, cols] = vectorShape(random);
+    const parts = random.integer(0, 9);
+    const padTo = random.bits() % 2 === 0 ? 0 : cols + random.integer(0, 8);
+    const row = Math.max(cols, padTo);
+    const scales = pools.out + Math.ceil((batch * rows * row) / 64) * 64;
+    return {
+      args: [
+        ...[batch, rows, cols, ...source(pools, random, batch, rows, cols)],
+        ...[...source(pools, random, batch, rows, parts), parts, pools.out, rows * row, row],
+        ...[padTo, scales, rows * 4, 4],
+      ],
+      bytes: scales - pools.out + batch * rows * 4,
+    };
+  },
+
   rope(pools, random) {
     const [batch, rows, half] = [random.integer(1, 3), random.integer(0, 4), random.size(64)];
     const cols = half * 2;
