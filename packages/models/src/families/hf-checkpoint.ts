@@ -9,6 +9,7 @@ import { BlockCache, quantizedWeights } from '../hf/quantization/quantized-weigh
 import { readQuantization } from '../hf/quantization/read-quantization.js';
 import { parseJsonObject } from '../json/strict-json.js';
 import { openSafetensorsFolder } from '../safetensors/sharded.js';
+import { holdSameValues } from '../tensors/same-values.js';
 import type { TensorFile } from '../tensors/tensor-file.js';
 import { type Checkpoint, checkpointOf, fromTable, type Placement, splitParameter } from './checkpoint.js';
 import { readHfConfig } from './hf-config.js';
@@ -125,16 +126,20 @@ export async function hfCheckpoint(folder: Folder): Promise<Checkpoint> {
   }
 }
 
+/** Output projection of every family here. */
+const HEAD = 'lm_head.weight';
+
 async function placeTensors(
   file: TensorFile,
-  config: DecoderConfig,
+  wanted: DecoderConfig,
   quantization: QuantizationRecord | undefined,
 ): Promise<Checkpoint> {
-  const names = FAMILY_NAMES[config.family] ?? LLAMA_NAMES;
+  const names = FAMILY_NAMES[wanted.family] ?? LLAMA_NAMES;
+  const config = await withTying(file, wanted, placementOf(file, wanted, names));
   const place = placementOf(file, config, names);
-  // Some files keep a copy of a tied output projection; transformers does not read it either.
+  // Some files keep a copy of a tied output projection.
   const ignored = (tensor: string): boolean =>
-    names.buffers.test(tensor) || (config.tiedEmbeddings && tensor === 'lm_head.weight');
+    names.buffers.test(tensor) || (config.tiedEmbeddings && tensor === HEAD);
   if (quantization === undefined) return checkpointOf(file, config, place, ignored);
   const quantized = await openQuantizedModules(file, quantization, candidateModules(config, place));
   const cache = new BlockCache();
@@ -163,6 +168,21 @@ async function placeTensors(
   };
 }
 
+/**
+ * The configuration as the tensors have it: where a file keeps an output projection that is no copy of the embedding it
+ * is said to be tied to, the two are two, as transformers 5 has it.
+ */
+async function withTying(
+  file: TensorFile,
+  config: DecoderConfig,
+  place: (parameter: string, shape: readonly number[]) => Placement,
+): Promise<DecoderConfig> {
+  const head = file.tensors.get(HEAD);
+  const embedding = file.tensors.get(place('embedding.weight', []).tensor);
+  if (!config.tiedEmbeddings || head === undefined || embedding === undefined) return config;
+  return (await holdSameValues(head, embedding)) ? config : { ...config, tiedEmbeddings: false };
+}
+
 /** Where the parameters of a family lie in a file of float weights. */
 function placementOf(
   file: TensorFile,
@@ -172,9 +192,13 @@ function placementOf(
   const embedding = names.tensors['embedding.weight'].replace(/weight$/, '');
   const isPrefix = (start: string): boolean =>
     [...file.tensors.keys()].some((tensor) => tensor.startsWith(start + embedding));
-  const prefix = names.prefixes.find(isPrefix) ?? names.prefixes[0];
+  const found = names.prefixes.find(isPrefix);
+  const prefix = found ?? names.prefixes[0];
+  // Of two tied tensors a file may keep either.
+  const isHeadOnly = found === undefined && config.tiedEmbeddings && file.tensors.has(HEAD);
   return (parameter, shape) => {
-    if (parameter === 'head.weight') return { tensor: 'lm_head.weight', shape };
+    if (parameter === 'head.weight' || (parameter === 'embedding.weight' && isHeadOnly))
+      return { tensor: HEAD, shape };
     const tensor = prefix + fromTable(names.tensors, parameter);
     return config.family === 'gpt2' ? placeConv1d(config, parameter, tensor, shape) : { tensor, shape };
   };
