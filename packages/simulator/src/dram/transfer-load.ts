@@ -17,7 +17,7 @@ export class TransferLoad {
   /** Pages of the first channel that one run opens; what many runs open is in the arrays below. */
   pages = 0;
   isScattered = false;
-  /** Of many runs: activates of each channel, most bursts and activates of one bank group, most activates of one set of banks. */
+  /** Of many runs: activates of each channel, most bursts and activates of one bank group, most activates of one bank. */
   readonly activates: Float64Array;
   readonly groupBursts: Float64Array;
   readonly groupActivates: Float64Array;
@@ -30,7 +30,7 @@ export class TransferLoad {
   private readonly interleave: number;
   private readonly blockBursts: number;
   private readonly figures: ChannelFigures;
-  /** While runs are walked: the page each channel is in; by channel, bursts and activates of each bank of a page, and visits of each set. */
+  /** While runs are walked: the page each channel is in; by channel, bursts and activates of each bank of a page, and activates of each bank. */
   private readonly pageOf: Float64Array;
   private readonly byBank: Float64Array;
   private readonly opensByBank: Float64Array;
@@ -50,7 +50,7 @@ export class TransferLoad {
     this.pageOf = new Float64Array(channels);
     this.byBank = new Float64Array(channels * figures.banksPerPage);
     this.opensByBank = new Float64Array(channels * figures.banksPerPage);
-    this.visits = new Float64Array(channels * figures.pagesPerTurn);
+    this.visits = new Float64Array(channels * figures.pagesPerTurn * figures.banksPerPage);
   }
 
   /** Takes a transfer; the fields then describe it. */
@@ -130,7 +130,8 @@ export class TransferLoad {
       this.activates[c] *= scale;
       this.groupBursts[c] = scale * most(this.byBank, c * banksPerPage, banksPerPage);
       this.groupActivates[c] = scale * most(this.opensByBank, c * banksPerPage, banksPerPage);
-      this.bankActivates[c] = scale * most(this.visits, c * pagesPerTurn, pagesPerTurn);
+      const banks = pagesPerTurn * banksPerPage;
+      this.bankActivates[c] = scale * most(this.visits, c * banks, banks);
     }
     const burst = (address: number): number =>
       Math.floor((isStriped ? this.local(address) : address) / burstBytes);
@@ -171,15 +172,17 @@ export class TransferLoad {
     const lastPage = Math.floor((begin + bursts - 1) / burstsPerPage);
     const opened = lastPage - firstPage + (this.pageOf[channel] === firstPage ? 0 : 1);
     const touched = Math.min(bursts, banksPerPage);
+    const set = (channel * pagesPerTurn + (lastPage % pagesPerTurn)) * banksPerPage;
+    const perBank = Math.ceil(opened / pagesPerTurn);
     for (let k = 0; k < touched; k++) {
-      const bank = channel * banksPerPage + ((begin + k) % banksPerPage);
-      this.byBank[bank] += bursts / touched;
-      this.opensByBank[bank] += opened;
+      const bank = (begin + k) % banksPerPage;
+      this.byBank[channel * banksPerPage + bank] += bursts / touched;
+      this.opensByBank[channel * banksPerPage + bank] += opened;
+      this.visits[set + bank] += perBank;
     }
     this.pageOf[channel] = lastPage;
     if (opened === 0) return;
     this.activates[channel] += Math.min(bursts, opened * banksPerPage);
-    this.visits[channel * pagesPerTurn + (lastPage % pagesPerTurn)] += Math.ceil(opened / pagesPerTurn);
   }
 }
 
