@@ -11,6 +11,7 @@ import { compileStream, expressionsOf, type RegisterValues } from './expand-stre
 import { INSTRUCTION_SET_VERSION } from './instruction-set.js';
 import { CORE_SYMBOL, coresOf, type Program, type ProgramEntry, type Stream } from './program.js';
 import { checkBounds } from './verify/check-bounds.js';
+import { checkCodes } from './verify/check-codes.js';
 import { checkCores } from './verify/check-cores.js';
 import { checkEntry } from './verify/check-entry.js';
 import { checkExchanges } from './verify/check-exchanges.js';
@@ -92,6 +93,7 @@ export function verifyProgram(
   options: VerifyOptions = {},
 ): VerifiedProgram {
   checkHeader(program, device);
+  checkCodes(program, device);
   checkRegions(program, device);
   const areas = new MemoryAreas(program, device);
   const entries = program.entries.map((entry) => verifyEntry(program, device, entry, areas, options));
