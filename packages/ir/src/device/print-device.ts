@@ -19,8 +19,13 @@ export function printDevice(device: Device): string {
     ['matrix x matrix', mode(matrix.mm)],
     ['matrix x vector', mode(matrix.mv)],
     ['dsp', `${dsp.count} ${dsp.kind}, ${dsp.productsPerDsp} products per DSP and cycle`],
+    ['chains', chains(matrix)],
+    [
+      'rescale',
+      `${matrix.rescale.units === 0 ? 'each sum' : `${matrix.rescale.units} sums per cycle`}, ${matrix.rescale.build}`,
+    ],
     ['weight bits', matrix.weightBits.join(', ')],
-    ['vector', `${device.vector.lanes} lanes, ${device.vector.startupCycles} cycles start-up`],
+    ['vector', lanes(device)],
     [
       'dispatcher',
       `queues of ${dispatcher.queueDepth}, ${dispatcher.cyclesPerInstruction} cycles per instruction, ` +
@@ -83,6 +88,19 @@ export function printDevice(device: Device): string {
     ...calibration.fitted.map(({ field, on }) => `  ${field} on ${on}`),
   ];
   return `${parts.join('\n')}\n`;
+}
+
+function chains({ chain, keeps }: Device['matrix']): string {
+  const { dsps, groupDsps, window, overflowAdjust } = chain;
+  const sparse =
+    keeps.length === 0 ? 'dense only' : `keeps of 16: ${keeps.join(', ')}, selected of ${window}`;
+  return `${dsps} DSPs in groups of ${groupDsps}, sums of ${overflowAdjust.skipUpTo} before they are split; ${sparse}`;
+}
+
+function lanes({ vector }: Device): string {
+  const { exponentLanes, startupCycles, format, build } = vector;
+  const exponents = exponentLanes === 0 ? '' : `, ${exponentLanes} of them with exponentials`;
+  return `${vector.lanes} lanes${exponents}, ${startupCycles} cycles start-up; built in ${format}, ${build}`;
 }
 
 function credits(initial: Readonly<Record<string, number>>): string {
