@@ -178,7 +178,7 @@ export class SimulatedCard {
     if (known !== undefined) return known;
     const entry = findEntry(this.program, name);
     const compiled = compileEntry(this.program, entry, this.device, this.options.encodedLength);
-    const actions = compiled.cores.map(({ core, steps }): CoreActions => {
+    const actions = compiled.cores.map(({ core, stream: { steps } }): CoreActions => {
       const context = this.contexts[core];
       return {
         core,

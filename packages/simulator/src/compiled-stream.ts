@@ -16,7 +16,6 @@ import {
   type InstructionSpec,
   instructionSpec,
   internalError,
-  operationCount,
   type Program,
   type ProgramEntry,
   QUEUES,
@@ -35,7 +34,9 @@ const CORE_SLOT = LENGTHS.length;
 const FIRST_VARIABLE = CORE_SLOT + 1;
 const FIRST_REGISTER = FIRST_VARIABLE + LOOP_VARIABLES;
 const REGISTER_COUNT = 128;
-const SLOTS: ReadonlyMap<string, number> = new Map([
+
+/** Where the environment holds each symbol. */
+export const SYMBOL_SLOTS: ReadonlyMap<string, number> = new Map([
   ...LENGTHS.map((name, i) => [name, i] as const),
   [CORE_SYMBOL, CORE_SLOT],
   ...Array.from({ length: LOOP_VARIABLES }, (_, i) => [`i${i}`, FIRST_VARIABLE + i] as const),
@@ -54,6 +55,11 @@ export function createEnvironment(lengths: Lengths, core = 0): Environment {
   env[CORE_SLOT] = core;
   return env;
 }
+
+/** Entries of an environment, and which of them an instruction of a stream writes. */
+export const SLOT_COUNT = FIRST_REGISTER + REGISTER_COUNT;
+export const registerSlot = (register: number): number => FIRST_REGISTER + register;
+export const variableSlot = (variable: number): number => FIRST_VARIABLE + variable;
 
 export function setRegister(env: Environment, register: number, value: number): void {
   env[FIRST_REGISTER + register] = value;
@@ -87,16 +93,8 @@ const ABSENT: FieldReader = { value: () => 0, constant: 0, space: 'hbm', channel
 function reader(spec: FieldSpec, value: FieldValue | undefined, fixed: FixedRegisters): FieldReader {
   if (value === undefined) return ABSENT;
   if (isAddress(value)) {
-    if (value.page) {
-      throw new BitloomError({
-        code: 'simulator-unsupported',
-        message: 'paged addresses are not executed by this version of the simulator',
-        where: `field '${spec.name}'`,
-        expected: 'an address without a page table',
-        got: `register ${value.register}`,
-      });
-    }
-    const offset = compileExpression(value.offset, SLOTS);
+    refusePage(spec.name, value);
+    const offset = compileExpression(value.offset, SYMBOL_SLOTS);
     const slot = FIRST_REGISTER + value.register;
     const base = { space: value.space, channel: value.channel };
     const register = value.register === 0 ? 0 : fixed.get(value.register);
@@ -108,7 +106,19 @@ function reader(spec: FieldSpec, value: FieldValue | undefined, fixed: FixedRegi
     return { value: (env) => (env[slot] ?? 0) + offset(env), constant: undefined, ...base };
   }
   const constant = typeof value === 'number' ? value : undefined;
-  return { value: compileExpression(value, SLOTS), constant, space: 'hbm', channel: 0 };
+  return { value: compileExpression(value, SYMBOL_SLOTS), constant, space: 'hbm', channel: 0 };
+}
+
+/** @throws BitloomError `simulator-unsupported` for an address that goes through a page table */
+export function refusePage(field: string, { page, register }: Address): void {
+  if (!page) return;
+  throw new BitloomError({
+    code: 'simulator-unsupported',
+    message: 'paged addresses are not executed by this version of the simulator',
+    where: `field '${field}'`,
+    expected: 'an address without a page table',
+    got: `register ${register}`,
+  });
 }
 
 /** An instruction with readers for its fields, in table order. */
@@ -116,14 +126,6 @@ export class CompiledInstruction implements ResolvedFields {
   readonly source: Instruction;
   readonly spec: InstructionSpec;
   readonly queue: number;
-  readonly waits: readonly number[];
-  readonly releases: readonly number[];
-  readonly tokenCount: number;
-  /** Arithmetic operations the dispatcher does for its dynamic fields. */
-  readonly operations: number;
-  readonly encodedBytes: number;
-  /** Number fields that the environment changes: with them, everything about an instruction but its addresses. */
-  readonly varyingNumbers: readonly Getter[];
   private environment: Environment;
   private readonly readers: readonly FieldReader[];
   private readonly index: ReadonlyMap<string, number>;
@@ -132,26 +134,14 @@ export class CompiledInstruction implements ResolvedFields {
     source: Instruction,
     index: ReadonlyMap<string, number>,
     spec: InstructionSpec,
-    encodedBytes: number,
     fixed: FixedRegisters,
   ) {
     this.source = source;
     this.spec = spec;
-    this.encodedBytes = encodedBytes;
     this.queue = QUEUES.indexOf(source.queue);
-    this.waits = source.wait.map((queue) => QUEUES.indexOf(queue));
-    this.releases = source.release.map((queue) => QUEUES.indexOf(queue));
     this.index = index;
     this.readers = spec.fields.map((field) => reader(field, source.fields[field.name], fixed));
-    this.varyingNumbers = this.readers
-      .filter((field, at) => field.constant === undefined && spec.fields[at]?.kind !== 'address')
-      .map((field) => field.value);
-    this.operations = Object.values(source.fields).reduce<number>(
-      (sum, value) => sum + operationCount(isAddress(value) ? value.offset : value),
-      0,
-    );
     this.environment = NO_ENVIRONMENT;
-    this.tokenCount = source.name === 'SYNC' ? Math.max(1, this.number('count')) : 1;
   }
 
   private reader(name: string): FieldReader {
@@ -219,17 +209,24 @@ function fieldIndex(spec: InstructionSpec): ReadonlyMap<string, number> {
 /** Bytes of an instruction in the stream; the encoder of `ir` by default. */
 export type EncodedLength = (instruction: Instruction) => number;
 
+/** Registers whose value stays what it is: those of `registers` that no instruction sets. */
+export function fixedRegisters(
+  instructions: readonly Instruction[],
+  registers: FixedRegisters,
+): FixedRegisters {
+  const written = new Set(instructions.filter((i) => i.name === 'BASE').map((i) => i.fields.register));
+  return new Map([...registers].filter(([register]) => !written.has(register)));
+}
+
 /**
  * Makes a stream ready to run. Values of `registers` are folded into addresses, unless the stream sets them.
  * @throws BitloomError `program-loop` when loops do not nest.
  */
 export function compileStream(
   instructions: readonly Instruction[],
-  encodedLength: EncodedLength,
   registers: FixedRegisters = new Map(),
 ): readonly Step[] {
-  const written = new Set(instructions.filter((i) => i.name === 'BASE').map((i) => i.fields.register));
-  const fixed = new Map([...registers].filter(([register]) => !written.has(register)));
+  const fixed = fixedRegisters(instructions, registers);
   const indexes = new Map<InstructionSpec, ReadonlyMap<string, number>>();
   const open: number[] = [];
   const steps: Step[] = [];
@@ -237,7 +234,7 @@ export function compileStream(
     const spec = instructionSpec(source.name);
     const index = indexes.get(spec) ?? fieldIndex(spec);
     indexes.set(spec, index);
-    const instruction = new CompiledInstruction(source, index, spec, encodedLength(source), fixed);
+    const instruction = new CompiledInstruction(source, index, spec, fixed);
     switch (source.name) {
       case 'LOOP': {
         open.push(at);
@@ -344,21 +341,41 @@ export function checkProgram(program: Program, device: Device): void {
   });
 }
 
-/** The steps of one core of an entry. Cores of one stream share them. */
-export interface CoreSteps {
+/** A stream of an entry: instructions for the reading of time, steps for that of function. Cores may share it. */
+export class EntryStream {
+  readonly instructions: readonly Instruction[];
+  readonly registers: FixedRegisters;
+  readonly encodedLength: EncodedLength;
+  private compiled: readonly Step[] | undefined;
+
+  constructor(instructions: readonly Instruction[], registers: FixedRegisters, encodedLength: EncodedLength) {
+    this.instructions = instructions;
+    this.registers = fixedRegisters(instructions, registers);
+    this.encodedLength = encodedLength;
+  }
+
+  /** Steps by the index of their instruction; made when they are first asked for. */
+  get steps(): readonly Step[] {
+    this.compiled ??= compileStream(this.instructions, this.registers);
+    return this.compiled;
+  }
+}
+
+/** What one core of an entry executes. */
+export interface CoreStream {
   readonly core: number;
-  readonly steps: readonly Step[];
+  readonly stream: EntryStream;
 }
 
 /** An entry made ready to run, core by core in the order of their numbers. */
 export interface CompiledEntry {
   readonly name: string;
-  readonly cores: readonly CoreSteps[];
+  readonly cores: readonly CoreStream[];
 }
 
 /**
  * Makes every stream of an entry ready.
- * @throws BitloomError `program-loop`, `simulator-cores` when a core is not on the card or has two streams
+ * @throws BitloomError `simulator-cores` when a core is not on the card or has two streams
  */
 export function compileEntry(
   program: Program,
@@ -366,9 +383,9 @@ export function compileEntry(
   device: Device,
   encodedLength: EncodedLength,
 ): CompiledEntry {
-  const cores = entry.streams.flatMap((stream) => {
-    const steps = compileStream(stream.instructions, encodedLength, restingRegisters(program));
-    return coresOf(stream).map((core) => ({ core, steps }));
+  const cores = entry.streams.flatMap((one): CoreStream[] => {
+    const stream = new EntryStream(one.instructions, restingRegisters(program), encodedLength);
+    return coresOf(one).map((core) => ({ core, stream }));
   });
   cores.sort((a, b) => a.core - b.core);
   const bad = cores.find(({ core }, i) => core < 0 || core >= device.cores || core === cores[i - 1]?.core);

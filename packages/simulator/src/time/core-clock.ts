@@ -380,7 +380,7 @@ export class CoreClock {
     if (shape.memory >= 0) {
       const { runs } = shape;
       runs.start = this.accessStarts[slot * MOST_ACCESSES + shape.memoryAccess];
-      const time = context.channels[shape.memory].serve(runs, start);
+      const time = context.channels[shape.memory].serve(runs, start, shape.isStore);
       const passed = Math.max(interval, time.end - start);
       // Rounded up alone, but not behind the request before it: never more than what passed.
       busy = Math.min(passed, Math.max(interval, time.alone));

@@ -3,7 +3,8 @@
  * instruction for a unit or at a barrier. It keeps its own clock and knows nothing of units.
  */
 import { type DispatcherDecl, internalError } from '@bitloom/ir';
-import { type Environment, setLoopVariable, setRegister } from '../compiled-stream.js';
+import type { Environment } from '../compiled-stream.js';
+import type { ExpressionValues } from './expression-table.js';
 import { BARRIER, BASE, END, HALT, LOOP, type PreparedStream, UNIT } from './prepared-stream.js';
 
 /** What {@link Dispatcher.next} gives when there is no instruction for a unit. */
@@ -22,6 +23,8 @@ export class Dispatcher {
   instructions = 0;
   fetchedBytes = 0;
   readonly env: Environment;
+  /** Expressions of the stream in `env`. */
+  readonly values: ExpressionValues;
   private readonly stream: PreparedStream;
   private readonly decl: DispatcherDecl;
   /** Running loops, outermost first: index of their LOOP, iterations done, trips. */
@@ -36,6 +39,7 @@ export class Dispatcher {
   constructor(stream: PreparedStream, env: Environment, decl: DispatcherDecl) {
     this.stream = stream;
     this.env = env;
+    this.values = stream.valuesIn(env);
     this.decl = decl;
     const deepest = stream.kind.reduce((loops, kind) => loops + (kind === LOOP ? 1 : 0), 0);
     this.loopAt = new Int32Array(deepest);
@@ -59,8 +63,7 @@ export class Dispatcher {
       if (kind === LOOP) this.enterLoop(pc);
       else if (kind === END) this.endIteration(pc);
       else if (kind === BARRIER) return AT_BARRIER;
-      else if (kind === BASE)
-        setRegister(this.env, stream.register[pc](this.env), stream.value[pc](this.env));
+      else if (kind === BASE) this.write(stream.slot[pc], stream.control(pc, this.values));
     }
   }
 
@@ -81,14 +84,19 @@ export class Dispatcher {
     this.restartRow = last;
   }
 
+  private write(slot: number, value: number): void {
+    this.env[slot] = value;
+    this.values.moved(slot);
+  }
+
   private enterLoop(pc: number): void {
     const { stream, depth } = this;
-    const trips = stream.value[pc](this.env);
+    const trips = stream.control(pc, this.values);
     if (trips <= 0) {
       this.pc = stream.target[pc] + 1;
       return;
     }
-    setLoopVariable(this.env, stream.variable[pc], 0);
+    this.write(stream.slot[pc], 0);
     this.loopAt[depth] = pc;
     this.iteration[depth] = 0;
     this.trips[depth] = trips;
@@ -106,7 +114,7 @@ export class Dispatcher {
     const isHeld = stream.isHeld[start] === 1;
     if (iteration < this.trips[top]) {
       if (isHeld && iteration === 1) this.heldLoops++;
-      setLoopVariable(this.env, stream.variable[start], iteration);
+      this.write(stream.slot[start], iteration);
       this.pc = start + 1;
     } else {
       if (isHeld && iteration > 1) this.heldLoops--;

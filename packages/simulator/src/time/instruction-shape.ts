@@ -35,6 +35,8 @@ export interface InstructionShape {
   readonly memoryAccess: number;
   readonly memoryBytes: number;
   readonly transferKind: number;
+  /** Whether the memory is what is written. */
+  readonly isStore: boolean;
   /** The transfer; `start` is written before each use. */
   readonly runs: Mutable<TransferRuns>;
   readonly accessCount: number;
@@ -157,6 +159,7 @@ export function makeShape(
     memoryAccess: accesses.findIndex(({ operand }) => operand === side),
     memoryBytes,
     transferKind: side === undefined ? 0 : fields.number('kind'),
+    isStore: side === 'dst',
     runs: side === undefined ? NO_RUNS : transferRuns(fields, side),
     accessCount: accesses.length,
     fields: Int32Array.from(accesses, ({ operand }) => addresses.indexOf(operand)),

@@ -10,11 +10,19 @@
  * The k-th exchange of every core is one event: it starts when the last of them is ready.
  */
 import { BitloomError, type Device, internalError, QUEUES } from '@bitloom/ir';
-import { type CompiledEntry, createEnvironment, type Lengths, type Step } from '../compiled-stream.js';
+import {
+  type CompiledEntry,
+  type CoreStream,
+  createEnvironment,
+  type EntryStream,
+  type Lengths,
+} from '../compiled-stream.js';
 import { CoreClock, type RunContext, type StartObserver } from './core-clock.js';
-import { addBytes, addMemoryBytes, type Counters, costOf } from './counters.js';
+import type { Counters } from './counters.js';
 import { MemoryChannels } from './memory-channels.js';
-import { PreparedStream } from './prepared-stream.js';
+import { PreparedStream, type StreamMemory } from './prepared-stream.js';
+import { RunTotals } from './run-totals.js';
+import { ShapeTable } from './shape-table.js';
 import type { TraceRecorder } from './trace-recorder.js';
 
 export type { StartedInstruction, StartObserver } from './core-clock.js';
@@ -30,11 +38,14 @@ export interface RunOptions {
 export class TimedCard {
   private readonly device: Device;
   private readonly channels: readonly MemoryChannels[];
-  private readonly prepared = new WeakMap<readonly Step[], PreparedStream>();
+  private readonly shapes: ShapeTable;
+  private readonly prepared = new WeakMap<EntryStream, PreparedStream>();
+  private readonly memories = new WeakMap<CoreStream, StreamMemory>();
 
   constructor(device: Device) {
     this.device = device;
     this.channels = device.memories.map((memory) => new MemoryChannels(memory, device.clockHz));
+    this.shapes = new ShapeTable(device);
   }
 
   /**
@@ -45,43 +56,53 @@ export class TimedCard {
    */
   run(entry: CompiledEntry, lengths: Lengths, counters: Counters, options: RunOptions = {}): number {
     for (const channels of this.channels) channels.reset();
+    const streams = entry.cores.map(({ stream }) => this.prepare(stream));
+    const origins = streams.reduce((most, stream) => Math.max(most, stream.origins), 0);
     const context: RunContext = {
       device: this.device,
       channels: this.channels,
+      totals: new RunTotals(this.device, origins),
       recorder: options.recorder,
       origin: options.origin ?? 0,
       observer: options.observer,
     };
-    const clocks = entry.cores.map(
-      ({ core, steps }) =>
-        new CoreClock(context, core, this.prepare(steps), createEnvironment(lengths, core)),
-    );
+    const clocks = entry.cores.map((one, i) => {
+      const environment = createEnvironment(lengths, one.core);
+      return new CoreClock(context, one.core, streams[i], this.memoryOf(one, streams[i]), environment);
+    });
     runToEnd(clocks, entry.name);
     const end = clocks.reduce((latest, clock) => Math.max(latest, clock.end), 0);
-    this.count(entry, clocks, end, counters);
+    this.count(clocks, end, counters);
+    context.totals.addTo(counters);
     return end;
   }
 
-  private prepare(steps: readonly Step[]): PreparedStream {
-    const known = this.prepared.get(steps);
+  private prepare(stream: EntryStream): PreparedStream {
+    const known = this.prepared.get(stream);
     if (known !== undefined) return known;
-    const stream = new PreparedStream(steps, this.device);
-    this.prepared.set(steps, stream);
-    return stream;
+    const prepared = new PreparedStream(stream, this.device, this.shapes);
+    this.prepared.set(stream, prepared);
+    return prepared;
   }
 
-  private count(entry: CompiledEntry, clocks: readonly CoreClock[], end: number, counters: Counters): void {
-    const isMemory = new Set<string>(this.device.memories.map(({ space }) => space));
+  private memoryOf(one: CoreStream, stream: PreparedStream): StreamMemory {
+    const known = this.memories.get(one);
+    if (known !== undefined) return known;
+    const memory = stream.newMemory();
+    this.memories.set(one, memory);
+    return memory;
+  }
+
+  private count(clocks: readonly CoreClock[], end: number, counters: Counters): void {
+    for (const clock of clocks) clock.finish(end);
     counters.units.forEach((unit, at) => {
       const [core, q] = [Math.floor(at / QUEUES.length), at % QUEUES.length];
-      const clock = clocks.find((one) => one.core === core);
-      if (clock === undefined) {
+      const cycles = clocks.find((clock) => clock.core === core)?.cycles;
+      if (cycles === undefined) {
         // A core without a stream stands still all the time.
         unit.idle += end;
         return;
       }
-      if (q === 0) clock.finish(end);
-      const { cycles } = clock;
       unit.busy += cycles.busy[q];
       unit.token += cycles.token[q];
       unit.memory += cycles.memory[q];
@@ -95,21 +116,6 @@ export class TimedCard {
     for (const { dispatcher } of clocks) {
       counters.instructions += dispatcher.instructions;
       if (fetched !== undefined) fetched.instructions += dispatcher.fetchedBytes;
-    }
-    for (const steps of new Set(entry.cores.map((core) => core.steps))) {
-      this.prepare(steps).drainShapes(({ instruction, executions, busy, work, traffic, transferKind }) => {
-        const cost = costOf(counters, instruction.source.origin);
-        cost.cycles[instruction.queue] += busy;
-        cost.macs += executions * work.macs;
-        counters.macs += executions * work.macs;
-        counters.vectorElements += executions * work.vectorElements;
-        for (const { space, bytes } of traffic) {
-          addBytes(counters, space, executions * bytes);
-          if (!isMemory.has(space)) continue;
-          addMemoryBytes(counters, space, transferKind, executions * bytes);
-          cost.memoryBytes += executions * bytes;
-        }
-      });
     }
     counters.cycles += end;
   }
