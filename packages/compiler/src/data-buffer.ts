@@ -26,11 +26,18 @@ export class DataBuffer {
   private highWater = 0;
   /** First byte of the reserved ranges, which grow from the end of the buffer downwards. */
   private top: number;
+  /** First byte of each zone. */
+  private readonly zoneStarts: readonly number[];
 
-  constructor(space: string, capacity: number) {
+  /**
+   * @param zones parts of equal size that are allocated apart: what is in one never waits for a reader in another
+   */
+  constructor(space: string, capacity: number, zones = 1) {
     this.space = space;
     this.capacity = capacity;
     this.top = Math.floor(capacity / ALIGNMENT) * ALIGNMENT;
+    const size = Math.floor(capacity / zones / ALIGNMENT) * ALIGNMENT;
+    this.zoneStarts = Array.from({ length: zones }, (_, zone) => zone * size);
   }
 
   /**
@@ -46,19 +53,20 @@ export class DataBuffer {
   }
 
   /**
-   * Lowest free range of `bytes`.
+   * Lowest free range of `bytes` in a zone.
    * @throws BitloomError `compiler-does-not-fit` with the space, what was asked and how much is missing.
    */
-  allocate(name: string, bytes: number): Allocation {
+  allocate(name: string, bytes: number, zone = 0): Allocation {
     const size = roundUp(Math.max(bytes, 1), ALIGNMENT);
-    let start = 0;
+    const end = Math.min(this.top, this.zoneStarts[zone + 1] ?? this.top);
+    let start = this.zoneStarts[zone] ?? 0;
     let index = 0;
     for (; index < this.live.length; index++) {
       const block = this.live[index];
       if (block === undefined || start + size <= block.start) break;
-      start = block.start + roundUp(block.bytes, ALIGNMENT);
+      start = Math.max(start, block.start + roundUp(block.bytes, ALIGNMENT));
     }
-    if (start + size > this.top) throw this.doesNotFit(name, size, this.top - start);
+    if (start + size > end) throw this.doesNotFit(name, size, end - start);
     const allocation: Allocation = { name, start, bytes };
     this.live.splice(index, 0, allocation);
     this.highWater = Math.max(this.highWater, start + size);

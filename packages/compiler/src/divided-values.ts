@@ -33,7 +33,7 @@ export function borrowWhole(
 function gather(emitter: Emitter, name: string, value: Floats): Floats {
   const { cols, perCore, rowsPerCore } = value;
   const rowBytes = Math.ceil((cols * 4) / 64) * 64;
-  const allocation = emitter.data.allocate(name, emitter.lengths.maxRows * rowBytes);
+  const allocation = emitter.allocate(name, emitter.lengths.maxRows * rowBytes);
   const whole: Floats = { kind: 'f32', allocation, offset: 0, rowBytes, cols };
   if (perCore !== undefined) exchangeColumns(emitter, value, whole, { all: cols, perCore, itemBytes: 4 });
   else if (rowsPerCore !== undefined) exchangeRows(emitter, value, whole, rowsPerCore);

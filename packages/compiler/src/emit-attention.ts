@@ -57,8 +57,8 @@ export function emitStateAppend(emitter: Emitter, node: GraphNode): void {
   const own = ownItems(cache.heads, heads, emitter.cores);
   const input = ownColumns(emitter, inputName, heads * headDim);
   const { rows, maxRows, position } = emitter.lengths;
-  const codes = emitter.data.allocate(`${node.name}.codes`, heads * maxRows * headDim);
-  const scales = emitter.data.allocate(`${node.name}.scales`, heads * maxRows * 4);
+  const codes = emitter.allocate(`${node.name}.codes`, heads * maxRows * headDim);
+  const scales = emitter.allocate(`${node.name}.scales`, heads * maxRows * 4);
   pushVector(
     emitter,
     'quantize',
@@ -156,8 +156,8 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
   const blockHeads = Math.min(headsPerCore, emitter.plan.headBlock);
   const blocks = Math.ceil(headsPerCore / blockHeads);
   const query = {
-    codes: emitter.data.allocate(`${node.name}.query`, headsPerCore * share * maxRows * headDim),
-    scales: emitter.data.allocate(`${node.name}.queryScales`, headsPerCore * share * maxRows * 4),
+    codes: emitter.allocate(`${node.name}.query`, headsPerCore * share * maxRows * headDim),
+    scales: emitter.allocate(`${node.name}.queryScales`, headsPerCore * share * maxRows * 4),
   };
   emitter.tile('query');
   pushVector(
@@ -202,13 +202,13 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
 
   const out = emitter.allocateFloats(outName, heads * headDim, headsPerCore * share * headDim);
   const scoreBuffers = Array.from({ length: Math.min(2, blocks) }, (_, i) =>
-    emitter.data.allocate(`${node.name}.scores${i}`, blockHeads * share * maxRows * scoreRow),
+    emitter.allocate(`${node.name}.scores${i}`, blockHeads * share * maxRows * scoreRow),
   );
-  const probabilities = emitter.data.allocate(
+  const probabilities = emitter.allocate(
     `${node.name}.probabilities`,
     blockHeads * share * maxRows * probabilityRow,
   );
-  const probabilityScales = emitter.data.allocate(
+  const probabilityScales = emitter.allocate(
     `${node.name}.probabilityScales`,
     blockHeads * share * maxRows * 4,
   );

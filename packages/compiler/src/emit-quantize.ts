@@ -48,8 +48,8 @@ export function emitQuantize(emitter: Emitter, node: GraphNode): void {
   const input = emitter.floatValue(inputName);
   const rowBytes = Math.ceil(input.cols / 64) * 64;
   const { maxRows } = emitter.lengths;
-  const allocation = emitter.data.allocate(outName, maxRows * rowBytes);
-  const scales = emitter.data.allocate(`${outName}.scales`, maxRows * 4);
+  const allocation = emitter.allocate(outName, maxRows * rowBytes);
+  const scales = emitter.allocate(`${outName}.scales`, maxRows * 4);
   emitter.values.set(outName, { kind: 'codes', allocation, scales, rowBytes, cols: input.cols });
   const place = { allocation, scales, rowBytes, padded: Math.ceil(input.cols / 16) * 16 };
   const rowsPerCore = input.rowsPerCore ?? emitter.rowsPerCore;
@@ -112,7 +112,7 @@ function quantizeColumns(
   const { perCore, cols } = input;
   const { allocation, scales, rowBytes, padded } = place;
   const own = ownItems(cols, perCore, cores);
-  const maxima = emitter.data.allocate(`${node.name}.maxima`, maxRows * cores * 4);
+  const maxima = emitter.allocate(`${node.name}.maxima`, maxRows * cores * 4);
   pushVector(
     emitter,
     'rowMaxima',

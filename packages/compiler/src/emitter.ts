@@ -173,7 +173,7 @@ export class Emitter {
     this.batch = options.batch;
     this.provenance = options.provenance;
     this.provenanceIndex = options.provenanceIndex;
-    this.data = new DataBuffer('data', this.bufferBytes('data'));
+    this.data = new DataBuffer('data', this.bufferBytes('data'), options.plan.microBatches);
     this.weights = this.ring('weights', 'load', WEIGHT_SLOTS);
     this.stream = this.ring('stream', 'fetch', 2);
   }
@@ -442,10 +442,15 @@ export class Emitter {
     return this.cores === 1 ? cols : (this.demanded.get(name) ?? columnsPerCore(cols, this.cores));
   }
 
+  /** A range for the tokens that are being worked on. @throws BitloomError `compiler-does-not-fit` */
+  allocate(name: string, bytes: number): Allocation {
+    return this.data.allocate(name, bytes, this.batch.index);
+  }
+
   /** Room for the rows of the executing core of a float32 value. */
   allocateRows(name: string, cols: number, rowsPerCore: number): Floats {
     const rowBytes = Math.ceil((cols * 4) / 64) * 64;
-    const allocation = this.data.allocate(name, rowsPerCore * rowBytes);
+    const allocation = this.allocate(name, rowsPerCore * rowBytes);
     const located: Floats = { kind: 'f32', allocation, offset: 0, rowBytes, cols, rowsPerCore };
     this.values.set(name, located);
     return located;
@@ -455,7 +460,7 @@ export class Emitter {
   allocateFloats(name: string, cols: number, perCore?: number): Floats {
     const isPart = perCore !== undefined && this.cores > 1;
     const rowBytes = Math.ceil(((isPart ? perCore : cols) * 4) / 64) * 64;
-    const allocation = this.data.allocate(name, this.lengths.maxRows * rowBytes);
+    const allocation = this.allocate(name, this.lengths.maxRows * rowBytes);
     const located: Floats = {
       kind: 'f32',
       allocation,
