@@ -1,4 +1,5 @@
 /** The resource model: against the published row, by its rules, and what is refused. */
+import { readFileSync } from 'node:fs';
 import { BitloomError, CARDS, type Device, findCard } from '@bitloom/ir';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -29,6 +30,15 @@ describe('beside the published row of the U280', () => {
   ] as const)('%s is between %d and %d off', (kind, least, most) => {
     expect(deviation(kind)).toBeGreaterThanOrEqual(least);
     expect(deviation(kind)).toBeLessThanOrEqual(most);
+  });
+
+  it('stands in docs/resources.md as it is', () => {
+    const page = readFileSync(new URL('../../../docs/resources.md', import.meta.url), 'utf8');
+    for (const kind of RESOURCE_KINDS) {
+      const share = `${deviation(kind) < 0 ? '−' : '+'}${Math.abs(100 * deviation(kind)).toFixed(1)} %`;
+      const published = Math.round(PUBLISHED_U280[kind]);
+      expect(page).toContain(`| ${kind.toUpperCase()} | ${published} | ${total[kind]} | ${share} |`);
+    }
   });
 
   it('has the DSPs of three engines of 2x16x128 at two products each', () => {
@@ -101,8 +111,8 @@ describe('buffers in blocks', () => {
   it('are as wide as two ports ask and as deep as their bytes', () => {
     const buffer = { space: 'data', ports: 2, bytesPerCyclePerPort: 2048 } as const;
     expect(memoryBlocks({ ...buffer, bytes: 2048 * 512 })).toMatchObject({ kind: 'bram', blocks: 256 });
-    expect(memoryBlocks({ ...buffer, bytes: 2048 * 513 })).toMatchObject({ kind: 'bram', blocks: 512 });
-    expect(memoryBlocks({ ...buffer, bytes: 2048 * 1025 })).toMatchObject({ kind: 'uram', blocks: 256 });
+    expect(memoryBlocks({ ...buffer, bytes: 2048 * 513 })).toMatchObject({ kind: 'uram', blocks: 256 });
+    expect(memoryBlocks({ ...buffer, bytes: 2048 * 4096 })).toMatchObject({ kind: 'uram', blocks: 256 });
     expect(memoryBlocks({ ...buffer, bytes: 2048 * 4097 })).toMatchObject({ kind: 'uram', blocks: 512 });
     expect(memoryBlocks({ ...buffer, ports: 4, bytes: 2048 * 512 })).toMatchObject({
       kind: 'bram',

@@ -3,8 +3,8 @@
  * powers of two uses 64; both move one word in and one out per cycle, or one of each of two clients. So a buffer is
  * `words of a port` blocks side by side for every two ports, and as many deep as its bytes need.
  *
- * Rule of the kind: a buffer whose blocks would be deeper than {@link BRAM_DEPTH} words lies in URAM, any other in
- * BRAM. It decides nothing else, and does not move buffers to fit.
+ * Rule of the kind: a buffer deeper than one BRAM lies in URAM, where one block does for two BRAM or more; any other in
+ * BRAM. It does not move buffers to fit.
  */
 import type { BufferDecl } from '@bitloom/ir';
 
@@ -12,9 +12,6 @@ import type { BufferDecl } from '@bitloom/ir';
 const WORD_BYTES = 8;
 const BRAM_WORDS = 512;
 const URAM_WORDS = 4096;
-/** Deepest buffer in BRAM, in words: two blocks. */
-export const BRAM_DEPTH = 1024;
-
 export interface MemoryBlocks {
   readonly kind: 'bram' | 'uram';
   readonly blocks: number;
@@ -27,7 +24,7 @@ export interface MemoryBlocks {
 export function memoryBlocks({ bytes, ports, bytesPerCyclePerPort }: BufferDecl): MemoryBlocks {
   const wide = Math.ceil(ports / 2) * Math.ceil(bytesPerCyclePerPort / WORD_BYTES);
   const words = Math.ceil(bytes / (wide * WORD_BYTES));
-  const kind = words > BRAM_DEPTH ? 'uram' : 'bram';
+  const kind = words > BRAM_WORDS ? 'uram' : 'bram';
   return { kind, blocks: wide * Math.ceil(words / (kind === 'uram' ? URAM_WORDS : BRAM_WORDS)), wide, words };
 }
 
