@@ -6,6 +6,7 @@ import { FLOAT_PRODUCT_KERNELS } from './interface/float-products.js';
 import { GROUP_PRODUCT_KERNELS } from './interface/group-products.js';
 import { INTEGER_PRODUCT_KERNELS } from './interface/integer-products.js';
 import { L1_NORM_KERNELS } from './interface/l1-norms.js';
+import { ROW_PART_KERNELS } from './interface/row-parts.js';
 import { SAMPLING_KERNELS } from './interface/sampling.js';
 import { SPARSE_PRODUCT_KERNELS } from './interface/sparse-products.js';
 import { VECTOR_KERNELS } from './interface/vectors.js';
@@ -22,6 +23,7 @@ import { floatProductKernels } from './reference/float-products.js';
 import { groupProductKernels } from './reference/gemm.js';
 import { integerProductKernels } from './reference/integer-products.js';
 import { l1NormKernels } from './reference/l1-norm.js';
+import { rowPartKernels } from './reference/quantize.js';
 import { samplingKernels } from './reference/sampling.js';
 import { sparseProductKernels } from './reference/sparse-products.js';
 import { vectorKernels } from './reference/vector.js';
@@ -32,6 +34,7 @@ import { FLOAT_PRODUCT_CASES } from './selftest/float-products.js';
 import { GROUP_PRODUCT_CASES } from './selftest/group-products.js';
 import { INTEGER_PRODUCT_CASES } from './selftest/integer-products.js';
 import { L1_NORM_CASES } from './selftest/l1-norms.js';
+import { ROW_PART_CASES } from './selftest/row-parts.js';
 import { SAMPLING_CASES } from './selftest/sampling.js';
 import { SPARSE_PRODUCT_CASES } from './selftest/sparse-products.js';
 import { VECTOR_CASES } from './selftest/vectors.js';
@@ -45,6 +48,7 @@ import { emitGemmGroups } from './wasm/gemm-groups.js';
 import { emitIntegerProducts } from './wasm/integer-products.js';
 import { bindIntegerProducts } from './wasm/integer-products-bind.js';
 import { emitL1Norms } from './wasm/l1-norm.js';
+import { emitRowParts } from './wasm/quantize.js';
 import { emitSampling } from './wasm/sampling.js';
 import { emitSparseProducts } from './wasm/sparse-products.js';
 import { emitVectors } from './wasm/vectors.js';
@@ -135,5 +139,13 @@ export const FAMILIES: readonly KernelFamily[] = [
     bind: bindSparseProducts,
     cases: SPARSE_PRODUCT_CASES,
     divisions: SPARSE_PRODUCT_DIVISIONS,
+  }),
+  // Apart from `vectors`, of which the addon has every kernel, so that those need no WebAssembly beside it.
+  defineFamily({
+    name: 'row-parts',
+    names: ROW_PART_KERNELS,
+    reference: rowPartKernels,
+    emit: emitRowParts,
+    cases: ROW_PART_CASES,
   }),
 ];

@@ -11,6 +11,7 @@ export type { FloatProductKernels } from './interface/float-products.js';
 export * from './interface/group-products.js';
 export * from './interface/integer-products.js';
 export * from './interface/l1-norms.js';
+export type { RowPartKernels } from './interface/row-parts.js';
 export type { SamplingKernels } from './interface/sampling.js';
 export type { SparseProductKernels } from './interface/sparse-products.js';
 export * from './interface/vectors.js';

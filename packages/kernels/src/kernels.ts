@@ -30,6 +30,7 @@ import { FLOAT_PRODUCT_KERNELS, type FloatProductKernels } from './interface/flo
 import { GROUP_PRODUCT_KERNELS, type GroupProductKernels } from './interface/group-products.js';
 import { INTEGER_PRODUCT_KERNELS, type IntegerProductKernels } from './interface/integer-products.js';
 import { L1_NORM_KERNELS, type L1NormKernels } from './interface/l1-norms.js';
+import { ROW_PART_KERNELS, type RowPartKernels } from './interface/row-parts.js';
 import { SAMPLING_KERNELS, type SamplingKernels } from './interface/sampling.js';
 import { SPARSE_PRODUCT_KERNELS, type SparseProductKernels } from './interface/sparse-products.js';
 import { VECTOR_KERNELS, type VectorKernels } from './interface/vectors.js';
@@ -46,7 +47,8 @@ export interface KernelTable
     ConvolutionKernels,
     L1NormKernels,
     SamplingKernels,
-    SparseProductKernels {}
+    SparseProductKernels,
+    RowPartKernels {}
 
 /** What computes: the definition, WebAssembly SIMD, or C++ with WebAssembly for what it lacks. */
 export type Backend = 'reference' | 'wasm' | 'native';
@@ -88,6 +90,7 @@ export const KERNEL_NAMES = [
   ...L1_NORM_KERNELS,
   ...SAMPLING_KERNELS,
   ...SPARSE_PRODUCT_KERNELS,
+  ...ROW_PART_KERNELS,
 ] as const;
 
 /** Name of one compute method of {@link Kernels}. */

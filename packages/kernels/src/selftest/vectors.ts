@@ -4,36 +4,6 @@ import type { SelfTestCases } from './places.js';
 
 export const VECTOR_CASES: SelfTestCases<VectorKernels> = {
   quantizeRows: (k, p) => k.quantizeRows(2, 2, 23, p.floats, 256, 92, p.out, 64, 32, 32, p.out + 1024, 8, 4),
-  rowMaxima(k, p) {
-    k.rowMaxima(2, 2, 23, p.floats, 256, 92, p.out, 64, 32);
-    k.rowMaxima(1, 2, 0, p.floats, 0, 0, p.out + 256, 0, 4);
-    // Rows of every length of the last vector.
-    for (let cols = 1; cols < 6; cols += 1)
-      k.rowMaxima(1, 1, cols, p.floats, 0, 0, p.out + 512 + cols * 4, 0, 0);
-  },
-  quantizeRowsBy(k, p) {
-    const codes = [p.out, 64, 32, 32, p.out + 1024, 8, 4] as const;
-    k.quantizeRowsBy(2, 2, 23, p.floats, 256, 92, p.floats + 1024, 48, 20, 5, ...codes);
-    k.quantizeRowsBy(
-      1,
-      1,
-      9,
-      p.floats,
-      0,
-      0,
-      p.floats + 8,
-      0,
-      0,
-      1,
-      p.out + 512,
-      0,
-      0,
-      0,
-      p.out + 1280,
-      0,
-      0,
-    );
-  },
   rmsNorm: (k, p) => k.rmsNorm(1, 3, 27, p.floats, 0, 108, p.floats + 512, p.out, 0, 112, 1e-5),
   layerNorm: (k, p) =>
     k.layerNorm(1, 3, 27, p.floats, 0, 108, p.floats + 512, p.floats + 640, p.out, 0, 112, 1e-5),

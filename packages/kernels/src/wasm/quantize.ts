@@ -1,4 +1,4 @@
-/** Emits `quantizeRows` and its halves for rows in parts, and the row quantiser that `softmaxQuantize` shares with them. */
+/** Emits `quantizeRows`, its halves for rows in parts, and the row quantiser that `softmaxQuantize` shares with them. */
 import {
   type FunctionBuilder,
   f32,
@@ -137,13 +137,13 @@ export function quantizeRow(
   });
 }
 
-/** Adds `quantizeRows`, `rowMaxima` and `quantizeRowsBy` to `module`. */
-export function emitQuantize(module: ModuleBuilder): void {
-  const source = { batch: 'i32', rows: 'i32', cols: 'i32', src: 'i32', srcB: 'i32', srcR: 'i32' } as const;
-  const target = { dst: 'i32', dstB: 'i32', dstR: 'i32' } as const;
-  const codes = { ...target, padTo: 'i32', scale: 'i32', scaleB: 'i32', scaleR: 'i32' } as const;
+const SOURCE = { batch: 'i32', rows: 'i32', cols: 'i32', src: 'i32', srcB: 'i32', srcR: 'i32' } as const;
+const TARGET = { dst: 'i32', dstB: 'i32', dstR: 'i32' } as const;
+const CODES = { ...TARGET, padTo: 'i32', scale: 'i32', scaleB: 'i32', scaleR: 'i32' } as const;
 
-  module.procedure('quantizeRows', { ...source, ...codes }, (f, p) => {
+/** Adds `quantizeRows` to `module`. */
+export function emitQuantize(module: ModuleBuilder): void {
+  module.procedure('quantizeRows', { ...SOURCE, ...CODES }, (f, p) => {
     const locals = quantizeLocals(f);
     const operands = [
       { ptr: p.src, batch: p.srcB, row: p.srcR },
@@ -155,8 +155,11 @@ export function emitQuantize(module: ModuleBuilder): void {
       quantizeRow(f, locals, { src, dst, cols: p.cols, padTo: p.padTo, scale });
     });
   });
+}
 
-  module.procedure('rowMaxima', { ...source, ...target }, (f, p) => {
+/** Adds `rowMaxima` and `quantizeRowsBy` to `module`. */
+export function emitRowParts(module: ModuleBuilder): void {
+  module.procedure('rowMaxima', { ...SOURCE, ...TARGET }, (f, p) => {
     const locals = quantizeLocals(f);
     const operands = [
       { ptr: p.src, batch: p.srcB, row: p.srcR },
@@ -170,7 +173,7 @@ export function emitQuantize(module: ModuleBuilder): void {
   });
 
   const maxima = { maxima: 'i32', maximaB: 'i32', maximaR: 'i32', parts: 'i32' } as const;
-  module.procedure('quantizeRowsBy', { ...source, ...maxima, ...codes }, (f, p) => {
+  module.procedure('quantizeRowsBy', { ...SOURCE, ...maxima, ...CODES }, (f, p) => {
     const locals = quantizeLocals(f);
     const operands = [
       { ptr: p.src, batch: p.srcB, row: p.srcR },
