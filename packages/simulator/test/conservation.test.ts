@@ -130,7 +130,7 @@ describe('on random streams and cards', () => {
     );
   });
 
-  it('a unit never starts on bytes that it still writes itself', () => {
+  it('a unit never reads bytes that it still writes itself', () => {
     fc.assert(
       fc.property(randomStream, card, lengths, (stream, device, point) => {
         const writes: { queue: string; space: string; start: number; end: number; completed: number }[] = [];
@@ -141,6 +141,8 @@ describe('on random streams and cards', () => {
             .accesses(instruction.at(environment))
             .filter((access) => access.bytes > 0);
           for (const access of accesses) {
+            // Writes of a unit end in their order; sums that go on are passed on inside of it.
+            if (access.write || access.forwarded === true) continue;
             const clash = writes.find(
               (w) =>
                 w.queue === queue &&

@@ -80,9 +80,14 @@ function races(started: readonly StartedInstruction[]): string[] {
     const accesses = instruction.spec.accesses(instruction.at(environment)).filter(({ bytes }) => bytes > 0);
     active = active.filter((other) => other.one.completed > start);
     for (const other of active) {
-      if (other.one.instruction.queue === instruction.queue) continue;
+      const isSameCore = other.one.core === one.core;
+      if (isSameCore && other.one.instruction.queue === instruction.queue) continue;
+      // Cores have buffers of their own and share memories.
+      const isShared = (space: string): boolean => isSameCore || space === 'hbm' || space === 'ddr';
       const clash = accesses.some((a) =>
-        other.accesses.some((b) => (a.write || b.write) && a.space === b.space && patternsOverlap(a, b)),
+        other.accesses.some(
+          (b) => (a.write || b.write) && a.space === b.space && isShared(a.space) && patternsOverlap(a, b),
+        ),
       );
       if (clash)
         found.push(

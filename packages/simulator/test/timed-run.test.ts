@@ -54,12 +54,12 @@ describe('units', () => {
     expect(unit(timed, 'vector')).toMatchObject({ busy: 20, idle: 2, token: 0 });
   });
 
-  it('hold back an instruction that touches what an earlier one still writes', () => {
+  it('hold back an instruction that reads what an earlier one still writes', () => {
     const reads = time([work(40, 0), work(4, 512, 0), halt()], { device: WIDE });
     expect(starts(reads)).toEqual([0, 12]);
     expect(unit(reads, 'vector')).toMatchObject({ busy: 11, token: 2 });
-    const writes = time([work(40, 0), work(4, 156), halt()], { device: WIDE });
-    expect(starts(writes)).toEqual([0, 12]);
+    // What is only written is written in order.
+    expect(starts(time([work(40, 0), work(4, 156), halt()], { device: WIDE }))).toEqual([0, 10]);
     // Reading what the earlier one reads, or the byte behind what it writes, is no reason to wait.
     expect(
       starts(time([work(40, 0), work(4, 512, 4096), work(4, 1024, 160), halt()], { device: WIDE })),
