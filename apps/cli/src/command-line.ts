@@ -8,6 +8,7 @@ import type { CompareOptions } from './commands/compare.js';
 import type { CompileOptions } from './commands/compile.js';
 import type { DemoOptions } from './commands/demo.js';
 import type { DevicesOptions } from './commands/devices.js';
+import type { DramOptions } from './commands/dram.js';
 import type { EvalOptions } from './commands/eval.js';
 import type { ExportOptions } from './commands/export.js';
 import type { FormatsOptions } from './commands/formats.js';
@@ -22,6 +23,8 @@ import type { Terminal } from './terminal/terminal.js';
 
 const MODEL = 'file, folder or zoo name (see `bitloom models`)';
 const THREADS = `threads, 1 to ${MOST_THREADS}`;
+/** Addresses of patterns stay safe integers up to here. */
+const MOST_REQUESTS = 2 ** 22;
 const MODEL_OR_PROGRAM = `${MODEL}, or a compiled program`;
 
 function version(): string {
@@ -69,6 +72,21 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .action(async (device: string | undefined, options: DevicesOptions) => {
       const { devices } = await import('./commands/devices.js');
       finish(await devices(device, options, terminal));
+    });
+
+  add('dram', 'run an access pattern on a channel of a DRAM part')
+    .option('-d, --device <name>', 'part, JSON file of parts (FILE#NAME for one), or all', 'HBM2')
+    .option(
+      '-p, --pattern <name>',
+      'sequential, stride_4096, random, random_block_4096, streams_4_same_bank, ..., or all',
+      'sequential',
+    )
+    .option('--requests <n>', 'bursts to ask for', integer(1, MOST_REQUESTS), 262144)
+    .option('--queue <entries>', 'reads and as many writes that the controller holds', integer(1, 65536), 257)
+    .option('--outstanding <n>', 'most requests under way (default: as the queues allow)', integer(1))
+    .action(async (options: DramOptions) => {
+      const { dram } = await import('./commands/dram.js');
+      finish(await dram(options, terminal));
     });
 
   add('models', 'list the models of the zoo: shapes without weights').action(async () => {

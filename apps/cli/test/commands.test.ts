@@ -11,6 +11,7 @@ const scratch = useScratch();
 
 const COMMANDS = [
   'devices',
+  'dram',
   'models',
   'import',
   'formats',

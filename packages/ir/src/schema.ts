@@ -16,6 +16,7 @@ import { programForm } from './schema/program-schema.js';
 import { reportForm } from './schema/report-schema.js';
 import { traceForm } from './schema/trace-schema.js';
 
+export { parseDramParts } from './schema/dram-parts.js';
 export { expressionSchema } from './schema/expression-schema.js';
 export { jsonSchemas } from './schema/json-schema.js';
 export { parseWith } from './schema/parse.js';

@@ -36,7 +36,7 @@ const dramClocksForm = z.object({
 const ADDRESS_BITS = 52;
 const MOST_BANKS = 4096;
 
-const dramForm = z
+export const dramForm = z
   .object({
     name,
     source: text,

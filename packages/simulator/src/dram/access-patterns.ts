@@ -29,6 +29,8 @@ const RANGE = 2 ** 30;
 const STREAM = 2 ** 28;
 /** Moves the streams of `other_bank` by more than a row, a bank group and a bank. */
 const STREAM_SKEW = 36864;
+/** Addresses of more streams would not stay safe integers for long. */
+const MOST_STREAMS = 65536;
 /** Clocks of rest between the reads of latency patterns. */
 const REST = 40;
 
@@ -38,6 +40,8 @@ interface PatternFamily {
   readonly make: (bytes: number, parameter: number, map: AddressMap) => Omit<AccessPattern, 'name'>;
   /** Whether the parameter is a block of whole requests that divides the range. */
   readonly isBlock?: boolean;
+  /** Largest parameter; default: the range. */
+  readonly most?: number;
 }
 
 const reads = (): boolean => false;
@@ -68,6 +72,7 @@ const FAMILIES: readonly PatternFamily[] = [
   },
   {
     spelled: 'streams_K_same_bank',
+    most: MOST_STREAMS,
     make: (bytes, streams) => ({
       address: (i) => (i % streams) * STREAM + Math.floor(i / streams) * bytes,
       isWrite: reads,
@@ -75,6 +80,7 @@ const FAMILIES: readonly PatternFamily[] = [
   },
   {
     spelled: 'streams_K_other_bank',
+    most: MOST_STREAMS,
     make: (bytes, streams) => ({
       address: (i) => (i % streams) * (STREAM + STREAM_SKEW) + Math.floor(i / streams) * bytes,
       isWrite: reads,
@@ -139,12 +145,13 @@ export function accessPattern(name: string, bytes: number, map: AddressMap): Acc
     if (found === null) continue;
     const parameter = found[1] === undefined ? 1 : Number(found[1]);
     const isWhole = !family.isBlock || (parameter % bytes === 0 && RANGE % parameter === 0);
-    if (parameter >= 1 && parameter <= RANGE && isWhole)
+    const { most = RANGE } = family;
+    if (parameter >= 1 && parameter <= most && isWhole)
       return { name, ...family.make(bytes, parameter, map) };
     throw new BitloomError({
       code: 'dram-pattern',
       message: `access pattern '${name}' has a parameter out of range`,
-      expected: family.isBlock ? `a power of two from ${bytes} to ${RANGE}` : `an integer from 1 to ${RANGE}`,
+      expected: family.isBlock ? `a power of two from ${bytes} to ${RANGE}` : `an integer from 1 to ${most}`,
       got: String(parameter),
     });
   }
