@@ -18,6 +18,8 @@ const LLAMA = {
 } satisfies JsonObject;
 const QWEN2 = { ...LLAMA, architectures: ['Qwen2ForCausalLM'], num_key_value_heads: 2 };
 const QWEN3 = { ...QWEN2, architectures: ['Qwen3ForCausalLM'] };
+const SMOLLM3 = { ...QWEN2, architectures: ['SmolLM3ForCausalLM'] };
+const PHI3 = { ...QWEN2, architectures: ['Phi3ForCausalLM'] };
 const MISTRAL = { ...LLAMA, architectures: ['MistralForCausalLM'] };
 const OPT = {
   architectures: ['OPTForCausalLM'],
@@ -103,7 +105,7 @@ describe('config.json', () => {
           ? {}
           : { rope_theta, rope_scaling: scaling.rope_type === 'default' ? null : scaling }),
         // Kinds of layers that no number of full layers gives are only there in form 5.
-        ...(name.endsWith('layertypes') && hasWindows ? { layer_types: json.layer_types } : {}),
+        ...(/layertypes|mixed/.test(name) && hasWindows ? { layer_types: json.layer_types } : {}),
       };
       expect(read(old)).toEqual(read(json));
     },
@@ -186,6 +188,18 @@ describe('config.json', () => {
     expect(read({ ...GPT2, scale_attn_weights: false }).scoreScales).toEqual([1, 1]);
   });
 
+  it('reads which layers turn heads', () => {
+    const rotated = (json: JsonObject): unknown => {
+      const { positions } = read({ ...SMOLLM3, ...json });
+      return positions.kind === 'rope' && [positions.theta, positions.rotated];
+    };
+    expect(rotated({})).toEqual([2e6, [true, true, true, false, true]]);
+    expect(rotated({ no_rope_layers: [0, 1, 1, 1, 1] })).toEqual([2e6, [false, true, true, true, true]]);
+    expect(rotated({ no_rope_layers: [1, 1, 1, 1, 1], rope_theta: 5 })).toEqual([5, undefined]);
+    const windows = { use_sliding_window: true, sliding_window: 3 };
+    expect(read({ ...SMOLLM3, ...windows }).windows).toEqual([0, 0, 0, 3, 0]);
+  });
+
   it('takes the context of llama3 scaling as transformers does', () => {
     const rope = { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
     const original = (json: JsonObject): unknown => {
@@ -212,6 +226,9 @@ describe('config.json', () => {
     ],
     ['rotary positions of several axes', { ...QWEN2, rope_scaling: { type: 'default', mrope_section: [2] } }],
     ['sliding layers of no length', { ...QWEN2, layer_types: Array(5).fill('sliding_attention') }],
+    ['Phi-3 with part of a head turned', { ...PHI3, rope_parameters: { partial_rotary_factor: 0.75 } }],
+    ['Phi-3 with a long context', { ...PHI3, rope_scaling: { type: 'longrope', long_factor: [1] } }],
+    ['SmolLM3 with a window of no length', { ...SMOLLM3, layer_types: Array(5).fill('sliding_attention') }],
     ['another kind of layer', { ...QWEN3, layer_types: Array(5).fill('chunked_attention') }],
     ['OPT with normalisation without weights', { ...OPT, layer_norm_elementwise_affine: false }],
     ['OPT with exact GELU', { ...OPT, activation_function: 'gelu' }],
@@ -229,6 +246,8 @@ describe('config.json', () => {
     ['a vocabulary of 2^40', { ...LLAMA, vocab_size: 2 ** 40 }],
     ['a window of nothing', { ...MISTRAL, sliding_window: 0 }],
     ['a window in words', { ...MISTRAL, sliding_window: 'all' }],
+    ['rotated layers of too few', { ...SMOLLM3, no_rope_layers: [1] }],
+    ['rotated layers in words', { ...SMOLLM3, no_rope_layers: Array(5).fill('yes') }],
     ['kinds of too few layers', { ...QWEN2, layer_types: ['full_attention'] }],
     ['layers without number', { ...MISTRAL, num_hidden_layers: 2 ** 40 }],
     ['a flag in words', { ...LLAMA, tie_word_embeddings: 'yes' }],
@@ -240,7 +259,11 @@ describe('config.json', () => {
   });
 
   it('throws only typed errors, whatever a key holds', async () => {
-    const documents: JsonObject[] = [LLAMA, MISTRAL, QWEN2, QWEN3, OPT, GPT2];
+    const others = ['Ministral', 'Phi3', 'SeedOss', 'SmolLM3', 'Starcoder2'].map((name) => ({
+      ...QWEN2,
+      architectures: [`${name}ForCausalLM`],
+    }));
+    const documents: JsonObject[] = [LLAMA, MISTRAL, QWEN2, QWEN3, OPT, GPT2, ...others];
     const keys = [
       ...new Set(documents.flatMap((json) => Object.keys(json))),
       'rope_scaling',
@@ -249,6 +272,8 @@ describe('config.json', () => {
       'sliding_window',
       'use_sliding_window',
       'max_window_layers',
+      'no_rope_layers',
+      'no_rope_layer_interval',
     ];
     await fc.assert(
       fc.asyncProperty(

@@ -119,7 +119,8 @@ function buildEntry(config: DecoderConfig, context: number, name: string, seq: E
   };
   const rotate = (part: string, x: string): string => {
     if (config.positions.kind !== 'rope') return x;
-    const { layout } = config.positions;
+    const { layout, rotated } = config.positions;
+    if (rotated !== undefined && layer !== undefined && !rotated[layer]) return x;
     return node('rope', `${part}_rope`, [x, ROPE_TABLE], { headDim: config.headDim, layout });
   };
   const append = (part: 'keys' | 'values', x: string): string => {

@@ -14,6 +14,8 @@ export type Positions =
       readonly theta: number;
       readonly layout: 'interleaved' | 'half';
       readonly scaling: RopeScaling;
+      /** By layer, whether heads are turned. Absent: in every layer. */
+      readonly rotated?: readonly boolean[];
     }
   /** A learned row per position; position p is row p + offset of a table of maxPositions + offset rows. */
   | { readonly kind: 'learned'; readonly offset: number };
@@ -100,6 +102,14 @@ export function checkDecoderConfig(config: DecoderConfig, where: string): void {
     if (Number.isInteger(positions.offset) && positions.offset >= 0 && positions.offset <= 1024) return;
     throw invalidConfig(where, 'position offset', 'an integer from 0 to 1024', positions.offset);
   }
+  const { rotated } = positions;
+  if (rotated !== undefined && (rotated.length !== layers || !rotated.includes(true)))
+    throw invalidConfig(
+      where,
+      'rotated layers',
+      `yes or no for each of ${layers} layers, not all no`,
+      rotated,
+    );
   if (headDim % 2 !== 0)
     throw invalidConfig(where, 'headDim', 'even, because rotary positions turn pairs', headDim);
   if (!(positions.theta > 0 && Number.isFinite(positions.theta))) {
@@ -118,6 +128,7 @@ export function isBuiltAsLlama(config: DecoderConfig): boolean {
     norm.place === undefined &&
     norm.final === undefined &&
     positions.kind === 'rope' &&
+    positions.rotated === undefined &&
     feedForward.gated &&
     feedForward.activation === 'silu' &&
     config.scoreScales === undefined &&

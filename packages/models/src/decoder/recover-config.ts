@@ -79,21 +79,23 @@ function readConfig(model: Model, sections: SectionSource): DecoderConfig {
   if (activation !== 'silu' && activation !== 'gelu' && activation !== 'relu') {
     throw notADecoder(model, 'silu, gelu or relu in the feed-forward block', activation ?? 'no activation');
   }
+  let layers = 0;
+  while (has(`layers.${layers}.q.weight`)) layers++;
   const readPositions = (): { positions: Positions; maxPositions: number } => {
     if (!has(ROPE_TABLE)) {
       const offset = attribute('positions', 'offset', isNumber);
       return { positions: { kind: 'learned', offset }, maxPositions: size('positions.weight', 0) - offset };
     }
-    const layout = attribute('layers.0.q_rope', 'layout', isString);
+    const rotated = Array.from({ length: layers }, (_, layer) => nodes.has(`layers.${layer}.q_rope`));
+    const layout = attribute(`layers.${Math.max(0, rotated.indexOf(true))}.q_rope`, 'layout', isString);
     if (layout !== 'interleaved' && layout !== 'half') {
       throw notADecoder(model, 'interleaved pairs or halves in rotary positions', layout);
     }
     const maxPositions = size(ROPE_TABLE, 0);
     const rope = recoverRope(model.name, sections, ROPE_TABLE, maxPositions, headDim);
-    return { positions: { kind: 'rope', layout, ...rope }, maxPositions };
+    const some = rotated.includes(false) ? { rotated } : {};
+    return { positions: { kind: 'rope', layout, ...rope, ...some }, maxPositions };
   };
-  let layers = 0;
-  while (has(`layers.${layers}.q.weight`)) layers++;
   const ofLayers = (name: string): readonly (number | undefined)[] =>
     Array.from({ length: layers }, (_, layer) => {
       const value = nodes.get(`layers.${layer}.attention`)?.attributes[name];

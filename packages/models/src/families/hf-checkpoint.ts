@@ -55,6 +55,25 @@ export const LLAMA_NAMES: Names = {
   buffers: /^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/,
 };
 
+const PHI3_NAMES: Names = {
+  ...LLAMA_NAMES,
+  tensors: {
+    ...LLAMA_NAMES.tensors,
+    ...pairs({
+      q: 'layers.{}.self_attn.qkv_proj',
+      k: 'layers.{}.self_attn.qkv_proj',
+      v: 'layers.{}.self_attn.qkv_proj',
+      gate: 'layers.{}.mlp.gate_up_proj',
+      up: 'layers.{}.mlp.gate_up_proj',
+    }),
+  },
+};
+
+const STARCODER2_NAMES: Names = {
+  ...LLAMA_NAMES,
+  tensors: { ...LLAMA_NAMES.tensors, ...pairs({ up: 'layers.{}.mlp.c_fc', down: 'layers.{}.mlp.c_proj' }) },
+};
+
 const OPT_NAMES: Names = {
   prefixes: ['model.decoder.', 'decoder.'],
   tensors: pairs({
@@ -98,6 +117,11 @@ const FAMILY_NAMES: Readonly<Record<string, Names>> = {
   mistral: LLAMA_NAMES,
   qwen2: LLAMA_NAMES,
   qwen3: LLAMA_NAMES,
+  ministral: LLAMA_NAMES,
+  seed_oss: LLAMA_NAMES,
+  smollm3: LLAMA_NAMES,
+  phi3: PHI3_NAMES,
+  starcoder2: STARCODER2_NAMES,
   opt: OPT_NAMES,
   gpt2: GPT2_NAMES,
 };
@@ -150,7 +174,7 @@ async function placeTensors(
       const placement = place(parameter, shape);
       const module = quantized.modules.get(moduleName(placement.tensor) ?? '');
       if (module === undefined) return placement;
-      const first = placement.transposed?.first ?? 0;
+      const first = placement.transposed?.first ?? (placement.offset ?? 0) / (shape[1] ?? 1);
       return {
         tensors: module.tensors,
         weights: quantizedWeights(module, first, shape[0], cache, file.name),
@@ -200,7 +224,8 @@ function placementOf(
     if (parameter === 'head.weight' || (parameter === 'embedding.weight' && isHeadOnly))
       return { tensor: HEAD, shape };
     const tensor = prefix + fromTable(names.tensors, parameter);
-    return config.family === 'gpt2' ? placeConv1d(config, parameter, tensor, shape) : { tensor, shape };
+    if (config.family === 'gpt2') return placeConv1d(config, parameter, tensor, shape);
+    return config.family === 'phi3' ? placeFused(config, parameter, tensor, shape) : { tensor, shape };
   };
 }
 
@@ -229,6 +254,27 @@ function candidateModules(
     });
   }
   return [...modules.values()];
+}
+
+/** Phi-3 stores query, key and value as one matrix, and gate and up, one behind the other. */
+function placeFused(
+  config: DecoderConfig,
+  parameter: string,
+  tensor: string,
+  shape: readonly number[],
+): Placement {
+  const [part] = splitParameter(parameter).part.split('.');
+  const [q, kv] = [config.heads * config.headDim, config.kvHeads * config.headDim];
+  const fused: Readonly<Record<string, readonly [first: number, rows: number]>> = {
+    q: [0, q + 2 * kv],
+    k: [q, q + 2 * kv],
+    v: [q + kv, q + 2 * kv],
+    gate: [0, 2 * config.hiddenWidth],
+    up: [config.hiddenWidth, 2 * config.hiddenWidth],
+  };
+  if (!Object.hasOwn(fused, part)) return { tensor, shape };
+  const [first, rows] = fused[part];
+  return { tensor, shape: [rows, shape[1]], offset: first * shape[1] };
 }
 
 /** GPT-2 stores linear maps [inputs, outputs], and query, key and value as one. */

@@ -1,38 +1,27 @@
 /**
- * The `config.json` of a Hugging Face folder as a decoder configuration: Llama, Mistral, Qwen2, Qwen3, OPT and GPT-2, in
- * the key names of transformers 4 (`rope_theta`, `rope_scaling`) and 5 (`rope_parameters`). Every key that changes what the model
+ * The `config.json` of a Hugging Face folder as a decoder configuration: which family it is, and the families with learned
+ * positions (OPT, GPT-2); those with rotary ones are in `hf-rotary.ts`. In the key names of transformers 4 (`rope_theta`, `rope_scaling`) and 5 (`rope_parameters`). Every key that changes what the model
  * computes is either understood or refused.
  *
  * Source of names, defaults and meaning: the configuration classes of huggingface/transformers.
  */
-import type { RopeScaling } from '@bitloom/kernels';
-import {
-  checkDecoderConfig,
-  type DecoderConfig,
-  invalidConfig,
-  MAX_LAYERS,
-  unsupportedModel,
-} from '../decoder/decoder-config.js';
-import { isJsonObject, type JsonObject } from '../json/strict-json.js';
+import { checkDecoderConfig, type DecoderConfig } from '../decoder/decoder-config.js';
+import type { JsonObject } from '../json/strict-json.js';
+import { byLayer } from './by-layer.js';
 import { ConfigReader } from './config-reader.js';
 import { unknownArchitecture } from './gguf.js';
-
-/** `gelu` by itself is the exact form with the error function, which is not the tanh form. */
-const ACTIVATIONS: Readonly<Record<string, 'silu' | 'gelu' | 'relu'>> = {
-  silu: 'silu',
-  swish: 'silu',
-  relu: 'relu',
-  gelu_new: 'gelu',
-  gelu_pytorch_tanh: 'gelu',
-};
-
-function activation(config: ConfigReader, key: string, fallback: string): 'silu' | 'gelu' | 'relu' {
-  const value = config.value(key) ?? fallback;
-  const known =
-    typeof value === 'string' && Object.hasOwn(ACTIVATIONS, value) ? ACTIVATIONS[value] : undefined;
-  if (known !== undefined) return known;
-  throw unsupportedModel(config.where, `an activation (${key})`, Object.keys(ACTIVATIONS).join(', '), value);
-}
+import { activation } from './hf-activation.js';
+import {
+  readLlama,
+  readMinistral,
+  readMistral,
+  readPhi3,
+  readQwen2,
+  readQwen3,
+  readSeedOss,
+  readSmolLm3,
+  readStarcoder2,
+} from './hf-rotary.js';
 
 interface Family {
   /** `model_type` of its configurations. */
@@ -46,6 +35,11 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   MistralForCausalLM: { type: 'mistral', read: readMistral },
   Qwen2ForCausalLM: { type: 'qwen2', read: readQwen2 },
   Qwen3ForCausalLM: { type: 'qwen3', read: readQwen3 },
+  MinistralForCausalLM: { type: 'ministral', read: readMinistral },
+  Phi3ForCausalLM: { type: 'phi3', read: readPhi3 },
+  SeedOssForCausalLM: { type: 'seed_oss', read: readSeedOss },
+  SmolLM3ForCausalLM: { type: 'smollm3', read: readSmolLm3 },
+  Starcoder2ForCausalLM: { type: 'starcoder2', read: readStarcoder2 },
   OPTForCausalLM: { type: 'opt', read: readOpt },
   GPT2LMHeadModel: { type: 'gpt2', read: readGpt2 },
 };
@@ -77,178 +71,6 @@ function familyOf(json: JsonObject, where: string): Family {
   );
   if (known !== undefined && (type === undefined || type === null || type === known[1].type)) return known[1];
   throw unknownArchitecture(where, Object.keys(FAMILIES).join(', '), given.join(', ') || 'model_type null');
-}
-
-function readLlama(config: ConfigReader): DecoderConfig {
-  const bias = config.flag('attention_bias', false);
-  return {
-    ...readRotaryDecoder(config, 'llama', {
-      qkv: bias,
-      output: bias,
-      feedForward: config.flag('mlp_bias', false),
-    }),
-    maxPositions: config.integer('max_position_embeddings', 2048),
-  };
-}
-
-/** A file that says nothing of the window has the one of the first model of the family; null is none. */
-function readMistral(config: ConfigReader): DecoderConfig {
-  const shared = readRotaryDecoder(
-    config,
-    'mistral',
-    { qkv: false, output: false, feedForward: false },
-    { kvHeads: 8 },
-  );
-  const window = config.isNull('sliding_window') ? 0 : readWindow(config);
-  return {
-    ...shared,
-    ...windowsOf(byLayer(shared.layers, () => window)),
-    maxPositions: config.integer('max_position_embeddings', 131072),
-  };
-}
-
-function readQwen2(config: ConfigReader): DecoderConfig {
-  const biases = { qkv: true, output: false, feedForward: false };
-  const shared = readRotaryDecoder(config, 'qwen2', biases, { kvHeads: 32 });
-  return {
-    ...shared,
-    ...readWindows(config, shared.layers),
-    maxPositions: config.integer('max_position_embeddings', 32768),
-  };
-}
-
-/** A head is as wide as it is said to be: 128 where nothing is said, unlike in Qwen2. */
-function readQwen3(config: ConfigReader): DecoderConfig {
-  const bias = config.flag('attention_bias', false);
-  const biases = { qkv: bias, output: bias, feedForward: false };
-  const shared = readRotaryDecoder(config, 'qwen3', biases, { kvHeads: 32, headDim: 128 });
-  return {
-    ...shared,
-    headNorms: true,
-    ...readWindows(config, shared.layers),
-    maxPositions: config.integer('max_position_embeddings', 32768),
-  };
-}
-
-function readWindow(config: ConfigReader): number {
-  const window = config.integer('sliding_window', 4096);
-  if (window >= 1) return window;
-  throw invalidConfig(config.where, 'sliding_window', 'a number of tokens, or null', window);
-}
-
-/** Something of each layer, of as many as there may be: how many there are is checked afterwards. */
-function byLayer(layers: number, of: (layer: number) => number): number[] {
-  return Array.from({ length: Math.min(layers, MAX_LAYERS) }, (_, layer) => of(layer));
-}
-
-function windowsOf(windows: readonly number[]): Pick<DecoderConfig, 'windows'> {
-  return windows.some((window) => window > 0) ? { windows } : {};
-}
-
-/** Windows of Qwen by layer: as `layer_types` says, else from the layer `max_window_layers` on. */
-function readWindows(config: ConfigReader, layers: number): Pick<DecoderConfig, 'windows'> {
-  const isUsed = config.flag('use_sliding_window', false);
-  const window = isUsed && !config.isNull('sliding_window') ? readWindow(config) : undefined;
-  const types = config.value('layer_types');
-  if (types === undefined) {
-    if (window === undefined) return {};
-    const first = config.integer('max_window_layers', 28);
-    return windowsOf(byLayer(layers, (layer) => (layer < first ? 0 : window)));
-  }
-  if (!Array.isArray(types) || types.length !== layers)
-    throw invalidConfig(config.where, 'layer_types', `the kinds of ${layers} layers`, types);
-  const windows = types.map((type) => {
-    if (type === 'full_attention') return 0;
-    if (type === 'sliding_attention' && window !== undefined) return window;
-    if (type !== 'sliding_attention')
-      throw unsupportedModel(
-        config.where,
-        'a kind of layer (layer_types)',
-        'full_attention or sliding_attention',
-        type,
-      );
-    throw unsupportedModel(
-      config.where,
-      'layers with a sliding window of no length (layer_types)',
-      'use_sliding_window and sliding_window',
-      'none',
-    );
-  });
-  return windowsOf(windows);
-}
-
-/** What stands in a configuration of rotary decoders when nothing is said; null is `heads` and `width / heads`. */
-interface RotaryDefaults {
-  readonly kvHeads?: number;
-  readonly headDim?: number;
-}
-
-function readRotaryDecoder(
-  config: ConfigReader,
-  family: string,
-  biases: DecoderConfig['biases'],
-  defaults: RotaryDefaults = {},
-): Omit<DecoderConfig, 'maxPositions'> {
-  const [width, heads] = [config.integer('hidden_size'), config.integer('num_attention_heads')];
-  const orDefault = (key: string, named: number | undefined, computed: number): number =>
-    config.integer(key, config.isNull(key) ? computed : (named ?? computed));
-  config.only('partial_rotary_factor', 1, 'partial rotary positions');
-  return {
-    family,
-    vocabSize: config.integer('vocab_size'),
-    layers: config.integer('num_hidden_layers'),
-    width,
-    heads,
-    kvHeads: orDefault('num_key_value_heads', defaults.kvHeads, heads),
-    headDim: orDefault('head_dim', defaults.headDim, width / heads),
-    hiddenWidth: config.integer('intermediate_size'),
-    norm: { kind: 'rms', epsilon: config.float('rms_norm_eps', 1e-6) },
-    positions: { kind: 'rope', layout: 'half', ...readRope(config) },
-    biases,
-    feedForward: { gated: true, activation: activation(config, 'hidden_act', 'silu') },
-    tiedEmbeddings: config.flag('tie_word_embeddings', false),
-  };
-}
-
-/** Base and scaling of rotary positions, in either form of the keys. */
-function readRope(config: ConfigReader): { theta: number; scaling: RopeScaling } {
-  // Where a file has both, transformers 5 takes the older key.
-  const key = config.value('rope_scaling') === undefined ? 'rope_parameters' : 'rope_scaling';
-  const parameters = config.value(key);
-  if (parameters === undefined)
-    return { theta: config.float('rope_theta', 10000), scaling: { kind: 'none' } };
-  if (!isJsonObject(parameters)) throw invalidConfig(config.where, key, 'an object', parameters);
-  const rope = new ConfigReader(parameters, `${config.where}, ${key}`);
-  rope.only('partial_rotary_factor', 1, 'partial rotary positions');
-  // Nested parameters are those of one kind of layer each.
-  const nested = rope.keys().find((name) => isJsonObject(rope.value(name)));
-  if (nested !== undefined) {
-    const what = 'rotary positions that differ between kinds of layers';
-    throw unsupportedModel(rope.where, what, 'the same in all layers', nested);
-  }
-  if (rope.value('mrope_section') !== undefined)
-    throw unsupportedModel(rope.where, 'rotary positions of several axes', 'one', 'mrope_section');
-  const theta =
-    rope.value('rope_theta') === undefined ? config.float('rope_theta', 10000) : rope.float('rope_theta');
-  const type = rope.value('rope_type') ?? rope.value('type') ?? 'default';
-  if (type === 'default') return { theta, scaling: { kind: 'none' } };
-  const factor = rope.float('factor');
-  if (type === 'linear') return { theta, scaling: { kind: 'linear', factor } };
-  if (type === 'llama3') {
-    const scaling: RopeScaling = {
-      kind: 'llama3',
-      factor,
-      lowFreqFactor: rope.float('low_freq_factor'),
-      highFreqFactor: rope.float('high_freq_factor'),
-      // Beside the parameters it has precedence; where nobody says it, the model was made for no more.
-      originalMaxPositions: config.integer(
-        'original_max_position_embeddings',
-        rope.integer('original_max_position_embeddings', config.integer('max_position_embeddings', 0)),
-      ),
-    };
-    return { theta, scaling };
-  }
-  throw unsupportedModel(rope.where, 'rotary scaling (rope_type)', 'default, linear or llama3', type);
 }
 
 /**
