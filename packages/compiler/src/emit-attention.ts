@@ -52,7 +52,7 @@ export function emitStateAppend(emitter: Emitter, node: GraphNode): void {
   if (stateName === undefined || inputName === undefined) return;
   const cache = emitter.image.cache(emitter.stateOf(stateName));
   emitter.batch.stateAliases.set(node.outputs[0] ?? '', emitter.stateOf(stateName));
-  const { headDim, capacity } = cache;
+  const { headDim } = cache;
   const heads = itemsPerCore(cache.heads, emitter.cores, 1);
   const own = ownItems(cache.heads, heads, emitter.cores);
   const input = ownColumns(emitter, inputName, heads * headDim);
@@ -71,18 +71,18 @@ export function emitStateAppend(emitter: Emitter, node: GraphNode): void {
     },
     [touchData(input.allocation, false), touchData(codes, true), touchData(scales, true)],
   );
-  for (const [region, source, width] of [
-    [cache.codes, codes, headDim],
-    [cache.scales, scales, 4],
+  for (const [region, source, width, stride] of [
+    [cache.codes, codes, headDim, cache.codesHead],
+    [cache.scales, scales, 4, cache.scalesHead],
   ] as const) {
     const load = runs(
       region,
-      add(multiply(width, position), ownStart(emitter, heads * capacity * width)),
+      add(multiply(width, position), ownStart(emitter, heads * stride)),
       dataAddress(source),
       {
         length: multiply(width, rows),
         count1: own,
-        srcStride1: capacity * width,
+        srcStride1: stride,
         dstStride1: maxRows * width,
       },
       KV_KIND,
@@ -93,7 +93,7 @@ export function emitStateAppend(emitter: Emitter, node: GraphNode): void {
       src: load.dst ?? 0,
       dst: load.src ?? 0,
       srcStride1: maxRows * width,
-      dstStride1: capacity * width,
+      dstStride1: stride,
     };
     emitter.push(emitter.draft('ST', 'store', fields, [touchData(source, false), touchRegion(region, true)]));
   }
@@ -252,14 +252,14 @@ function tileLoads(
   const length = tileLength(ctx.columns, tileRows, tile);
   const parts = withScales
     ? ([
-        [cache.codes, headDim, 0],
-        [cache.scales, 4, block.mostHeads * tileRows * headDim],
+        [cache.codes, headDim, cache.codesHead, 0],
+        [cache.scales, 4, cache.scalesHead, block.mostHeads * tileRows * headDim],
       ] as const)
-    : ([[cache.codes, headDim, 0]] as const);
-  return parts.map(([region, width, offset], i) => {
+    : ([[cache.codes, headDim, cache.codesHead, 0]] as const);
+  return parts.map(([region, width, stride, offset], i) => {
     const start = add(
-      block.first * cache.capacity * width,
-      ownStart(emitter, ctx.headsPerCore * cache.capacity * width),
+      block.first * stride,
+      ownStart(emitter, ctx.headsPerCore * stride),
       multiply(width, ctx.first),
       multiply(tileRows * width, tile),
     );
@@ -270,7 +270,7 @@ function tileLoads(
       {
         length: multiply(width, length),
         count1: block.kvHeads,
-        srcStride1: cache.capacity * width,
+        srcStride1: stride,
         dstStride1: tileRows * width,
       },
       KV_KIND,
@@ -366,15 +366,15 @@ function emitSoftmax(
       runs(
         values.scales,
         add(
-          block.first * values.capacity * 4,
-          ownStart(emitter, ctx.headsPerCore * values.capacity * 4),
+          block.first * values.scalesHead,
+          ownStart(emitter, ctx.headsPerCore * values.scalesHead),
           multiply(4, ctx.first),
         ),
         dataAddress(stage),
         {
           length: multiply(4, columns),
           count1: block.kvHeads,
-          srcStride1: values.capacity * 4,
+          srcStride1: values.scalesHead,
           dstStride1: scoreRow,
         },
         KV_KIND,

@@ -30,7 +30,7 @@ export interface FusedGroup {
   readonly nodes: readonly GraphNode[];
 }
 
-/** Joins pairs whose first result has one reader. Results equal the unfused ones bit for bit. */
+/** Joins pairs whose first result has one reader, and moves appends to caches forward. Results equal the unfused ones bit for bit. */
 export function fusePairs(fn: GraphFunction): readonly GraphNode[] {
   const readers = new Map<string, number>();
   for (const name of [...fn.nodes.flatMap((node) => node.inputs), ...fn.outputs])
@@ -47,7 +47,25 @@ export function fusePairs(fn: GraphFunction): readonly GraphNode[] {
       out.push(fused.node);
     }
   }
-  return out.filter((node) => !absorbed.has(node));
+  return hoistAppends(out.filter((node) => !absorbed.has(node)));
+}
+
+/** Appends to a cache right behind what they append, so that stores and loads of the cache run beside other products. */
+function hoistAppends(nodes: readonly GraphNode[]): readonly GraphNode[] {
+  const appends = new Map<string, GraphNode[]>();
+  const inputs = new Set(nodes.flatMap((node) => node.outputs));
+  const movable = (node: GraphNode): string | undefined => {
+    const [state, input] = node.inputs;
+    // An append to what another one has updated stays behind it.
+    return node.op === 'stateAppend' && !inputs.has(state) && inputs.has(input) ? input : undefined;
+  };
+  for (const node of nodes) {
+    const input = movable(node);
+    if (input !== undefined) appends.set(input, [...(appends.get(input) ?? []), node]);
+  }
+  return nodes.flatMap((node) =>
+    movable(node) !== undefined ? [] : [node, ...node.outputs.flatMap((name) => appends.get(name) ?? [])],
+  );
 }
 
 function fuseWith(

@@ -72,13 +72,18 @@ export interface CodeTable {
   readonly group: number;
 }
 
-/** Keys or values of one layer: codes [heads, capacity, headDim] and scales [heads, capacity]. */
+/**
+ * Keys or values of one layer: codes [heads, capacity, headDim] and scales [heads, capacity]. Heads are a little further
+ * apart than they are long, so that the same token of all heads does not lie in one channel.
+ */
 export interface CacheRegions {
   readonly codes: Region;
   readonly scales: Region;
   readonly heads: number;
-  readonly capacity: number;
   readonly headDim: number;
+  /** Bytes from head to head. */
+  readonly codesHead: number;
+  readonly scalesHead: number;
 }
 
 export class MemoryImage {
@@ -316,13 +321,24 @@ export class MemoryImage {
       });
     }
     const [heads, headDim] = [staticDim(state.type.shape[0], name), staticDim(state.type.shape[2], name)];
-    const codes = this.place(`${name}.codes`, 'hbm', heads * this.capacity * headDim, 'kv', {
-      from: 'zeros',
-    });
-    const scales = this.place(`${name}.scales`, 'hbm', heads * this.capacity * 4, 'kv', { from: 'zeros' });
-    const cache = { codes, scales, heads, capacity: this.capacity, headDim };
+    const [codesHead, scalesHead] = [
+      this.headBytes(this.capacity * headDim),
+      this.headBytes(this.capacity * 4),
+    ];
+    const codes = this.place(`${name}.codes`, 'hbm', heads * codesHead, 'kv', { from: 'zeros' });
+    const scales = this.place(`${name}.scales`, 'hbm', heads * scalesHead, 'kv', { from: 'zeros' });
+    const cache = { codes, scales, heads, headDim, codesHead, scalesHead };
     this.caches.set(name, cache);
     return cache;
+  }
+
+  /** Distance of heads of `bytes` each: an odd number of turns of the channels, so that heads begin in different ones. */
+  private headBytes(bytes: number): number {
+    const interleave = findMemory(this.device, 'hbm')?.interleaveBytes ?? 1;
+    // Small caches lie within a few turns anyway.
+    if (bytes < 2 * interleave) return bytes;
+    const turns = Math.ceil(bytes / interleave);
+    return (turns + 1 - (turns % 2)) * interleave;
   }
 
   /** A mailbox that the host reads or writes. */
