@@ -11,8 +11,12 @@ import {
   type MatrixEngine,
   type MatrixProduct,
   matrixProductCycles,
+  mixedProductCycles,
   modeDsps,
+  type ResolvedFields,
   sampledProductCycles,
+  VECTOR_FUNCTIONS,
+  vectorTiming,
 } from '../src/index.js';
 
 const card = findCard('u280').matrix;
@@ -115,6 +119,42 @@ describe('a product with N:M weights', () => {
   it('of a DSP58 fills whole DSPs of three', () => {
     const dsp58 = findCard('vhk158').matrix;
     expect([2, 4, 8, 16].map((keep) => chainSplit(dsp58, dsp58.mm, keep).outputs)).toEqual([6, 3, 2, 1]);
+  });
+});
+
+describe('mixed tiles', () => {
+  it('of one number are the product of that number where the edges are whole', () => {
+    for (const keep of [2, 4, 8, 16]) {
+      const keeps = Array.from({ length: 24 * 8 }, () => new Array<number>(32).fill(keep));
+      const mixed = mixedProductCycles({ m: 64, keeps, groupTiles: 8 }, card.mm, card);
+      expect(mixed).toBe(cycles({ n: 384 * 8, keep }));
+    }
+  });
+
+  it('that keep nothing cost nothing', () => {
+    const keeps = Array.from({ length: 24 }, () => [0, 8, 0, 8, 0, 0, 0, 0]);
+    expect(mixedProductCycles({ m: 2, keeps, groupTiles: 8 }, card.mm, card)).toBe(1);
+    expect(mixedProductCycles({ m: 2, keeps: [[0, 0]], groupTiles: 8 }, card.mm, card)).toBe(0);
+  });
+});
+
+describe('the special-function unit', () => {
+  const vec = (name: string, exponentLanes: number): number => {
+    const device = findCard('u280');
+    const fn = VECTOR_FUNCTIONS.findIndex((one) => one.name === name);
+    const values: Record<string, number> = { function: fn, batch: 1, rows: 10, cols: 960 };
+    const fields = { number: (field: string) => values[field] ?? 0 };
+    return vectorTiming(fields as ResolvedFields, { ...device, vector: { ...device.vector, exponentLanes } })
+      .initiationInterval;
+  };
+
+  it('makes passes of exponentials on the lanes that have them', () => {
+    expect(vec('silu', 0)).toBe(100);
+    expect(vec('silu', 96)).toBe(100);
+    expect(vec('silu', 16)).toBe(600);
+    // One of its three passes.
+    expect(vec('softmaxQuantize', 16)).toBe(600 + 2 * 100);
+    expect(vec('rmsNorm', 16)).toBe(2 * 100);
   });
 });
 

@@ -3,7 +3,13 @@
  * cycles that the timing reading counts.
  */
 import { decodeFp16, packCanonical, packRows16, packSparse16, SPARSE16_KEEPS } from '@bitloom/formats';
-import { findCard, type MatrixEngine, type MatrixMode, matrixProductCycles } from '@bitloom/ir';
+import {
+  findCard,
+  type MatrixEngine,
+  type MatrixMode,
+  matrixProductCycles,
+  mixedProductCycles,
+} from '@bitloom/ir';
 import { createKernels, FLAG_FINISH } from '@bitloom/kernels';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -122,27 +128,38 @@ it('takes the cycles that MM and MV are timed with', () => {
   );
 });
 
-it('takes for tiles of mixed keeps what their kept values ask, no less than their share of the dense cycles', () => {
+/** Kept values of each tile as the bytes say: [blocks, tiles]. */
+function keepsOf({ bytes, rows, cols }: PackedTile): number[][] {
+  const view = new DataView(bytes.buffer);
+  return Array.from({ length: Math.ceil(rows / 16) }, (_, block) => {
+    const start = block * 4 + view.getUint32(block * 4, true);
+    return [...bytes.subarray(start, start + Math.ceil(cols / 16))];
+  });
+}
+
+it('takes for tiles of mixed keeps the cycles of the formula', () => {
+  fc.assert(
+    fc.property(shapes, modes, (shape, mode) => {
+      const tile = makeTile({ ...shape, layout: 'sparse16', keep: -1 });
+      const keeps = keepsOf(tile);
+      fc.pre(new Set(keeps.flat()).size > 1);
+      const groupTiles = Math.ceil(Math.min(shape.group, shape.k) / 16);
+      const { cycles } = runTile(tile, mode, matrix);
+      expect(cycles).toBe(mixedProductCycles({ m: shape.m, keeps, groupTiles }, mode, matrix));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+it('takes for tiles of mixed keeps no less than the share of their kept values', () => {
   const mode = { m: 2, n: 16, k: 16, startupCycles: 24 };
-  const shape: Shape = {
-    layout: 'sparse16',
-    bits: 4,
-    m: 2,
-    n: 64,
-    k: 512,
-    group: 128,
-    keep: -1,
-    seed: 5,
-  };
+  const shape = { layout: 'sparse16', bits: 4, m: 2, n: 64, k: 512, group: 128, keep: -1, seed: 5 } as const;
   const tile = makeTile(shape);
   const dense = matrixProductCycles({ m: 2, n: 64, k: 512, group: 128, keep: 0, rescales: 0 }, mode, matrix);
   const { cycles } = runTile(tile, mode, matrix);
+  const kept = keepsOf(tile)
+    .flat()
+    .reduce((sum, keep) => sum + keep, 0);
   expect(cycles).toBeLessThan(dense);
-  const view = new DataView(tile.bytes.buffer);
-  let kept = 0;
-  for (let block = 0; block < 4; block += 1) {
-    const start = block * 4 + view.getUint32(block * 4, true);
-    for (let t = 0; t < 32; t += 1) kept += tile.bytes[start + t];
-  }
   expect(cycles).toBeGreaterThanOrEqual((dense * kept) / (4 * 32 * 16));
 });

@@ -149,12 +149,28 @@ export function runCycles(split: ChainSplit, tiles: number): number {
 
 /**
  * Cycles of one chain for a block of 16 rows whose tiles keep different numbers: for each group of columns, runs of
- * tiles of equal `keep`, each over the rows in turn; tiles that keep nothing are skipped.
+ * tiles of equal `keep`, each over the rows in turn; tiles that keep nothing are skipped. Where a mode is longer than a
+ * tile, the tiles of a group are dealt to as many chains, and the slowest counts.
  *
  * @param keeps kept values of each tile of the block, 0 to 16
  * @param groupTiles tiles of a group of columns that share a scale
  */
 export function chainBlockCycles(
+  matrix: MatrixEngine,
+  mode: MatrixMode,
+  keeps: readonly number[],
+  groupTiles: number,
+): number {
+  const { sideTiles } = chainSplit(matrix, mode, CHAIN_TILE);
+  let slowest = 0;
+  for (let side = 0; side < Math.min(sideTiles, groupTiles); side += 1) {
+    const own = keeps.filter((_, tile) => (tile % groupTiles) % sideTiles === side);
+    slowest = Math.max(slowest, laneCycles(matrix, mode, own, Math.ceil((groupTiles - side) / sideTiles)));
+  }
+  return slowest;
+}
+
+function laneCycles(
   matrix: MatrixEngine,
   mode: MatrixMode,
   keeps: readonly number[],
@@ -168,8 +184,7 @@ export function chainBlockCycles(
     while (to < groupEnd && keeps[to] === keep) to += 1;
     if (keep > 0) {
       const split = chainSplit(matrix, mode, keep);
-      cycles +=
-        Math.ceil(CHAIN_TILE / split.outputs) * runCycles(split, Math.ceil((to - from) / split.sideTiles));
+      cycles += Math.ceil(CHAIN_TILE / split.outputs) * runCycles(split, to - from);
     }
     from = to;
   }

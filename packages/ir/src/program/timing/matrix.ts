@@ -4,7 +4,7 @@
  * the simulator shows that they hold.
  */
 
-import { CHAIN_TILE, chainSplit, runCycles } from '../../device/chain.js';
+import { CHAIN_TILE, chainBlockCycles, chainSplit, runCycles } from '../../device/chain.js';
 import type { Device, MatrixEngine, MatrixMode } from '../../device/device.js';
 import type { InstructionTiming, InstructionWork, ResolvedFields } from '../instruction-fields.js';
 
@@ -63,6 +63,26 @@ function sparseCycles(
     runCycles(split, Math.ceil(Math.ceil(columns / CHAIN_TILE) / split.sideTiles)),
   );
   return Math.ceil(n / (mode.n * split.outputs)) * steps;
+}
+
+/** A product with weights whose tiles of 16 x 16 keep different numbers of values. */
+export interface MixedProduct {
+  /** Rows of activations. */
+  readonly m: number;
+  /** Kept values of each tile: [blocks of 16 rows, tiles of 16 columns]. */
+  readonly keeps: readonly (readonly number[])[];
+  /** Tiles of a group of columns that share a scale. */
+  readonly groupTiles: number;
+}
+
+/**
+ * Cycles of a product with mixed tiles, start-up and rescaling excluded: sets of rows of the blocks are dealt to the
+ * chains as they come free, so that the engine takes the sum of what they take on one chain, shared by its chains.
+ */
+export function mixedProductCycles(product: MixedProduct, mode: MatrixMode, matrix: MatrixEngine): number {
+  const { m, keeps, groupTiles } = product;
+  const onOneChain = keeps.reduce((sum, block) => sum + chainBlockCycles(matrix, mode, block, groupTiles), 0);
+  return Math.ceil(m / mode.m) * Math.ceil(onOneChain / mode.n);
 }
 
 /** Steps over `k` columns, group after group: the sums of a group are finished before the next begins. */
