@@ -1,6 +1,5 @@
 /** The channel model command by command: exact latencies, counts that add up, and a cycle-accurate simulator's figures. */
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import {
   DRAM_STANDARDS,
   type DramStandard,
@@ -10,12 +9,10 @@ import {
 } from '@bitloom/ir';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { dataPath } from '../../../test/support/data.js';
 import { ACCESS_PATTERNS, DramChannel, dramController, runDramPattern } from '../src/index.js';
 
-const DATA = resolve(
-  process.env.BITLOOM_DATA ?? resolve(import.meta.dirname, '../../../../shared/data'),
-  'dram',
-);
+const RESULTS = dataPath('dram', 'results.csv');
 
 const parts = DRAM_STANDARDS.map((dram) => [dram.name, dram] as const);
 
@@ -142,7 +139,7 @@ interface Reference {
 }
 
 function references(): Reference[] {
-  const [, ...lines] = readFileSync(resolve(DATA, 'results.csv'), 'utf8').trim().split('\n');
+  const [, ...lines] = readFileSync(RESULTS, 'utf8').trim().split('\n');
   return lines.map((line) => {
     const cells = [...line.matchAll(/(?:"([^"]*)"|([^,]*))(?:,|$)/g)].map(
       ([, quoted, plain]) => quoted ?? plain,
@@ -152,8 +149,7 @@ function references(): Reference[] {
   });
 }
 
-const isHere = existsSync(resolve(DATA, 'results.csv'));
-if (!isHere) process.stderr.write('dram: no reference results (set BITLOOM_DATA): comparison left out\n');
+const isHere = existsSync(RESULTS);
 
 describe.skipIf(!isHere)('beside cycle-accurate simulators', () => {
   const rows = isHere ? references().filter(({ simulator }) => simulator === 'ramulator2') : [];
