@@ -120,6 +120,12 @@ describe('buffers in blocks', () => {
     });
   });
 
+  it('lie where the card says', () => {
+    const buffer = { space: 'data', bytes: 2048 * 1024, ports: 2, bytesPerCyclePerPort: 2048 } as const;
+    expect(memoryBlocks({ ...buffer, storage: 'bram' })).toMatchObject({ kind: 'bram', blocks: 512 });
+    expect(memoryBlocks({ ...buffer, storage: 'uram' })).toMatchObject({ kind: 'uram', blocks: 256 });
+  });
+
   it('hold their bytes and move the bytes of their ports', () => {
     const any = fc.record({
       bytes: fc.integer({ min: 1, max: 2 ** 26 }),

@@ -3,7 +3,7 @@
  * powers of two uses 64; both move one word in and one out per cycle, or one of each of two clients. So a buffer is
  * `words of a port` blocks side by side for every two ports, and as many deep as its bytes need.
  *
- * Rule of the kind: a buffer deeper than one BRAM lies in URAM, where one block does for two BRAM or more; any other in
+ * Rule of the kind, where the card names none: a buffer deeper than one BRAM lies in URAM, where one block does for two BRAM or more; any other in
  * BRAM. It does not move buffers to fit.
  */
 import type { BufferDecl } from '@bitloom/ir';
@@ -21,10 +21,10 @@ export interface MemoryBlocks {
 }
 
 /** Blocks of a buffer. */
-export function memoryBlocks({ bytes, ports, bytesPerCyclePerPort }: BufferDecl): MemoryBlocks {
+export function memoryBlocks({ bytes, ports, bytesPerCyclePerPort, storage }: BufferDecl): MemoryBlocks {
   const wide = Math.ceil(ports / 2) * Math.ceil(bytesPerCyclePerPort / WORD_BYTES);
   const words = Math.ceil(bytes / (wide * WORD_BYTES));
-  const kind = words > BRAM_WORDS ? 'uram' : 'bram';
+  const kind = storage ?? (words > BRAM_WORDS ? 'uram' : 'bram');
   return { kind, blocks: wide * Math.ceil(words / (kind === 'uram' ? URAM_WORDS : BRAM_WORDS)), wide, words };
 }
 

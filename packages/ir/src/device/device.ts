@@ -58,6 +58,8 @@ export interface BufferDecl {
   /** Ports usable at the same time and bytes one port moves per cycle. */
   readonly ports: number;
   readonly bytesPerCyclePerPort: number;
+  /** Blocks that it is built of; absent: as the resource model's rule says. */
+  readonly storage?: 'bram' | 'uram';
 }
 
 export type BufferSpace = 'weights' | 'stream' | 'data' | 'accumulator' | 'index';

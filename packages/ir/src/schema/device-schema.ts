@@ -158,6 +158,7 @@ export const deviceForm = z.object({
       bytes: positive,
       ports: positive,
       bytesPerCyclePerPort: positiveAmount,
+      storage: z.enum(['bram', 'uram']).optional(),
     }),
   ),
   memories: list(z.preprocess(withPart, memoryForm)),
