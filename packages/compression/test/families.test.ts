@@ -17,7 +17,7 @@ const FAMILIES = fileURLToPath(new URL('../../runtime/test/fixtures/families', i
 const FOLDERS = readdirSync(FAMILIES, { withFileTypes: true }).flatMap((entry) =>
   entry.isDirectory() ? [entry.name] : [],
 );
-const SCHEMES = ['W8A8', 'W4A8', 'FlightLLM-8:16'];
+const SCHEMES = ['W8A8', 'FlightLLM-8:16'];
 const VOCABULARY = 64;
 /** One for all: models are closed before others are loaded. */
 const kernels = createKernels();

@@ -38,6 +38,7 @@ const CONFIGS: fc.Arbitrary<DecoderConfig> = fc
     embeddingWidth: fc.constantFrom(undefined, 3),
     window: fc.constantFrom(0, 2, 9),
     isScaledByLayer: fc.boolean(),
+    rotated: fc.constantFrom(undefined, true as const),
   })
   .map(
     ({
@@ -52,11 +53,16 @@ const CONFIGS: fc.Arbitrary<DecoderConfig> = fc
       activation,
       window,
       isScaledByLayer,
+      rotated,
       ...rest
     }) => ({
       family: 'test',
       ...rest,
       heads: rest.kvHeads * group,
+      positions:
+        rest.positions.kind === 'rope' && rotated === true
+          ? { ...rest.positions, rotated: rest.layers === 1 ? [true] : [false, true] }
+          : rest.positions,
       norm: { kind: norm, epsilon: 1e-5, ...(place && { place }), ...(final === false && { final }) },
       windows: rest.layers === 1 ? [window] : [0, window],
       ...(isScaledByLayer ? { scoreScales: rest.layers === 1 ? [0.5] : [0.5, 0.25] } : {}),

@@ -1,5 +1,5 @@
 /** What a model holds: constants as tensors, state, entries, tokenizer. */
-import { componentBytes, ggmlLayoutName } from '@bitloom/formats';
+import { componentBytes, ggmlLayoutName, isNmLayout } from '@bitloom/formats';
 import { DTYPE_BYTES, formatExpression, isShapeOnly, type ModelBundle, type ValueType } from '@bitloom/ir';
 import { longestContext } from '../input/apply-scheme.js';
 import type { TensorRow } from './checkpoint-summary.js';
@@ -59,7 +59,9 @@ function typeRow(type: ValueType): Pick<TensorRow, 'shape' | 'type'> {
   const shape = type.shape.map((size) => (typeof size === 'number' ? size : formatExpression(size)));
   if (type.kind === 'dense') return { shape, type: type.dtype };
   const scales = type.scales.map(({ format, block }) => `${format.name} per ${block.join('x')}`);
-  return { shape, type: `${type.element.name}, ${scales.join(', ')}` };
+  const { sparsity } = type;
+  const kept = sparsity?.kind === 'n-of-m' ? [`${sparsity.keep.join(' or ')} of ${sparsity.m} kept`] : [];
+  return { shape, type: [type.element.name, ...kept, ...scales].join(', ') };
 }
 
 function elements(type: ValueType): number {
@@ -70,9 +72,11 @@ function elements(type: ValueType): number {
 function typeBytes(type: ValueType): number {
   if (type.kind === 'dense') return elements(type) * DTYPE_BYTES[type.dtype];
   const shape = type.shape.filter((size) => typeof size === 'number');
-  const isStored = type.layout === 'canonical' || ggmlLayoutName(type.layout) !== undefined;
+  const fixed = { ...type, shape };
+  const isStored =
+    type.layout === 'canonical' || ggmlLayoutName(type.layout) !== undefined || isNmLayout(fixed);
   if (isStored && shape.length === type.shape.length) {
-    return Object.values(componentBytes({ ...type, shape })).reduce((sum, bytes) => sum + bytes, 0);
+    return Object.values(componentBytes(fixed)).reduce((sum, bytes) => sum + bytes, 0);
   }
   const scales = type.scales.reduce((sum, { format, block }) => {
     const groups = type.shape.reduce<number>((product, size, axis) => {

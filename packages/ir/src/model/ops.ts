@@ -40,12 +40,14 @@ function fail(node: GraphNode, expected: string, got: string): never {
   });
 }
 
-/** Text of a type, e.g. `f32[seq, 64]` or `int4{...}[64, 64]`. */
+/** Text of a type, e.g. `f32[seq, 64]`, `int4{fp16/1x32; canonical}[64, 64]`, `int4{...; 8:16 nm.m16.b16x16}[64, 64]`. */
 export function formatType(type: ValueType): string {
   const shape = type.shape.map(formatExpression).join(', ');
   if (type.kind === 'dense') return `${type.dtype}[${shape}]`;
   const scales = type.scales.map((s) => `${s.format.name}/${s.block.join('x')}`).join(' ');
-  return `${type.element.name}{${scales}; ${type.layout}}[${shape}]`;
+  const { sparsity } = type;
+  const kept = sparsity?.kind === 'n-of-m' ? `${sparsity.keep.join('|')}:${sparsity.m} ` : '';
+  return `${type.element.name}{${scales}; ${kept}${type.layout}}[${shape}]`;
 }
 
 function sameDim(a: Expression, b: Expression): boolean {
