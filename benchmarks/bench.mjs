@@ -26,6 +26,7 @@ const NAMES = [
   'formats',
   'simulate',
   'compile',
+  'dram',
   'kernels',
 ];
 const BACKENDS = ['wasm', 'native'];
