@@ -92,8 +92,8 @@ export const ROW_UNITS: Readonly<Partial<Record<FloatUnit, number>>> = {
 };
 
 /**
- * A rescale unit: an integer sum of at most 24 bits, exact in float32, times an fp16 scale, rounded to float32, added
- * to an accumulator. The product of 24 by 11 bits fits one DSP; normalising and rounding it takes about 150 LUTs.
+ * A rescale unit: an integer sum, rounded to the 24 bits of a float32, times an fp16 scale, rounded to float32, added to
+ * an accumulator. The product of 24 by 11 bits fits one DSP; normalising and rounding take about 150 LUTs.
  */
 export const RESCALE_UNITS: Builds = {
   dsp: { dsp: 3, lut: 370 },

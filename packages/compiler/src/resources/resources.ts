@@ -87,8 +87,8 @@ function mostOutputs(matrix: MatrixEngine, mode: MatrixMode): number {
   return Math.max(1, ...matrix.keeps.map((keep) => chainSplit(matrix, mode, keep).outputs));
 }
 
-/** Bits of an accumulator of integer sums of a group. */
-const SUM_BITS = 24;
+/** Bits of an accumulator of integer sums: int32, as the instruction set says. */
+const SUM_BITS = 32;
 /** A field of partial sums. */
 const FIELD_BITS = 18;
 /** LUTs of the control of a chain: enables, mode, counters. */
