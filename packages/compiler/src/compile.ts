@@ -170,13 +170,15 @@ function* plans(
   while (chunk >= 1) {
     const most = spills ? 1 : kvHeads;
     for (let headBlock = most; headBlock >= 1; headBlock = headBlock === 1 ? 0 : Math.ceil(headBlock / 2))
-      yield {
-        name,
-        chunk,
-        headBlock,
-        spills,
-        microBatches: alternates && chunk >= LEAST_ALTERNATING ? 2 : 1,
-      };
+      for (const isSpread of [true, false])
+        yield {
+          name,
+          chunk,
+          headBlock,
+          spills,
+          microBatches: alternates && chunk >= LEAST_ALTERNATING ? 2 : 1,
+          isSpread,
+        };
     chunk = Math.floor(chunk / 2);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * On-chip data buffer allocation: first fit over the ranges that are live now. Addresses are static, so a
+ * On-chip data buffer allocation: first fit, or next fit, over the ranges that are live now. Addresses are static, so a
  * program's buffer use is known before it runs. Reuse of a range by a later value is made safe by the token
  * pass, not here.
  */
@@ -29,11 +29,17 @@ export class DataBuffer {
   /** First byte of each zone. */
   private readonly zoneStarts: readonly number[];
 
+  /** Where the search in each zone begins. */
+  private readonly nextStarts: number[] = [];
+  private readonly isSpread: boolean;
+
   /**
    * @param zones parts of equal size that are allocated apart: what is in one never waits for a reader in another
+   * @param isSpread false: always the lowest free range, which packs closest
    */
-  constructor(space: string, capacity: number, zones = 1) {
+  constructor(space: string, capacity: number, zones = 1, isSpread = false) {
     this.space = space;
+    this.isSpread = isSpread;
     this.capacity = capacity;
     this.top = Math.floor(capacity / ALIGNMENT) * ALIGNMENT;
     const size = Math.floor(capacity / zones / ALIGNMENT) * ALIGNMENT;
@@ -53,24 +59,35 @@ export class DataBuffer {
   }
 
   /**
-   * Lowest free range of `bytes` in a zone.
+   * A free range of `bytes` in a zone: the lowest behind what was allocated last, or else the lowest of all. So a range
+   * rests before it is used again, and a new value seldom waits for the last reader of an old one.
    * @throws BitloomError `compiler-does-not-fit` with the space, what was asked and how much is missing.
    */
   allocate(name: string, bytes: number, zone = 0): Allocation {
     const size = roundUp(Math.max(bytes, 1), ALIGNMENT);
     const end = Math.min(this.top, this.zoneStarts[zone + 1] ?? this.top);
-    let start = this.zoneStarts[zone] ?? 0;
-    let index = 0;
-    for (; index < this.live.length; index++) {
-      const block = this.live[index];
-      if (block === undefined || start + size <= block.start) break;
-      start = Math.max(start, block.start + roundUp(block.bytes, ALIGNMENT));
-    }
+    const begin = this.zoneStarts[zone] ?? 0;
+    const next = this.freeFrom(Math.max(begin, this.nextStarts[zone] ?? begin), size);
+    const start = next + size <= end ? next : this.freeFrom(begin, size);
     if (start + size > end) throw this.doesNotFit(name, size, end - start);
+    this.nextStarts[zone] = this.isSpread ? start + size : begin;
     const allocation: Allocation = { name, start, bytes };
-    this.live.splice(index, 0, allocation);
+    const index = this.live.findIndex((block) => block.start > start);
+    this.live.splice(index < 0 ? this.live.length : index, 0, allocation);
     this.highWater = Math.max(this.highWater, start + size);
     return allocation;
+  }
+
+  /** First byte at or behind `from` of a gap of `size` bytes between live ranges, or behind all of them. */
+  private freeFrom(from: number, size: number): number {
+    let start = from;
+    for (const block of this.live) {
+      const blockEnd = block.start + roundUp(block.bytes, ALIGNMENT);
+      if (blockEnd <= start) continue;
+      if (start + size <= block.start) return start;
+      start = Math.max(start, blockEnd);
+    }
+    return start;
   }
 
   private doesNotFit(name: string, needed: number, available: number): BitloomError {

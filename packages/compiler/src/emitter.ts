@@ -83,6 +83,8 @@ export interface EntryPlan {
   readonly spills: boolean;
   /** Parts of a chunk whose steps alternate, so that one is on the matrix engine while another is on the vector unit. */
   readonly microBatches: number;
+  /** Ranges of the data buffer rest before they are used again, where it is large enough for that. */
+  readonly isSpread: boolean;
 }
 
 /** Lengths of the part of the entry that is being emitted, as expressions. */
@@ -173,7 +175,8 @@ export class Emitter {
     this.batch = options.batch;
     this.provenance = options.provenance;
     this.provenanceIndex = options.provenanceIndex;
-    this.data = new DataBuffer('data', this.bufferBytes('data'), options.plan.microBatches);
+    const { microBatches, isSpread } = options.plan;
+    this.data = new DataBuffer('data', this.bufferBytes('data'), microBatches, isSpread);
     this.weights = this.ring('weights', 'load', WEIGHT_SLOTS);
     this.stream = this.ring('stream', 'fetch', 2);
   }
