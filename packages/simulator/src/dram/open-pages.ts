@@ -18,6 +18,9 @@ export class OpenPages {
   private readonly from = new Float64Array(REMEMBERED);
   private readonly to = new Float64Array(REMEMBERED);
   private readonly isScattered = new Uint8Array(REMEMBERED);
+  /** Page of the last burst, and the refresh interval in which it passed. */
+  private readonly toPage = new Float64Array(REMEMBERED);
+  private readonly epoch = new Float64Array(REMEMBERED);
   private readonly firstAt = new Float64Array(REMEMBERED);
   private readonly lastAt = new Float64Array(REMEMBERED);
   private taken = 0;
@@ -44,11 +47,10 @@ export class OpenPages {
     for (let k = 1; k <= known; k++) {
       const i = (this.taken - k) % REMEMBERED;
       if (this.channel[i] !== channel && this.channel[i] !== STRIPED && channel !== STRIPED) continue;
-      if (Math.floor(this.lastAt[i] / refreshInterval) < epoch) return 'closed';
+      if (this.epoch[i] < epoch) return 'closed';
       // The last page of the range that lies in the same banks.
-      const end = Math.floor(this.to[i] / burstsPerPage);
-      const behind = (end - page) % pagesPerTurn;
-      const last = end - (behind < 0 ? behind + pagesPerTurn : behind);
+      const end = this.toPage[i];
+      const last = page + Math.floor((end - page) / pagesPerTurn) * pagesPerTurn;
       if (this.touches(i, last, burst)) {
         // Only rows that were just used can hold a request up; of longer ranges that is the last page.
         const isJustUsed = last === end && this.lastAt[i] <= at + this.figures.reopen;
@@ -77,6 +79,8 @@ export class OpenPages {
     this.isScattered[i] = isScattered ? 1 : 0;
     this.firstAt[i] = firstAt;
     this.lastAt[i] = lastAt;
+    this.toPage[i] = Math.floor(to / this.figures.burstsPerPage);
+    this.epoch[i] = Math.floor(lastAt / this.figures.refreshInterval);
     this.taken++;
   }
 
@@ -87,7 +91,7 @@ export class OpenPages {
     const last = Math.min(this.to[i], (page + 1) * burstsPerPage - 1);
     if (last - first + 1 >= banksPerPage) return true;
     // Fewer bursts than banks: they are those from `first` on.
-    const step = (burst - first) % banksPerPage;
-    return first + (step < 0 ? step + banksPerPage : step) <= last;
+    const turns = Math.ceil((first - burst) / banksPerPage);
+    return burst + turns * banksPerPage <= last;
   }
 }

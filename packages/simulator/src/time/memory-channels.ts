@@ -43,14 +43,16 @@ export class MemoryChannels {
   private readonly free: Float64Array;
   /** Cycle up to which each channel's activates are spoken for. */
   private readonly rowsFree: Float64Array;
-  /** The last channel that was computed: what it was asked for, when it was free, and what came of it. */
-  private lastBus = 0;
-  private lastRows = 0;
-  private lastFree = 0;
-  private lastRowsFree = 0;
+  /** What came of the channel that was computed last. */
   private freeAfter = 0;
   private rowsFreeAfter = 0;
-  private done = 0;
+  /** Of the transfer being served: most work of a channel's bus and of its activates, and when the last channel is done. */
+  private busWork = 0;
+  private rowWork = 0;
+  private busy = 0;
+  /** The stretch between two refreshes that was looked at last. */
+  private calmFrom = 0;
+  private calmTo = 0;
   /** Cycle at which the last transfer had been asked for as a whole. */
   private asked = 0;
   /** Whether the last transfer of a channel wrote. */
@@ -68,7 +70,7 @@ export class MemoryChannels {
 
   /** Takes the channels for a transfer that a unit asks for at cycle `start`. */
   serve(runs: TransferRuns, start: number, isWrite = false): TransferTime {
-    const { load, figures, pages, free } = this;
+    const { load, figures, pages } = this;
     load.take(runs);
     if (load.count === 0) return { alone: 0, end: start, latency: 0 };
     const row = pages.find(runs.channel, load.firstBurst, start);
@@ -81,36 +83,9 @@ export class MemoryChannels {
       row === 'other' && load.pages === 1 && !load.isScattered
         ? Math.max(pages.metFirst + figures.rowTurn, pages.metLast + figures.rowChange)
         : earliest;
-    const opened = row === 'open' ? load.pages - 1 : load.pages;
-    const perCycle = 1 / this.efficiency();
-    let busWork = 0;
-    let rowWork = 0;
-    let busy = 0;
-    // Channels that are asked for the same and are free at the same time end at the same time.
-    let isFirst = true;
-    for (let k = 0, c = load.first; k < load.count; k++, c = c + 1 === free.length ? 0 : c + 1) {
-      if (load.bursts[c] === 0) continue;
-      let bus = this.busCycles(c) * perCycle;
-      const rows = this.rowCycles(c, opened) * perCycle;
-      busWork = Math.max(busWork, bus);
-      rowWork = Math.max(rowWork, rows);
-      if (isWrite !== (this.wrote[c] === 1)) {
-        if (free[c] > start) bus += this.turn(c, isWrite, start);
-        this.wrote[c] = isWrite ? 1 : 0;
-      }
-      if (isFirst || bus !== this.lastBus || rows !== this.lastRows || !this.isFreeAsLast(c)) {
-        this.lastBus = bus;
-        this.lastRows = rows;
-        this.lastFree = free[c];
-        this.lastRowsFree = this.rowsFree[c];
-        isFirst = false;
-        this.take(start, earliest, bus, rows);
-      }
-      free[c] = this.freeAfter;
-      this.rowsFree[c] = this.rowsFreeAfter;
-      busy = Math.max(busy, this.done);
-    }
-    const work = Math.max(busWork, rowWork - figures.activatesAhead);
+    this.takeChannels(start, earliest, row === 'open' ? load.pages - 1 : load.pages, isWrite);
+    const { busWork, busy } = this;
+    const work = Math.max(busWork, this.rowWork - figures.activatesAhead);
     const last = held > earliest ? Math.max(busy, this.pass(held, work)) : busy;
     pages.visit(runs.channel, load.openedFrom, load.lastBurst, load.isScattered, earliest, last);
     this.asked = Math.max(asks + busWork, busy - figures.reopen);
@@ -131,22 +106,72 @@ export class MemoryChannels {
     this.pages.reset();
   }
 
-  /** What one channel does with a transfer; results are in fields, because this runs for every channel of each one. */
-  private take(start: number, earliest: number, bus: number, rows: number): void {
-    const { figures } = this;
-    const from = Math.max(this.lastFree, earliest);
-    const rowsFrom = Math.max(this.lastRowsFree, earliest);
-    this.rowsFreeAfter = rows === 0 ? this.lastRowsFree : this.pass(rowsFrom, rows);
-    this.freeAfter = Math.max(this.pass(from, bus), this.rowsFreeAfter - figures.activatesAhead);
-    // Of what others have asked for, a full queue goes first; the rest shares the channel with this transfer.
-    const work = this.freeAfter - from;
-    const behind = this.lastFree - figures.reopen - start - figures.queue - work;
-    this.done = behind > 0 ? this.pass(earliest + figures.queue, 2 * Math.max(bus, rows)) : this.freeAfter;
+  /** Takes every channel of the transfer. Results are in fields: this runs for each transfer. */
+  private takeChannels(start: number, earliest: number, opened: number, isWrite: boolean): void {
+    const { load, free, rowsFree, wrote } = this;
+    const { bursts, count, first } = load;
+    const perCycle = 1 / this.efficiency();
+    const direction = isWrite ? 1 : 0;
+    this.busWork = 0;
+    this.rowWork = 0;
+    this.busy = 0;
+    // Channels that are asked for the same and are free at the same time end at the same time.
+    let lastBursts = -1;
+    let lastFree = 0;
+    let lastRowsFree = 0;
+    let lastWrote = 0;
+    let freeAfter = 0;
+    let rowsFreeAfter = 0;
+    const channels = free.length;
+    const { isScattered } = load;
+    for (let k = 0, c = first; k < count; k++, c = c + 1 === channels ? 0 : c + 1) {
+      const n = bursts[c];
+      if (n === 0) continue;
+      const isAsLast =
+        n === lastBursts &&
+        free[c] === lastFree &&
+        rowsFree[c] === lastRowsFree &&
+        wrote[c] === lastWrote &&
+        !isScattered;
+      if (!isAsLast) {
+        lastBursts = n;
+        lastFree = free[c];
+        lastRowsFree = rowsFree[c];
+        lastWrote = wrote[c];
+        this.takeChannel(c, start, earliest, opened, perCycle, isWrite);
+        freeAfter = this.freeAfter;
+        rowsFreeAfter = this.rowsFreeAfter;
+      }
+      free[c] = freeAfter;
+      rowsFree[c] = rowsFreeAfter;
+      wrote[c] = direction;
+    }
   }
 
-  /** Whether a channel is free when the one that was computed last was. */
-  private isFreeAsLast(c: number): boolean {
-    return this.free[c] === this.lastFree && this.rowsFree[c] === this.lastRowsFree;
+  private takeChannel(
+    c: number,
+    start: number,
+    earliest: number,
+    opened: number,
+    perCycle: number,
+    isWrite: boolean,
+  ): void {
+    const { figures, load } = this;
+    const free = this.free[c];
+    const rowsFree = this.rowsFree[c];
+    const rows = this.rowCycles(c, opened) * perCycle;
+    let bus = this.busCycles(c) * perCycle;
+    this.busWork = Math.max(this.busWork, bus);
+    this.rowWork = Math.max(this.rowWork, rows);
+    if (free > start && isWrite !== (this.wrote[c] === 1))
+      bus += this.turn(load.bursts[c], isWrite, free - start);
+    const from = Math.max(free, earliest);
+    this.rowsFreeAfter = rows === 0 ? rowsFree : this.pass(Math.max(rowsFree, earliest), rows);
+    this.freeAfter = Math.max(this.pass(from, bus), this.rowsFreeAfter - figures.activatesAhead);
+    // Of what others have asked for, a full queue goes first; the rest shares the channel with this transfer.
+    const behind = free - figures.reopen - start - figures.queue - (this.freeAfter - from);
+    const done = behind > 0 ? this.pass(earliest + figures.queue, 2 * Math.max(bus, rows)) : this.freeAfter;
+    this.busy = Math.max(this.busy, done);
   }
 
   private efficiency(): number {
@@ -173,25 +198,32 @@ export class MemoryChannels {
   }
 
   /** What a change of direction costs: while both directions have work, the bus turns once per lot of bursts. */
-  private turn(c: number, isWrite: boolean, start: number): number {
-    const { figures, load } = this;
-    const both = Math.min(load.bursts[c], (this.free[c] - start) / figures.burst);
-    const turns = Math.max(Math.min(1, load.bursts[c] / figures.lot), both / figures.lot);
+  private turn(bursts: number, isWrite: boolean, backlog: number): number {
+    const { figures } = this;
+    const both = Math.min(bursts, backlog / figures.burst);
+    const turns = Math.max(Math.min(1, bursts / figures.lot), both / figures.lot);
     return turns * (isWrite ? figures.turnToWrites : figures.turnToReads);
   }
 
   /** Cycle at which `work` that begins at `from` is done, refreshes between them included. */
   private pass(from: number, work: number): number {
-    const { refreshInterval: interval, refreshTime } = this.figures;
-    const period = Math.floor(from / interval);
-    let at = from;
-    // There is none at cycle 0.
-    if (period > 0) at = Math.max(at, period * interval + refreshTime);
-    const room = (period + 1) * interval - at;
+    if (from < this.calmFrom || from >= this.calmTo) this.findCalm(from);
+    const at = Math.max(from, this.calmFrom);
+    const room = this.calmTo - at;
     if (work <= room) return at + work;
-    const open = interval - refreshTime;
+    const { refreshInterval, refreshTime } = this.figures;
+    const open = refreshInterval - refreshTime;
     const rest = work - room;
     const whole = Math.ceil(rest / open) - 1;
-    return (period + 1 + whole) * interval + refreshTime + (rest - whole * open);
+    return this.calmTo + whole * refreshInterval + refreshTime + (rest - whole * open);
+  }
+
+  /** Finds the stretch between two refreshes that a cycle lies in, or the one behind its refresh. */
+  private findCalm(at: number): void {
+    const { refreshInterval, refreshTime } = this.figures;
+    const period = Math.floor(at / refreshInterval);
+    // There is no refresh at cycle 0.
+    this.calmFrom = period === 0 ? 0 : period * refreshInterval + refreshTime;
+    this.calmTo = (period + 1) * refreshInterval;
   }
 }
