@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   chainBlockCycles,
-  chainOutputs,
+  chainPasses,
   chainSplit,
   engineDsps,
   exactSums,
@@ -63,8 +63,10 @@ describe('a product with N:M weights', () => {
     expect(cycles({ n: 384 * 8 }) / cycles({ n: 384 * 8, keep })).toBe(gain);
   });
 
-  it('gains nothing where a chain has no second row to work on', () => {
-    expect(cycles({ n: 384, keep: 8 })).toBe(cycles({ n: 384 }));
+  it('gains as much where a chain has no second row to work on: its segments take tiles of one row together', () => {
+    expect(2 * cycles({ n: 384, keep: 8 })).toBe(cycles({ n: 384 }));
+    // One tile is not worth dividing.
+    expect(cycles({ n: 384, k: 16, group: 16, keep: 8 })).toBe(cycles({ n: 384, k: 16, group: 16 }));
   });
 
   it('waits for the adjust units where groups are too short for whole sums', () => {
@@ -80,12 +82,17 @@ describe('a product with N:M weights', () => {
     expect(cycles({ ...wide, keep: 2 }, matrix)).toBe(cycles({ ...wide, keep: 8 }, matrix));
   });
 
-  it('works on fewer rows at a time where that is faster', () => {
-    const outputs = (change: Partial<MatrixProduct>): number => chainOutputs(product(change), card.mm, card);
-    expect(outputs({ keep: 2, n: 384 * 8 })).toBe(8);
-    expect(outputs({ keep: 2, n: 384 * 8, group: 32 })).toBe(8);
-    expect(outputs({ keep: 2, n: 384, k: 16, group: 16 })).toBe(1);
-    expect(outputs({ keep: 0 })).toBe(1);
+  it('works on as many rows at a time as are fastest, and on fewer where few are left', () => {
+    const passes = (change: Partial<MatrixProduct>): [number, number][] =>
+      chainPasses(product(change), card.mm, card).map(({ outputs, count }) => [outputs, count]);
+    expect(passes({ keep: 2, n: 384 * 8 })).toEqual([[8, 1]]);
+    // Two rows per chain, and 1.5 times that many: the last pass has one, whose segments take two tiles at a time.
+    expect(passes({ keep: 8, n: 384 * 3 })).toEqual([
+      [2, 1],
+      [1, 1],
+    ]);
+    const whole = cycles({ keep: 8, n: 384 * 2 });
+    expect(cycles({ keep: 8, n: 384 * 3 })).toBe(1.5 * whole);
   });
 
   it('is never slower than dense, nor faster than its kept values', () => {

@@ -126,27 +126,30 @@ describe('a chain', () => {
     k: fc.constantFrom(8, 16),
     groupDsps: fc.constantFrom(1, 2, 4),
     skipUpTo: fc.constantFrom(4, 8),
+    most: fc.record({ outputs: fc.constantFrom(1, 2, 4, 16), joinedTiles: fc.constantFrom(1, 2, 4) }),
     seed: fc.nat(),
   });
 
   it('computes plain dot products, in the cycles of the formula', () => {
     fc.assert(
-      fc.property(shape, ({ keeps, groupTiles, rows, k, groupDsps, skipUpTo, seed }) => {
+      fc.property(shape, ({ keeps, groupTiles, rows, k, groupDsps, skipUpTo, most, seed }) => {
         const next = seeded(seed);
         const matrix = engine({ groupDsps, overflowAdjust: { skipUpTo } });
         const { codes, block } = randomBlock(keeps, next);
         const x = Array.from({ length: rows }, () =>
           Int8Array.from({ length: 16 * keeps.length }, () => Math.floor(next() * 255) - 127),
         );
-        const chain = new ChainSimulator(matrix, mode(k));
+        const chain = new ChainSimulator(matrix, mode(k), most);
         const result = chain.run(block, x, groupTiles);
         for (const [r, row] of x.entries())
           expect([...result.sums[r]]).toEqual(plainSums(codes, row, keeps.length, groupTiles));
-        expect(result.issueCycles).toBe(chainBlockCycles(matrix, mode(k), keeps, groupTiles));
+        expect(result.issueCycles).toBe(chainBlockCycles(matrix, mode(k), keeps, groupTiles, most));
         expect(result.cycles - result.issueCycles).toBeLessThanOrEqual(chain.latency);
         // The adjust units keep up: with one keep a node needs two registers, where keeps change four.
         const isUniform = new Set(keeps.filter((keep) => keep > 0)).size <= 1;
-        expect(result.mostWaiting).toBeLessThanOrEqual(isUniform ? 2 : 4);
+        // (Mixed keeps take as many rows as a chain can, never tiles together.)
+        if (isUniform || most.outputs === 16)
+          expect(result.mostWaiting).toBeLessThanOrEqual(isUniform ? 2 : 4);
       }),
       { numRuns: 150 },
     );

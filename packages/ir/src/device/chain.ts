@@ -87,6 +87,12 @@ export function engineDsps(matrix: MatrixEngine): number {
   return Math.max(modeDsps(matrix.mm, matrix.dsp), modeDsps(matrix.mv, matrix.dsp));
 }
 
+/** Rows of weights to work on at a time, and tiles of a row that segments may take together, at most. */
+export interface ChainLimits {
+  readonly outputs?: number;
+  readonly joinedTiles?: number;
+}
+
 /** How a cascade is cut for tiles that keep `keep` of 16. */
 export interface ChainSplit {
   /** Rows of weights that a cascade works on at a time. */
@@ -101,19 +107,21 @@ export interface ChainSplit {
   readonly drainCycles: number;
   /** Tiles of a row side by side, where the mode is longer than a tile. */
   readonly sideTiles: number;
+  /** Tiles of a row that segments of one cascade work on together, where there are more segments than rows for them. */
+  readonly joinedTiles: number;
 }
 
 /**
  * The cut of a mode's cascade for `keep` of 16 columns.
  *
  * @param keep kept values of each tile, 1 to 16
- * @param most rows to work on at most: fewer segments wait less for their adjust unit
+ * @param most rows to work on at most, and tiles of a row that segments beyond them may work on together
  */
 export function chainSplit(
   matrix: MatrixEngine,
   mode: MatrixMode,
   keep: number,
-  most: number = CHAIN_TILE,
+  most: ChainLimits = {},
 ): ChainSplit {
   const { inner } = dspPacking(matrix.dsp);
   const { groupDsps, overflowAdjust } = matrix.chain;
@@ -122,7 +130,8 @@ export function chainSplit(
   const need = Math.ceil(keep / inner);
   const segmentDsps = Math.ceil(need / groupDsps) * groupDsps;
   const segments = Math.min(Math.floor(cascade / segmentDsps), Math.floor(CHAIN_TILE / keep));
-  const outputs = Math.max(1, Math.min(most, segments));
+  const outputs = Math.max(1, Math.min(most.outputs ?? CHAIN_TILE, segments));
+  const joinedTiles = Math.max(1, Math.min(most.joinedTiles ?? CHAIN_TILE, Math.floor(segments / outputs)));
   const hasFields = inner === 1;
   const { skipUpTo } = overflowAdjust;
   return {
@@ -130,19 +139,20 @@ export function chainSplit(
     segmentDsps: Math.min(segmentDsps, cascade),
     tileCycles: segmentDsps > cascade ? Math.ceil(need / cascade) : 1,
     sumTiles: hasFields ? Math.max(1, Math.floor(skipUpTo / need)) : Number.POSITIVE_INFINITY,
-    drainCycles: hasFields ? Math.min(outputs, Math.ceil(skipUpTo / segmentDsps)) : 1,
+    drainCycles: hasFields ? Math.min(outputs * joinedTiles, Math.ceil(skipUpTo / segmentDsps)) : 1,
     sideTiles,
+    joinedTiles,
   };
 }
 
-/** Cycles in which a segment sums `tiles` tiles of one row and group. */
+/** Cycles in which the segments of a row sum `tiles` tiles of one group. */
 export function runCycles(split: ChainSplit, tiles: number): number {
   if (tiles === 0) return 0;
-  const { sumTiles, drainCycles, tileCycles } = split;
-  const steps = tiles * tileCycles;
-  if (!Number.isFinite(sumTiles)) return Math.max(steps, drainCycles);
-  const whole = Math.floor(tiles / sumTiles);
-  const rest = tiles % sumTiles;
+  const { sumTiles, drainCycles, tileCycles, joinedTiles } = split;
+  const own = Math.ceil(tiles / joinedTiles);
+  if (!Number.isFinite(sumTiles)) return Math.max(own * tileCycles, drainCycles);
+  const whole = Math.floor(own / sumTiles);
+  const rest = own % sumTiles;
   const sum = (count: number): number => Math.max(count * tileCycles, drainCycles);
   return whole * sum(sumTiles) + (rest === 0 ? 0 : sum(rest));
 }
@@ -160,12 +170,16 @@ export function chainBlockCycles(
   mode: MatrixMode,
   keeps: readonly number[],
   groupTiles: number,
+  most: ChainLimits = {},
 ): number {
   const { sideTiles } = chainSplit(matrix, mode, CHAIN_TILE);
   let slowest = 0;
   for (let side = 0; side < Math.min(sideTiles, groupTiles); side += 1) {
     const own = keeps.filter((_, tile) => (tile % groupTiles) % sideTiles === side);
-    slowest = Math.max(slowest, laneCycles(matrix, mode, own, Math.ceil((groupTiles - side) / sideTiles)));
+    slowest = Math.max(
+      slowest,
+      laneCycles(matrix, mode, own, Math.ceil((groupTiles - side) / sideTiles), most),
+    );
   }
   return slowest;
 }
@@ -175,6 +189,7 @@ function laneCycles(
   mode: MatrixMode,
   keeps: readonly number[],
   groupTiles: number,
+  most: ChainLimits,
 ): number {
   let cycles = 0;
   for (let from = 0; from < keeps.length; ) {
@@ -183,7 +198,7 @@ function laneCycles(
     let to = from + 1;
     while (to < groupEnd && keeps[to] === keep) to += 1;
     if (keep > 0) {
-      const split = chainSplit(matrix, mode, keep);
+      const split = chainSplit(matrix, mode, keep, most);
       cycles += Math.ceil(CHAIN_TILE / split.outputs) * runCycles(split, to - from);
     }
     from = to;

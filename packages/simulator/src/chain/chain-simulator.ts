@@ -15,6 +15,7 @@
 import {
   BitloomError,
   CHAIN_TILE,
+  type ChainLimits,
   type ChainSplit,
   chainSplit,
   dspPacking,
@@ -66,13 +67,13 @@ export class ChainSimulator {
   /** DSPs of the cascade. */
   readonly #dsps: number;
   readonly #skip: number;
-  readonly #mostOutputs: number;
+  readonly #most: ChainLimits;
 
   /**
-   * @param mostOutputs rows of weights to work on at a time, at most
+   * @param most rows of weights to work on at a time, and tiles of a row that segments take together, at most
    * @throws BitloomError `chain-dsp` for DSPs without fields of two rows: a DSP58 adds three products of one sum.
    */
-  constructor(matrix: MatrixEngine, mode: MatrixMode, mostOutputs: number = CHAIN_TILE) {
+  constructor(matrix: MatrixEngine, mode: MatrixMode, most: ChainLimits = {}) {
     const { rows, inner } = dspPacking(matrix.dsp);
     if (inner !== 1 || rows > 2) {
       throw new BitloomError({
@@ -85,7 +86,7 @@ export class ChainSimulator {
     }
     this.#matrix = matrix;
     this.#mode = mode;
-    this.#mostOutputs = mostOutputs;
+    this.#most = most;
     this.#dsps = Math.min(matrix.chain.dsps, mode.k, CHAIN_TILE);
     this.#skip = Math.min(this.#dsps, matrix.chain.overflowAdjust.skipUpTo);
   }
@@ -161,7 +162,7 @@ export class ChainSimulator {
       let to = from + 1;
       while (to < end && block[to].keep === keep) to += 1;
       if (keep > 0) {
-        const split = chainSplit(this.#matrix, this.#mode, keep, this.#mostOutputs);
+        const split = chainSplit(this.#matrix, this.#mode, keep, this.#most);
         for (let row = 0; row < CHAIN_TILE; row += split.outputs)
           yield* this.#rowSteps(block, activations, { split, keep, row, from, to, group });
       }
@@ -183,14 +184,16 @@ export class ChainSimulator {
     },
   ): Generator<Step | undefined> {
     const { split, from, to } = run;
-    for (let first = from; first < to; first += split.sumTiles) {
-      const last = Math.min(to, first + split.sumTiles);
+    const { joinedTiles } = split;
+    const together = split.sumTiles * joinedTiles;
+    for (let first = from; first < to; first += together) {
+      const last = Math.min(to, first + together);
       let issued = 0;
-      for (let tile = first; tile < last; tile += 1) {
+      for (let tile = first; tile < last; tile += joinedTiles) {
         for (let part = 0; part < split.tileCycles; part += 1) {
           // A sum ends with each part of a row that is longer than the cascade: its field is full.
           const isPart = split.tileCycles > 1;
-          const [begins, ends] = [isPart || tile === first, isPart || tile === last - 1];
+          const [begins, ends] = [isPart || tile === first, isPart || tile + joinedTiles >= last];
           yield this.#step(block, activations, { ...run, tile, part, begins, ends });
           issued += 1;
         }
@@ -207,21 +210,25 @@ export class ChainSimulator {
       readonly keep: number;
       readonly row: number;
       readonly group: number;
+      readonly to: number;
       readonly tile: number;
       readonly part: number;
       readonly begins: boolean;
       readonly ends: boolean;
     },
   ): Step {
-    const { split, keep, tile } = at;
-    const { values, columns } = block[tile];
+    const { split, keep } = at;
+    const { joinedTiles } = split;
     const packed = new Float64Array(this.#dsps);
     const weights = new Int8Array(this.#dsps);
     for (let dsp = 0; dsp < this.#dsps; dsp += 1) {
-      const row = at.row + Math.floor(dsp / split.segmentDsps);
+      const index = Math.floor(dsp / split.segmentDsps);
+      const row = at.row + Math.floor(index / joinedTiles);
+      const tile = at.tile + (index % joinedTiles);
       const value = at.part * this.#dsps + (dsp % split.segmentDsps);
-      const isUsed = row < Math.min(CHAIN_TILE, at.row + split.outputs) && value < keep;
+      const isUsed = row < Math.min(CHAIN_TILE, at.row + split.outputs) && value < keep && tile < at.to;
       if (!isUsed) continue;
+      const { values, columns } = block[tile];
       // The multiplexer: one of 16 activations of the tile, of both rows.
       const column = tile * CHAIN_TILE + columns[row * keep + value];
       weights[dsp] = values[row * keep + value];
@@ -230,7 +237,7 @@ export class ChainSimulator {
     // A segment longer than a field holds is broken at every adjust unit; its parts meet in the accumulator.
     const segment = Math.min(split.segmentDsps, this.#skip);
     const targets = Array.from({ length: Math.ceil(this.#dsps / segment) }, (_, index) => {
-      const output = Math.floor((index * segment) / split.segmentDsps);
+      const output = Math.floor((index * segment) / split.segmentDsps / joinedTiles);
       const row = at.row + output;
       return output < split.outputs && row < CHAIN_TILE ? at.group * CHAIN_TILE + row : -1;
     });

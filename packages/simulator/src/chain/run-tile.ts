@@ -7,9 +7,10 @@
 import { SPARSE16_TILE, unpackCanonical, unpackRows16, unpackSparse16 } from '@bitloom/formats';
 import {
   CHAIN_TILE,
-  chainOutputs,
+  chainPasses,
   chainSplit,
   dspPacking,
+  internalError,
   type MatrixEngine,
   type MatrixMode,
 } from '@bitloom/ir';
@@ -54,38 +55,54 @@ export function runTile(tile: PackedTile, mode: MatrixMode, matrix: MatrixEngine
   const blocks = Math.ceil(rows / CHAIN_TILE);
   const packing = dspPacking(matrix.dsp);
   const groupTiles = Math.ceil(Math.min(groupSize, cols) / CHAIN_TILE);
-  const outputs = outputsOf(tile, mode, matrix);
-  const chain = new ChainSimulator(matrix, mode, outputs);
+  const passes = passesOf(tile, mode, matrix);
   const sums = new Int32Array(m * rows * groups);
   // Cycles that the chains of the engine are fed, each for one set of rows, and its activations.
-  let chainCycles = 0;
-  for (let block = 0; block < blocks; block += 1) {
-    const fed = chainBlock(codes, tile, block * CHAIN_TILE, keepsOf(tile, block));
-    const lanes = sideBySide(fed, groupTiles, chainSplit(matrix, mode, CHAIN_TILE).sideTiles);
-    for (let row = 0; row < m; row += packing.rows) {
-      const inputs = Array.from({ length: Math.min(packing.rows, m - row) }, (_, r) =>
-        padded(activations.subarray((row + r) * cols, (row + r + 1) * cols), fed.length * CHAIN_TILE),
-      );
-      const results = lanes.map((lane) =>
-        chain.run(
-          lane.tiles.map((index) => fed[index]),
-          inputs.map((input) => gathered(input, lane.tiles)),
-          lane.groupTiles,
-        ),
-      );
-      if (row === 0) chainCycles += Math.max(...results.map((result) => result.issueCycles));
-      for (const result of results) {
-        for (const [r, part] of result.sums.entries()) {
-          // A chain without a tile of the last group has no sums of it.
-          for (let g = 0; g < part.length / CHAIN_TILE; g += 1) {
-            for (let n = 0; n < Math.min(CHAIN_TILE, rows - block * CHAIN_TILE); n += 1)
-              sums[((row + r) * rows + block * CHAIN_TILE + n) * groups + g] += part[g * CHAIN_TILE + n];
+  let cycles = 0;
+  for (const [index, pass] of passes.entries()) {
+    const chain = new ChainSimulator(matrix, mode, pass);
+    // Rows are dealt to passes for time only: every pass runs them all, and must give the same integers.
+    const own = new Int32Array(sums.length);
+    let chainCycles = 0;
+    for (let block = 0; block < blocks; block += 1) {
+      const fed = chainBlock(codes, tile, block * CHAIN_TILE, keepsOf(tile, block));
+      const lanes = sideBySide(fed, groupTiles, chainSplit(matrix, mode, CHAIN_TILE).sideTiles);
+      for (let row = 0; row < m; row += packing.rows) {
+        const inputs = Array.from({ length: Math.min(packing.rows, m - row) }, (_, r) =>
+          padded(activations.subarray((row + r) * cols, (row + r + 1) * cols), fed.length * CHAIN_TILE),
+        );
+        const results = lanes.map((lane) =>
+          chain.run(
+            lane.tiles.map((at) => fed[at]),
+            inputs.map((input) => gathered(input, lane.tiles)),
+            lane.groupTiles,
+          ),
+        );
+        if (row === 0) chainCycles += Math.max(...results.map((result) => result.issueCycles));
+        for (const result of results) {
+          for (const [r, part] of result.sums.entries()) {
+            // A chain without a tile of the last group has no sums of it.
+            for (let g = 0; g < part.length / CHAIN_TILE; g += 1) {
+              for (let n = 0; n < Math.min(CHAIN_TILE, rows - block * CHAIN_TILE); n += 1)
+                own[((row + r) * rows + block * CHAIN_TILE + n) * groups + g] += part[g * CHAIN_TILE + n];
+            }
           }
         }
       }
     }
+    if (index === 0) sums.set(own);
+    else if (own.some((sum, i) => sum !== sums[i]))
+      throw internalError('passes of a chain differ in their sums');
+    cycles += engineCycles(tile, chainCycles, mode, pass);
   }
-  return { sums, scales, cycles: Math.ceil(m / mode.m) * engineCycles(tile, chainCycles, mode, outputs) };
+  return { sums, scales, cycles: Math.ceil(m / mode.m) * cycles };
+}
+
+/** Rows that a chain works on at a time, and in how many passes; no count where keeps differ. */
+interface TilePass {
+  readonly outputs: number;
+  readonly joinedTiles: number;
+  readonly count: number | undefined;
 }
 
 /**
@@ -94,27 +111,21 @@ export function runTile(tile: PackedTile, mode: MatrixMode, matrix: MatrixEngine
  *
  * @param chainCycles cycles of one chain that would work on all blocks
  */
-function engineCycles(
-  tile: PackedTile,
-  chainCycles: number,
-  mode: MatrixMode,
-  outputs: number | undefined,
-): number {
-  if (outputs === undefined) return Math.ceil(chainCycles / mode.n);
-  const setsOfBlock = Math.ceil(CHAIN_TILE / outputs);
-  const cyclesOfSet = chainCycles / Math.ceil(tile.rows / CHAIN_TILE) / setsOfBlock;
-  return Math.ceil(tile.rows / (outputs * mode.n)) * cyclesOfSet;
+function engineCycles(tile: PackedTile, chainCycles: number, mode: MatrixMode, pass: TilePass): number {
+  if (pass.count === undefined) return Math.ceil(chainCycles / mode.n);
+  const setsOfBlock = Math.ceil(CHAIN_TILE / pass.outputs);
+  return (pass.count * chainCycles) / Math.ceil(tile.rows / CHAIN_TILE) / setsOfBlock;
 }
 
-/** Rows that a chain works on at a time, as the timing chooses them; undefined where keeps differ. */
-function outputsOf(tile: PackedTile, mode: MatrixMode, matrix: MatrixEngine): number | undefined {
+/** Passes as the timing chooses them. */
+function passesOf(tile: PackedTile, mode: MatrixMode, matrix: MatrixEngine): readonly TilePass[] {
   const keeps = new Set<number>();
   for (let block = 0; block < Math.ceil(tile.rows / CHAIN_TILE); block += 1)
     for (const keep of Array.from(keepsOf(tile, block))) keeps.add(keep);
   const [keep] = keeps;
-  if (keeps.size !== 1 || keep === 0) return undefined;
+  if (keeps.size !== 1 || keep === 0) return [{ outputs: CHAIN_TILE, joinedTiles: 1, count: undefined }];
   const { rows: n, cols: k, groupSize: group } = tile;
-  return chainOutputs({ m: 1, n, k, group, keep, rescales: 0 }, mode, matrix);
+  return chainPasses({ m: 1, n, k, group, keep, rescales: 0 }, mode, matrix);
 }
 
 function keepsOf(tile: PackedTile, block: number): ArrayLike<number> {

@@ -4,7 +4,7 @@
  * the simulator shows that they hold.
  */
 
-import { CHAIN_TILE, chainBlockCycles, chainSplit, runCycles } from '../../device/chain.js';
+import { CHAIN_TILE, type ChainLimits, chainBlockCycles, chainSplit, runCycles } from '../../device/chain.js';
 import type { Device, MatrixEngine, MatrixMode } from '../../device/device.js';
 import type { InstructionTiming, InstructionWork, ResolvedFields } from '../instruction-fields.js';
 
@@ -34,35 +34,65 @@ export function matrixProductCycles(product: MatrixProduct, mode: MatrixMode, ma
     const chains = rows * Math.ceil(n / mode.n) * steps;
     return Math.max(chains, rescaleCycles(product.rescales, matrix));
   }
-  const chains = rows * sparseCycles(product, mode, matrix, chainOutputs(product, mode, matrix));
+  const passes = chainPasses(product, mode, matrix);
+  const chains = rows * passes.reduce((sum, pass) => sum + pass.count * pass.cycles, 0);
   return Math.max(chains, rescaleCycles(product.rescales, matrix));
 }
 
-/**
- * Rows of weights that each chain works on at a time: as many as are fastest. Fewer than a chain could take where a
- * product has few rows, or groups so short that the segments of a chain would wait for their adjust unit.
- */
-export function chainOutputs(product: MatrixProduct, mode: MatrixMode, matrix: MatrixEngine): number {
-  const { outputs } = chainSplit(matrix, mode, product.keep === 0 ? CHAIN_TILE : product.keep);
-  let best = outputs;
-  for (let fewer = outputs >> 1; fewer >= 1; fewer >>= 1) {
-    if (sparseCycles(product, mode, matrix, fewer) < sparseCycles(product, mode, matrix, best)) best = fewer;
-  }
-  return best;
+/** Equal passes of the chains over a product with sparse weights. */
+export interface ChainPass {
+  /** Rows of weights that each chain works on at a time. */
+  readonly outputs: number;
+  /** Tiles of a row that segments of a chain work on together. */
+  readonly joinedTiles: number;
+  readonly count: number;
+  /** Cycles of one pass and one set of rows of activations. */
+  readonly cycles: number;
 }
 
-/** Cycles of one set of rows of activations. */
-function sparseCycles(
-  { n, k, group, keep }: MatrixProduct,
+/**
+ * How the rows of sparse weights stand on the chains: pass after pass with as many rows per chain as are fastest, and a
+ * last one with as few as are left, whose segments then share a row.
+ */
+export function chainPasses(
+  product: MatrixProduct,
   mode: MatrixMode,
   matrix: MatrixEngine,
-  outputs: number,
+): readonly ChainPass[] {
+  const { n, keep } = product;
+  const most = chainSplit(matrix, mode, keep === 0 ? CHAIN_TILE : keep).outputs;
+  const choices: Omit<ChainPass, 'count'>[] = [];
+  for (let outputs = most; outputs >= 1; outputs >>= 1) {
+    for (let joinedTiles = 1; joinedTiles * outputs <= most; joinedTiles *= 2)
+      choices.push({
+        outputs,
+        joinedTiles,
+        cycles: passCycles(product, mode, matrix, { outputs, joinedTiles }),
+      });
+  }
+  const [first] = choices;
+  const fastest = choices.reduce((a, b) => (b.cycles / b.outputs < a.cycles / a.outputs ? b : a), first);
+  const whole = Math.floor(n / (mode.n * fastest.outputs));
+  const rest = n - whole * mode.n * fastest.outputs;
+  const passes = whole === 0 ? [] : [{ ...fastest, count: whole }];
+  if (rest === 0) return passes;
+  const last = choices
+    .map((choice) => ({ ...choice, count: Math.ceil(rest / (mode.n * choice.outputs)) }))
+    .reduce((a, b) => (b.count * b.cycles < a.count * a.cycles ? b : a));
+  return [...passes, last];
+}
+
+/** Cycles of one pass. */
+function passCycles(
+  { k, group, keep }: MatrixProduct,
+  mode: MatrixMode,
+  matrix: MatrixEngine,
+  most: ChainLimits,
 ): number {
-  const split = chainSplit(matrix, mode, keep, outputs);
-  const steps = perGroup(k, group, (columns) =>
+  const split = chainSplit(matrix, mode, keep === 0 ? CHAIN_TILE : keep, most);
+  return perGroup(k, group, (columns) =>
     runCycles(split, Math.ceil(Math.ceil(columns / CHAIN_TILE) / split.sideTiles)),
   );
-  return Math.ceil(n / (mode.n * split.outputs)) * steps;
 }
 
 /** A product with weights whose tiles of 16 x 16 keep different numbers of values. */
