@@ -227,8 +227,36 @@ const VHK158_FLIGHTLLM: Device = {
   calibration: { timeDivisor: 3.2, published: true, fitted: [] },
 };
 
+/**
+ * Our own use of the U280: at most 80 % of every resource by the resource model of `compiler`. One chain more or one
+ * exponential more does not fit; DDR is left out, its controllers' LUTs go into lanes, and small tables lie in HBM.
+ */
+const U280_BITLOOM: Device = {
+  ...U280,
+  name: 'u280-bitloom',
+  title: 'Alveo U280 as bitloom would fill it, 3 SLRs as cores, at most 80 % of each resource',
+  source:
+    'board: 460 GB/s HBM2, 9024 DSP, 2016 BRAM, 960 URAM, 225 MHz as FlightLLM (arXiv 2401.03868); everything else: ours, within the resource model',
+  cores: 3,
+  lumpedSlrs: 1,
+  matrix: {
+    ...ARTEFACT_MATRIX,
+    mv: { m: 1, n: 128, k: 16, startupCycles: 24 },
+    keeps: [8],
+  },
+  vector: { lanes: 24, exponentLanes: 5, startupCycles: 24, format: 'f32', build: 'mixed' },
+  buffers: [
+    { space: 'weights', bytes: 768 * KIB, ports: 2, bytesPerCyclePerPort: 768, storage: 'bram' },
+    { space: 'stream', bytes: 256 * KIB, ports: 2, bytesPerCyclePerPort: 512, storage: 'bram' },
+    { space: 'data', bytes: 8 * MIB, ports: 4, bytesPerCyclePerPort: 512, storage: 'uram' },
+    { space: 'accumulator', bytes: 256 * KIB, ports: 2, bytesPerCyclePerPort: 512, storage: 'bram' },
+  ],
+  memories: [hbm(HBM2, 460e9, 256 * MIB)],
+  energy: energy(24),
+};
+
 /** Every card in the box. */
-export const CARDS: readonly Device[] = [U280, U280_FLIGHTLLM, VHK158, VHK158_FLIGHTLLM];
+export const CARDS: readonly Device[] = [U280, U280_FLIGHTLLM, U280_BITLOOM, VHK158, VHK158_FLIGHTLLM];
 
 /**
  * A card by name.
