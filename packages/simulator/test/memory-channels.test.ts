@@ -173,7 +173,7 @@ function burstsByChannel(runs: TransferRuns, memory: MemoryDecl): Map<number, nu
 
 /**
  * Tolerances on the time of a whole sequence of transfers, against the same transfers asked for at the same cycles:
- * long ones 2 to 3 %, of two units 5 %, short scattered ones 12 %, many runs at an odd stride 15 %.
+ * long ones 2 to 3 %, of two units 6 %, short scattered ones 12 %, many runs at an odd stride 15 %.
  */
 describe('beside the model that goes command by command', () => {
   const alone = (memory: MemoryDecl): MemoryDecl => ({ ...memory, channels: 1, controllerNs: 0 });
@@ -267,7 +267,7 @@ describe('beside the model that goes command by command', () => {
             Array.from({ length: Math.ceil(150_000 / length) }, () => length);
           const a = sequence(count(first), (i) => i * first);
           const b = sequence(count(second), (i) => size + i * second, isWrite);
-          check(memory, [a, b], 0.05);
+          check(memory, [a, b], 0.06);
         },
       ),
       { numRuns: 4 },

@@ -5,8 +5,10 @@
  * Why the HBM2 of cards has two command buses and lone pseudo-channels: JESD235 gives each channel separate pins for
  * row and for column commands, and gives a pseudo-channel its own banks, data pins and timing. A full data rate takes
  * every second column slot of each of the two pseudo-channels and leaves the row pins to activates, so one does not
- * slow the other. A stream then loses refresh alone, as in DRAMsim3; behind one bus for all commands, as in Ramulator 2,
- * it would lose 2 commands in 34 as well.
+ * slow the other. A stream then loses refresh alone: 90.6 % of the peak is left (HBM2E: 88.2 %), beside 90.4 % of DRAMsim3,
+ * which closes banks one by one before a refresh; behind one bus for all commands, as in Ramulator 2, it would lose 2
+ * commands in 34 as well and reach 86.2 %. Boards do no worse: the U280 was measured at 425 of 460 GB/s, 92.4 %
+ * (Shuhai, FCCM 2020), which tRFC 260 ns of its 4 Gb channels would explain; 350 ns is kept to be on the safe side.
  */
 import { BitloomError } from '../error.js';
 import type { DramAddressBits, DramClocks, DramStandard } from './dram.js';

@@ -41,11 +41,13 @@ export class MemoryChannels {
    * after the latency of the direction.
    */
   private readonly free: Float64Array;
-  /** Cycle up to which each channel's activates are spoken for. */
+  /**
+   * Cycle up to which each channel's activates are spoken for, the latest of them all, and the same of transfers whose
+   * activates were hidden behind data, for all channels at once.
+   */
   private readonly rowsFree: Float64Array;
-  /** What came of the channel that was computed last. */
-  private freeAfter = 0;
-  private rowsFreeAfter = 0;
+  private rowsBusy = 0;
+  private rowsPassed = 0;
   /** Of the transfer being served: most work of a channel's bus and of its activates, and when the last channel is done. */
   private busWork = 0;
   private rowWork = 0;
@@ -55,8 +57,8 @@ export class MemoryChannels {
   private calmTo = 0;
   /** Cycle at which the last transfer had been asked for as a whole. */
   private asked = 0;
-  /** Whether the last transfer of a channel wrote. */
-  private readonly wrote: Uint8Array;
+  /** Whether the last transfer wrote. */
+  private wrote = false;
 
   constructor(decl: MemoryDecl, clockHz: number) {
     this.decl = decl;
@@ -65,7 +67,6 @@ export class MemoryChannels {
     this.pages = new OpenPages(this.figures);
     this.free = new Float64Array(decl.channels);
     this.rowsFree = new Float64Array(decl.channels);
-    this.wrote = new Uint8Array(decl.channels);
   }
 
   /** Takes the channels for a transfer that a unit asks for at cycle `start`. */
@@ -102,76 +103,69 @@ export class MemoryChannels {
     this.free.fill(0);
     this.rowsFree.fill(0);
     this.asked = 0;
-    this.wrote.fill(0);
+    this.wrote = false;
+    this.rowsBusy = 0;
+    this.rowsPassed = 0;
     this.pages.reset();
   }
 
-  /** Takes every channel of the transfer. Results are in fields: this runs for each transfer. */
+  /** Takes every channel of the transfer; results are in fields. This loop is most of the time of a serve. */
   private takeChannels(start: number, earliest: number, opened: number, isWrite: boolean): void {
-    const { load, free, rowsFree, wrote } = this;
-    const { bursts, count, first } = load;
-    const perCycle = 1 / this.efficiency();
-    const direction = isWrite ? 1 : 0;
-    this.busWork = 0;
-    this.rowWork = 0;
-    this.busy = 0;
-    // Channels that are asked for the same and are free at the same time end at the same time.
-    let lastBursts = -1;
-    let lastFree = 0;
-    let lastRowsFree = 0;
-    let lastWrote = 0;
-    let freeAfter = 0;
-    let rowsFreeAfter = 0;
+    const { load, free, rowsFree, figures } = this;
+    const { bursts, count, first, isScattered } = load;
     const channels = free.length;
-    const { isScattered } = load;
+    const perCycle = 1 / this.efficiency();
+    const { activatesAhead } = figures;
+    const isTurn = isWrite !== this.wrote;
+    this.wrote = isWrite;
+    // Backlog of others above which a transfer does not wait for all of it.
+    const shared = start + figures.reopen + figures.queue;
+    const rowsWait = this.rowsBusy > earliest;
+    const { rowsPassed } = this;
+    this.findCalm(earliest);
+    const { calmFrom, calmTo } = this;
+    let lastBursts = -1;
+    let bus = 0;
+    let rows = 0;
+    let doRowsCount = false;
+    let busWork = 0;
+    let rowWork = 0;
+    let busy = 0;
     for (let k = 0, c = first; k < count; k++, c = c + 1 === channels ? 0 : c + 1) {
       const n = bursts[c];
       if (n === 0) continue;
-      const isAsLast =
-        n === lastBursts &&
-        free[c] === lastFree &&
-        rowsFree[c] === lastRowsFree &&
-        wrote[c] === lastWrote &&
-        !isScattered;
-      if (!isAsLast) {
+      if (n !== lastBursts || isScattered) {
         lastBursts = n;
-        lastFree = free[c];
-        lastRowsFree = rowsFree[c];
-        lastWrote = wrote[c];
-        this.takeChannel(c, start, earliest, opened, perCycle, isWrite);
-        freeAfter = this.freeAfter;
-        rowsFreeAfter = this.rowsFreeAfter;
+        bus = this.busCycles(c) * perCycle;
+        rows = this.rowCycles(c, opened) * perCycle;
+        doRowsCount = rows > 0 && (rowsWait || rows > bus + activatesAhead);
+        if (bus > busWork) busWork = bus;
+        if (rows > rowWork) rowWork = rows;
       }
-      free[c] = freeAfter;
-      rowsFree[c] = rowsFreeAfter;
-      wrote[c] = direction;
+      const before = free[c];
+      const work = isTurn && before > start ? bus + this.turn(n, isWrite, before - start) : bus;
+      const from = before > earliest ? before : earliest;
+      // Almost always no refresh lies between.
+      let to = from + work;
+      if (from < calmFrom || to > calmTo) to = this.pass(from, work);
+      if (doRowsCount) {
+        const rowsTo = this.pass(Math.max(rowsFree[c], rowsPassed, earliest), rows);
+        rowsFree[c] = rowsTo;
+        if (rowsTo > this.rowsBusy) this.rowsBusy = rowsTo;
+        if (rowsTo - activatesAhead > to) to = rowsTo - activatesAhead;
+      }
+      free[c] = to;
+      // Of what others have asked for, a full queue goes first; the rest shares the channel with this transfer.
+      if (before - shared > to - from) to = this.pass(earliest + figures.queue, 2 * Math.max(work, rows));
+      if (to > busy) busy = to;
     }
-  }
-
-  private takeChannel(
-    c: number,
-    start: number,
-    earliest: number,
-    opened: number,
-    perCycle: number,
-    isWrite: boolean,
-  ): void {
-    const { figures, load } = this;
-    const free = this.free[c];
-    const rowsFree = this.rowsFree[c];
-    const rows = this.rowCycles(c, opened) * perCycle;
-    let bus = this.busCycles(c) * perCycle;
-    this.busWork = Math.max(this.busWork, bus);
-    this.rowWork = Math.max(this.rowWork, rows);
-    if (free > start && isWrite !== (this.wrote[c] === 1))
-      bus += this.turn(load.bursts[c], isWrite, free - start);
-    const from = Math.max(free, earliest);
-    this.rowsFreeAfter = rows === 0 ? rowsFree : this.pass(Math.max(rowsFree, earliest), rows);
-    this.freeAfter = Math.max(this.pass(from, bus), this.rowsFreeAfter - figures.activatesAhead);
-    // Of what others have asked for, a full queue goes first; the rest shares the channel with this transfer.
-    const behind = free - figures.reopen - start - figures.queue - (this.freeAfter - from);
-    const done = behind > 0 ? this.pass(earliest + figures.queue, 2 * Math.max(bus, rows)) : this.freeAfter;
-    this.busy = Math.max(this.busy, done);
+    if (!rowsWait) {
+      this.rowsPassed = earliest + rowWork;
+      this.rowsBusy = Math.max(this.rowsBusy, this.rowsPassed);
+    }
+    this.busWork = busWork;
+    this.rowWork = rowWork;
+    this.busy = busy;
   }
 
   private efficiency(): number {
