@@ -1,0 +1,64 @@
+/**
+ * Whether a design fits its budget by the compiler's resource model, and the nearest smaller design that does. Cheap: no
+ * model is compiled here.
+ */
+import { estimateResources, RESOURCE_KINDS, type ResourceKind } from '@bitloom/compiler';
+import type { Device, ResourceBudget } from '@bitloom/ir';
+import { type DesignSpace, deviceOf, settingsAt } from './design-space.js';
+import type { Random } from './random.js';
+
+/** A design by the indices of its values. */
+export type Indices = readonly number[];
+
+/** What a design takes, and of what there is too little. */
+export interface Fit {
+  readonly device: Device;
+  readonly resources: ResourceBudget;
+  readonly lacks: readonly ResourceKind[];
+  /** By how much it exceeds the limit, as shares of the limit summed over resources; 0: it fits. */
+  readonly excess: number;
+}
+
+/** @param limit share of each resource that may be used */
+export function fitDesign(space: DesignSpace, indices: Indices, limit: number): Fit {
+  const device = deviceOf(space, settingsAt(space, indices));
+  const { total } = estimateResources(device);
+  const over = RESOURCE_KINDS.map((kind) => {
+    const available = Math.floor(limit * device.resources[kind]);
+    return { kind, share: Math.max(0, total[kind] - available) / Math.max(1, available) };
+  });
+  return {
+    device,
+    resources: total,
+    lacks: over.flatMap(({ kind, share }) => (share > 0 ? [kind] : [])),
+    excess: over.reduce((sum, { share }) => sum + share, 0),
+  };
+}
+
+/**
+ * Turns knobs down one step at a time, each a random one of those that lower the excess, until the design fits; undefined
+ * when nothing helps.
+ *
+ * @param isHeld dimensions that stay as they are
+ */
+export function shrinkToFit(
+  space: DesignSpace,
+  start: Indices,
+  limit: number,
+  random: Random,
+  isHeld: (dimension: number) => boolean = () => false,
+): Indices | undefined {
+  let indices = start;
+  let { excess } = fitDesign(space, indices, limit);
+  while (excess > 0) {
+    const smaller = space.dimensions.flatMap((_, axis) => {
+      if (isHeld(axis) || indices[axis] === 0) return [];
+      const next = indices.map((value, i) => (i === axis ? value - 1 : value));
+      const fit = fitDesign(space, next, limit);
+      return fit.excess < excess ? [{ next, excess: fit.excess }] : [];
+    });
+    if (smaller.length === 0) return undefined;
+    ({ next: indices, excess } = random.pick(smaller));
+  }
+  return indices;
+}

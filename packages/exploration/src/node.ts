@@ -1,0 +1,3 @@
+/** `@bitloom/exploration/node`: a search on worker threads, with its results in a file. */
+export { openStateFile, type StateFile } from './node/state-file.js';
+export { openThreads, type Threads } from './node/threads.js';
