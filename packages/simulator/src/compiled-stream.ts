@@ -58,6 +58,8 @@ export function createEnvironment(lengths: Lengths, core = 0): Environment {
 
 /** Entries of an environment, and which of them an instruction of a stream writes. */
 export const SLOT_COUNT = FIRST_REGISTER + REGISTER_COUNT;
+/** The first slots are the lengths of the call. */
+export const LENGTH_SLOTS = LENGTHS.length;
 export const registerSlot = (register: number): number => FIRST_REGISTER + register;
 export const variableSlot = (variable: number): number => FIRST_VARIABLE + variable;
 

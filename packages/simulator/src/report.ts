@@ -15,7 +15,7 @@ import {
   type Report,
   type UnitReport,
 } from '@bitloom/ir';
-import { type Counters, UNIT_QUEUES } from './time/counters.js';
+import { addCounters, type Counters, UNIT_QUEUES } from './time/counters.js';
 
 /** Units of each core: exchanges only where there are several. */
 function unitNames(device: Device): (typeof UNIT_QUEUES)[number][] {
@@ -127,40 +127,6 @@ function phaseReport(
   };
 }
 
-/** Sum of two phases that ran one after the other. */
-function addCounters(into: Counters, from: Counters): void {
-  into.units.forEach((unit, q) => {
-    const other = from.units[q];
-    if (other === undefined) return;
-    for (const cause of ['busy', 'token', 'memory', 'bufferPort', 'dispatch', 'barrier', 'idle'] as const)
-      unit[cause] += other[cause];
-  });
-  for (const [space, bytes] of from.memories) {
-    const memory = into.memories.get(space);
-    if (memory === undefined) continue;
-    for (const kind of ['weights', 'kv', 'activations', 'instructions', 'other'] as const)
-      memory[kind] += bytes[kind];
-  }
-  for (const [space, bytes] of from.bytes) into.bytes.set(space, (into.bytes.get(space) ?? 0) + bytes);
-  for (const [origin, cost] of from.costs) {
-    const known = into.costs.get(origin);
-    if (known === undefined) {
-      into.costs.set(origin, { cycles: cost.cycles.slice(), macs: cost.macs, memoryBytes: cost.memoryBytes });
-      continue;
-    }
-    cost.cycles.forEach((cycles, q) => {
-      known.cycles[q] = (known.cycles[q] ?? 0) + cycles;
-    });
-    known.macs += cost.macs;
-    known.memoryBytes += cost.memoryBytes;
-  }
-  into.macs += from.macs;
-  into.vectorElements += from.vectorElements;
-  into.instructions += from.instructions;
-  into.cycles += from.cycles;
-  into.tokens += from.tokens;
-}
-
 export interface ReportParts {
   readonly program: Program;
   readonly device: Device;
@@ -172,6 +138,8 @@ export interface ReportParts {
   readonly decodeTokens: number;
   readonly instructionBytes: InstructionBytes;
   readonly mode: Report['mode'];
+  /** What else people should know of how the figures came about. */
+  readonly notes?: readonly string[];
 }
 
 /** Builds the report; `total` must be empty counters of the same device and is filled here. */
@@ -186,7 +154,7 @@ export function buildReport(parts: ReportParts): Report {
   ];
   const [prefillPhase, decodePhase, totalPhase] = phases;
   const decodeSeconds = decodePhase?.seconds ?? 0;
-  const notes = [...program.notes];
+  const notes = [...program.notes, ...(parts.notes ?? [])];
   if (device.lumpedSlrs > 1)
     notes.push(`${device.lumpedSlrs} SLRs of '${device.name}' are lumped into one core`);
   if (device.calibration.timeDivisor !== 1)

@@ -13,6 +13,7 @@ import {
   type Lengths,
 } from './compiled-stream.js';
 import { buildReport } from './report.js';
+import { reuseSteps } from './reuse/reuse-steps.js';
 import { type Counters, createCounters } from './time/counters.js';
 import { TimedCard } from './time/timed-run.js';
 import { TraceRecorder } from './time/trace-recorder.js';
@@ -27,6 +28,11 @@ export interface SimulateOptions {
   readonly encodedLength: EncodedLength;
   /** Record executed instructions. */
   readonly trace?: boolean;
+  /**
+   * Execute only as many decode steps as it takes to know the sum of all within 0.07 % (two standard errors); the
+   * report says how many. Steps that are recorded for a trace are all executed. Default false.
+   */
+  readonly reuse?: boolean;
   /** Called with the steps done, for a progress bar. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -47,23 +53,49 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
   const recorder = options.trace === true ? new TraceRecorder(device) : undefined;
   const [prefill, decode] = [createCounters(device), createCounters(device)];
   const entries = new Map<string, CompiledEntry>();
+  const compiled = (name: string): CompiledEntry => {
+    const known =
+      entries.get(name) ?? compileEntry(program, findEntry(program, name), device, options.encodedLength);
+    entries.set(name, known);
+    return known;
+  };
   let clock = 0;
   const run = (name: string, lengths: Lengths, counters: Counters): void => {
-    const entry = findEntry(program, name);
-    checkLengths(program, entry, lengths);
-    const compiled = entries.get(name) ?? compileEntry(program, entry, device, options.encodedLength);
-    entries.set(name, compiled);
-    clock += card.run(compiled, lengths, counters, { recorder, origin: clock });
+    checkLengths(program, findEntry(program, name), lengths);
+    clock += card.run(compiled(name), lengths, counters, { recorder, origin: clock });
     counters.tokens += lengths.seq;
   };
+  const isReused = options.reuse === true && recorder === undefined;
   const total = (options.prefill > 0 ? 1 : 0) + options.decode;
   if (options.prefill > 0) {
     run('prefill', { seq: options.prefill, past: 0 }, prefill);
     options.onProgress?.(1, total);
   }
-  for (let i = 0; i < options.decode; i++) {
-    run('decode', { seq: 1, past: options.prefill + i }, decode);
-    options.onProgress?.((options.prefill > 0 ? 1 : 0) + i + 1, total);
+  const notes: string[] = [];
+  if (isReused && options.decode > 0) {
+    notes.push(
+      reuseSteps({
+        steps: options.decode,
+        first: options.prefill,
+        piece: (past) => {
+          const lengths = { seq: 1, past };
+          checkLengths(program, findEntry(program, 'decode'), lengths);
+          return card.piece(compiled('decode'), lengths);
+        },
+        run: (past) => {
+          const counters = createCounters(device);
+          run('decode', { seq: 1, past }, counters);
+          return counters;
+        },
+        into: decode,
+        onProgress: (done) => options.onProgress?.(total - options.decode + done, total),
+      }),
+    );
+  } else {
+    for (let i = 0; i < options.decode; i++) {
+      run('decode', { seq: 1, past: options.prefill + i }, decode);
+      options.onProgress?.((options.prefill > 0 ? 1 : 0) + i + 1, total);
+    }
   }
   const report = buildReport({
     program,
@@ -76,6 +108,7 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
     decodeTokens: options.decode,
     instructionBytes: options.instructionBytes,
     mode: 'time',
+    notes,
   });
   const trace = recorder?.finish({ model: options.model, provenance: program.provenance });
   return { report, trace };

@@ -89,3 +89,74 @@ export function addMemoryBytes(counters: Counters, space: string, kind: number, 
 export function addBytes(counters: Counters, space: string, bytes: number): void {
   counters.bytes.set(space, (counters.bytes.get(space) ?? 0) + bytes);
 }
+
+const CAUSES = ['busy', 'token', 'memory', 'bufferPort', 'dispatch', 'barrier', 'idle'] as const;
+const KINDS = ['weights', 'kv', 'activations', 'instructions', 'other'] as const;
+
+/** Adds what ran after another, `times` times. */
+export function addCounters(into: Counters, from: Counters, times = 1): void {
+  into.units.forEach((unit, at) => {
+    for (const cause of CAUSES) unit[cause] += times * from.units[at][cause];
+  });
+  for (const [space, bytes] of from.memories) {
+    const memory = into.memories.get(space);
+    if (memory === undefined) continue;
+    for (const kind of KINDS) memory[kind] += times * bytes[kind];
+  }
+  for (const [space, bytes] of from.bytes) addBytes(into, space, times * bytes);
+  for (const [origin, cost] of from.costs) {
+    const known = costOf(into, origin);
+    cost.cycles.forEach((cycles, q) => {
+      known.cycles[q] += times * cycles;
+    });
+    known.macs += times * cost.macs;
+    known.memoryBytes += times * cost.memoryBytes;
+  }
+  into.macs += times * from.macs;
+  into.vectorElements += times * from.vectorElements;
+  into.instructions += times * from.instructions;
+  into.cycles += times * from.cycles;
+  into.tokens += times * from.tokens;
+}
+
+/**
+ * Makes the numbers of a weighted sum whole, and lets them add up again: the cycles of a unit to the whole time, costs
+ * by origin to those of units and memories. What rounding leaves over goes to the largest part.
+ */
+export function roundCounters(counters: Counters): void {
+  counters.cycles = Math.round(counters.cycles);
+  counters.vectorElements = Math.round(counters.vectorElements);
+  counters.instructions = Math.round(counters.instructions);
+  counters.tokens = Math.round(counters.tokens);
+  for (const unit of counters.units) {
+    for (const cause of CAUSES) unit[cause] = Math.round(unit[cause]);
+    const largest = CAUSES.reduce((best, cause) => (unit[cause] > unit[best] ? cause : best));
+    unit[largest] += counters.cycles - CAUSES.reduce((sum, cause) => sum + unit[cause], 0);
+  }
+  for (const [space, bytes] of counters.bytes) counters.bytes.set(space, Math.round(bytes));
+  let moved = 0;
+  for (const [space, memory] of counters.memories) {
+    for (const kind of KINDS) memory[kind] = Math.round(memory[kind]);
+    const own = KINDS.reduce((sum, kind) => sum + memory[kind], 0) - memory.instructions;
+    if (counters.bytes.has(space)) counters.bytes.set(space, own);
+    moved += own;
+  }
+  const costs = [...counters.costs.values()];
+  for (const cost of costs) {
+    cost.macs = Math.round(cost.macs);
+    cost.memoryBytes = Math.round(cost.memoryBytes);
+    for (let q = 0; q < QUEUES.length; q++) cost.cycles[q] = Math.round(cost.cycles[q]);
+  }
+  counters.macs = costs.reduce((sum, { macs }) => sum + macs, 0);
+  const [first] = costs;
+  if (first === undefined) return;
+  const most = (read: (cost: CostCounters) => number): CostCounters =>
+    costs.reduce((best, cost) => (read(cost) > read(best) ? cost : best), first);
+  most(({ memoryBytes }) => memoryBytes).memoryBytes +=
+    moved - costs.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+  for (let q = 0; q < QUEUES.length; q++) {
+    let busy = 0;
+    for (let at = q; at < counters.units.length; at += QUEUES.length) busy += counters.units[at].busy;
+    most(({ cycles }) => cycles[q]).cycles[q] += busy - costs.reduce((sum, { cycles }) => sum + cycles[q], 0);
+  }
+}

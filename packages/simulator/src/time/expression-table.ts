@@ -4,7 +4,7 @@
  * it depends on moves.
  */
 import { type Expression, internalError, operationCount } from '@bitloom/ir';
-import type { Environment } from '../compiled-stream.js';
+import { type Environment, LENGTH_SLOTS } from '../compiled-stream.js';
 
 const SLOT = 0;
 const LINEAR = 1;
@@ -183,6 +183,8 @@ export class ExpressionTableBuilder {
 /** Nodes as arrays. */
 export class ExpressionTable {
   readonly size: number;
+  /** Divisions and extrema of lengths alone: where they change their piece, costs may change their slope. */
+  readonly lengthNodes: readonly number[];
   readonly op: Uint8Array;
   readonly number: Float64Array;
   /** Operands of node n are entries first[n] to first[n + 1]. */
@@ -209,6 +211,12 @@ export class ExpressionTable {
     this.moves = Int32Array.from(nodes, ({ moves }) =>
       moves === FIXED ? slotCount + 1 : moves === SEVERAL ? slotCount : moves,
     );
+    const isLength: boolean[] = [];
+    for (const { op, number, operands, moves } of nodes) {
+      const isOfLengths = op === SLOT ? number < LENGTH_SLOTS : operands.some((operand) => isLength[operand]);
+      isLength.push(moves === FIXED && isOfLengths);
+    }
+    this.lengthNodes = nodes.flatMap(({ op }, i) => (isLength[i] && op >= FLOOR ? [i] : []));
   }
 }
 
@@ -242,6 +250,18 @@ export class ExpressionValues {
     this.values[node] = value;
     this.stamps[node] = change;
     return value;
+  }
+
+  /** In which piece every division and extremum of the lengths is. */
+  pieces(): number[] {
+    const { lengthNodes, op, number, first, operands } = this.table;
+    return lengthNodes.map((node) => {
+      const value = this.value(node);
+      if (op[node] === MOD) return Math.floor(this.value(operands[first[node]]) / number[node]);
+      if (op[node] < MIN) return value;
+      for (let i = first[node]; i < first[node + 1]; i++) if (this.value(operands[i]) === value) return i;
+      return -1;
+    });
   }
 
   private reckon(node: number): number {

@@ -77,6 +77,18 @@ export class TimedCard {
     return end;
   }
 
+  /**
+   * Which pieces of its expressions an entry is in: where this is the same for two lengths, every loop that depends on
+   * lengths alone has the same trips, and everything else grows linearly from one to the other.
+   */
+  piece(entry: CompiledEntry, lengths: Lengths): string {
+    return entry.cores
+      .map(({ core, stream }) =>
+        this.prepare(stream).valuesIn(createEnvironment(lengths, core)).pieces().join(),
+      )
+      .join(' ');
+  }
+
   private prepare(stream: EntryStream): PreparedStream {
     const known = this.prepared.get(stream);
     if (known !== undefined) return known;
