@@ -2,7 +2,6 @@
  * The command line as declarations: commands, arguments, options, help. Nothing is done here and nothing else is
  * loaded; an action loads its command's module and hands it the parsed values.
  */
-import { readFileSync } from 'node:fs';
 import { Command, Help, Option } from 'commander';
 import type { CompareOptions } from './commands/compare.js';
 import type { CompileOptions } from './commands/compile.js';
@@ -10,6 +9,7 @@ import type { DemoOptions } from './commands/demo.js';
 import type { DevicesOptions } from './commands/devices.js';
 import type { DramOptions } from './commands/dram.js';
 import type { EvalOptions } from './commands/eval.js';
+import type { ExploreOptions } from './commands/explore.js';
 import type { ExportOptions } from './commands/export.js';
 import type { FormatsOptions } from './commands/formats.js';
 import type { ImportOptions } from './commands/import.js';
@@ -18,21 +18,18 @@ import type { QuantizeOptions } from './commands/quantize.js';
 import type { RunOptions } from './commands/run.js';
 import type { SimulateOptions } from './commands/simulate.js';
 import { KERNEL_NAMES, MOST_THREADS } from './input/kernel-names.js';
-import { collect, integer, number, splitSchemes } from './option-values.js';
+import { OBJECTIVE_NAMES } from './input/objective-names.js';
+import { collect, integer, namesOf, number, splitSchemes } from './option-values.js';
 import type { Terminal } from './terminal/terminal.js';
+import { version } from './version.js';
 
 const MODEL = 'file, folder or zoo name (see `bitloom models`)';
 const THREADS = `threads, 1 to ${MOST_THREADS}`;
 /** Addresses of patterns stay safe integers up to here. */
 const MOST_REQUESTS = 2 ** 22;
+/** Designs of a search: fronts are sorted by comparing all with all. */
+const MOST_POINTS = 10_000;
 const MODEL_OR_PROGRAM = `${MODEL}, or a compiled program`;
-
-function version(): string {
-  const manifest: { version: string } = JSON.parse(
-    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-  );
-  return manifest.version;
-}
 
 /** The description as help shows it, with what commander leaves out: that there is no default. */
 function optionDescription(option: Option): string {
@@ -198,6 +195,36 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .action(async (model: string, options: SimulateOptions) => {
       const { simulateModel } = await import('./commands/simulate.js');
       finish(await simulateModel(model, options, terminal));
+    });
+
+  add('explore', 'search card configurations within a budget: the Pareto front of speed, energy and size')
+    .requiredOption('-m, --model <model>', MODEL)
+    .option(
+      '-b, --budget <device>',
+      'card to start from, whose board and budget hold, or file of one',
+      'u280',
+    )
+    .option(
+      '-s, --scheme <name>',
+      'scheme to quantise to (default: what the model is in or stored as, else W4A8)',
+    )
+    .option('--prefill <tokens>', 'tokens of the prompt, and of the cache in decode', integer(1), 128)
+    .option('--points <n>', 'designs to compile and time', integer(1, MOST_POINTS), 64)
+    .option('--limit <share>', 'share of each resource that may be used', number(0, 1, true), 0.8)
+    .option(
+      '--objectives <names>',
+      `what to search for: of ${OBJECTIVE_NAMES.join(', ')} (default: the first three)`,
+      namesOf(OBJECTIVE_NAMES),
+    )
+    .option('--seed <n>', 'seed of the search', integer(0), 1)
+    .option('--threads <n>', THREADS, integer(1, MOST_THREADS), 2)
+    .option('--state <file>', 'keep results here, and go on from what is there')
+    .option('--save-device <file>', 'write the design with the fastest decode as a device')
+    .option('--svg <file>', 'write a picture of all designs: DSPs and decode speed')
+    .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
+    .action(async (options: ExploreOptions) => {
+      const { explore } = await import('./commands/explore.js');
+      finish(await explore(options, terminal));
     });
 
   add('run', 'generate text, on the host or on a simulated card')

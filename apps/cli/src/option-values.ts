@@ -22,6 +22,16 @@ export function number(min: number, max = Number.POSITIVE_INFINITY, open = false
   };
 }
 
+/** Some of a set of names, divided by commas, each once. */
+export function namesOf<T extends string>(names: readonly T[]): (text: string) => readonly T[] {
+  return (text) => {
+    const found = text.split(',').map((part) => names.find((name) => name === part.trim()));
+    const chosen = found.flatMap((name) => (name === undefined ? [] : [name]));
+    if (chosen.length === found.length) return [...new Set(chosen)];
+    throw new InvalidArgumentError(`Expected names of ${names.join(', ')}, divided by commas.`);
+  };
+}
+
 /** Values of an option that may be given several times: `--stop a --stop b` or `--stop a b`. */
 export function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
   return [...(previous ?? []), value];

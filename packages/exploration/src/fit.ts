@@ -4,7 +4,7 @@
  */
 import { estimateResources, RESOURCE_KINDS, type ResourceKind } from '@bitloom/compiler';
 import type { Device, ResourceBudget } from '@bitloom/ir';
-import { type DesignSpace, deviceOf, settingsAt } from './design-space.js';
+import { type DesignSpace, type Dimension, deviceOf, settingsAt } from './design-space.js';
 import type { Random } from './random.js';
 
 /** A design by the indices of its values. */
@@ -35,8 +35,14 @@ export function fitDesign(space: DesignSpace, indices: Indices, limit: number): 
   };
 }
 
+/** Values below one of numbers, the nearest first; of texts, which have no order that holds, all others. */
+function turnedDown({ values }: Dimension, index: number): number[] {
+  const isText = typeof values[index] === 'string';
+  return values.flatMap((_, i) => (i < index || (isText && i !== index) ? [i] : [])).reverse();
+}
+
 /**
- * Turns knobs down one step at a time, each a random one of those that lower the excess, until the design fits; undefined
+ * Turns knobs down one at a time, each a random one of those that lower the excess, until the design fits; undefined
  * when nothing helps.
  *
  * @param isHeld dimensions that stay as they are
@@ -51,11 +57,15 @@ export function shrinkToFit(
   let indices = start;
   let { excess } = fitDesign(space, indices, limit);
   while (excess > 0) {
-    const smaller = space.dimensions.flatMap((_, axis) => {
-      if (isHeld(axis) || indices[axis] === 0) return [];
-      const next = indices.map((value, i) => (i === axis ? value - 1 : value));
-      const fit = fitDesign(space, next, limit);
-      return fit.excess < excess ? [{ next, excess: fit.excess }] : [];
+    const smaller = space.dimensions.flatMap((dimension, axis) => {
+      if (isHeld(axis)) return [];
+      // The nearest value that helps: blocks of memory come whole, so one step down may change nothing.
+      for (const value of turnedDown(dimension, indices[axis])) {
+        const next = indices.map((old, i) => (i === axis ? value : old));
+        const fit = fitDesign(space, next, limit);
+        if (fit.excess < excess) return [{ next, excess: fit.excess }];
+      }
+      return [];
     });
     if (smaller.length === 0) return undefined;
     ({ next: indices, excess } = random.pick(smaller));

@@ -10,6 +10,8 @@ export type Setting = number | string;
 export interface Knob {
   readonly name: string;
   readonly values: readonly Setting[];
+  /** Whether a card that is cut into cores has a share of it in each, rather than all. */
+  readonly isDivided?: boolean;
   /** Undefined: the card has no such part. */
   readonly read: (device: Device) => Setting | undefined;
   readonly write: (device: Device, value: Setting) => Device;
@@ -27,6 +29,7 @@ function modeKnob(mode: 'mm' | 'mv', axis: 'm' | 'n' | 'k', values: readonly num
   return {
     name: `${mode}.${axis}`,
     values,
+    isDivided: axis === 'n',
     read: ({ matrix }) => matrix[mode][axis],
     write: (device, value) =>
       withEngine(device, { [mode]: { ...device.matrix[mode], [axis]: Number(value) } }),
@@ -53,6 +56,7 @@ function bufferKnob(
   return {
     name: `${space}.${name}`,
     values,
+    isDivided: name === 'kib' || name === 'width',
     read: ({ buffers }) => {
       const buffer = buffers.find((one) => one.space === space);
       return buffer === undefined ? undefined : read(buffer);
@@ -171,6 +175,7 @@ export const KNOBS: readonly Knob[] = [
   {
     name: 'rescale.units',
     values: [8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768],
+    isDivided: true,
     read: ({ matrix }) => (matrix.rescale.units === 0 ? mostOutputs(matrix) : matrix.rescale.units),
     write: (device, value) =>
       withEngine(device, { rescale: { ...device.matrix.rescale, units: Number(value) } }),
@@ -185,12 +190,14 @@ export const KNOBS: readonly Knob[] = [
   {
     name: 'lanes',
     values: [4, 8, 12, 16, 24, 32, 48, 64, 96, 128],
+    isDivided: true,
     read: ({ vector }) => vector.lanes,
     write: (device, value) => ({ ...device, vector: { ...device.vector, lanes: Number(value) } }),
   },
   {
     name: 'exponentLanes',
     values: [1, 2, 4, 8, 16, 32, 64],
+    isDivided: true,
     read: ({ vector }) => (vector.exponentLanes === 0 ? vector.lanes : vector.exponentLanes),
     // No more than there are lanes: 0 says all of them.
     write: (device, value) => {

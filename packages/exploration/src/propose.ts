@@ -6,6 +6,7 @@
  */
 import type { DesignSpace } from './design-space.js';
 import { type Indices, shrinkToFit } from './fit.js';
+import type { Setting } from './knobs.js';
 import type { Random } from './random.js';
 
 /** A design that was measured, with its place in the Pareto order. */
@@ -49,7 +50,9 @@ export function propose(context: ProposalContext, count: number): number {
     }
     if (answer === 'taken') taken += 1;
   };
-  if (isFirst) for (const indices of cuts(space)) if (taken < count) offer(indices, coresOf(space));
+  if (isFirst) {
+    for (const indices of cuts(space)) if (taken < count) offer(indices, coresOf(space));
+  }
   for (let draw = 0; draw < count * DRAWS_PER_DESIGN && taken < count; draw++) {
     if (parents.length === 0 || random.next() < RANDOM_SHARE) offer(randomDesign(context), NONE);
     else offer(...child(context));
@@ -59,20 +62,36 @@ export function propose(context: ProposalContext, count: number): number {
 
 const NONE: ReadonlySet<number> = new Set();
 
-/** The dimension of the knob `cores`, which a cut keeps. */
+/** The knob that a cut keeps. */
+const CORES = 'cores';
+
 function coresOf({ dimensions }: DesignSpace): ReadonlySet<number> {
-  return new Set(dimensions.flatMap(({ knob }, axis) => (knob.name === 'cores' ? [axis] : [])));
+  return new Set(dimensions.flatMap(({ knob }, axis) => (knob.name === CORES ? [axis] : [])));
 }
 
-/** The base card, as it is and with every number of cores. */
-function cuts(space: DesignSpace): Indices[] {
-  const base = space.dimensions.map((dimension) => dimension.base);
-  const others = [...coresOf(space)].flatMap((axis) =>
-    space.dimensions[axis].values.flatMap((_, value) =>
-      value === base[axis] ? [] : [base.map((index, i) => (i === axis ? value : index))],
-    ),
+/** The base card as it is, and cut into every other number of cores, each with its share of what can be divided. */
+function cuts({ dimensions }: DesignSpace): Indices[] {
+  const base = dimensions.map((dimension) => dimension.base);
+  const axis = dimensions.findIndex(({ knob }) => knob.name === CORES);
+  if (axis < 0) return [base];
+  const cut = (value: number): Indices => {
+    const { values } = dimensions[axis];
+    const share = Number(values[base[axis]]) / Number(values[value]);
+    return dimensions.map(({ knob, values: all }, i) => {
+      if (i === axis) return value;
+      return knob.isDivided === true ? atMost(all, base[i], share) : base[i];
+    });
+  };
+  return [base, ...dimensions[axis].values.flatMap((_, value) => (value === base[axis] ? [] : [cut(value)]))];
+}
+
+/** Index of the largest number that is at most a share of the one at `index`, or of the smallest there is. */
+function atMost(values: readonly Setting[], index: number, share: number): number {
+  const most = Number(values[index]) * share;
+  return Math.max(
+    0,
+    values.findLastIndex((value) => Number(value) <= most),
   );
-  return [base, ...others];
 }
 
 /** Half of its knobs as the base has them: all at random, some part is too small for all others. */

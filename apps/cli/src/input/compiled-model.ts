@@ -8,6 +8,7 @@ import {
   type Device,
   deviceHash,
   type InstructionBytes,
+  type Model,
   type ModelBundle,
   modelHash,
   type Program,
@@ -58,6 +59,12 @@ export interface CompileRequest {
   readonly identified?: boolean;
 }
 
+/** Context of a program that nobody named: room for what will be asked, and as much as models usually have. */
+export function defaultContext(model: Model, tokens: number): number {
+  const longest = longestContext(model);
+  return Math.min(longest, Math.max(tokens, Math.min(longest, DEFAULT_CONTEXT)));
+}
+
 /**
  * Quantises a model as asked and compiles it.
  * @throws BitloomError what quantising and compiling throw
@@ -72,11 +79,9 @@ export async function compileFor(
   const { bundle, notes, announcement } = await applyScheme(open, options.scheme, 'W4A8');
   if (announcement !== undefined) terminal.log(announcement);
   const { model } = bundle;
-  const longest = longestContext(model);
-  const wanted = Math.max(request.tokens ?? 0, Math.min(longest, DEFAULT_CONTEXT));
   terminal.status(`compiling ${model.name} in ${model.numerics.scheme} for ${device.name}`);
   const program = compile(model, device, {
-    capacity: options.context ?? Math.min(longest, wanted),
+    capacity: options.context ?? defaultContext(model, request.tokens ?? 0),
     modelHash: request.identified === true ? modelHash(model, bundle.sections, nodeSha256) : '',
     deviceHash: deviceHash(device),
     onchipDecode: options.onchipDecode ?? true,

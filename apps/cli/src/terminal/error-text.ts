@@ -37,6 +37,7 @@ function isTypedError(error: unknown): error is TypedError {
 /** Codes that do not mean bad input. */
 const EXIT_OF: Readonly<Record<string, number>> = {
   internal: EXIT.internal,
+  'exploration-interrupted': EXIT.interrupted,
   'write-cancelled': EXIT.interrupted,
 };
 
