@@ -28,6 +28,9 @@ export interface WeightTile {
   readonly kParts: readonly InnerPart[];
 }
 
+/** Operations that a dispatcher resolves for the load and the product of a tile: addresses, slots and ragged lengths. */
+const TILE_OPERATIONS = 16;
+
 /** Cycles of all tiles of a matrix for `m` rows of activations. */
 export function tiledCycles(
   matrix: MatrixShape,
@@ -50,8 +53,8 @@ export function tiledCycles(
       const rescales = m * rows * Math.ceil(part.length / group);
       const product = { m, n: rows, k: part.length, group, keep, rescales };
       const compute = matrixProductCycles(product, mode, device.matrix) / device.calibration.timeDivisor;
-      const dispatch =
-        2 * (device.dispatcher.cyclesPerInstruction + 4 * device.dispatcher.cyclesPerOperation);
+      const { cyclesPerInstruction, cyclesPerOperation } = device.dispatcher;
+      const dispatch = 2 * cyclesPerInstruction + TILE_OPERATIONS * cyclesPerOperation;
       cycles += count * Math.max(load, compute, dispatch);
     }
   }

@@ -56,22 +56,23 @@ export function emitLinear(emitter: Emitter, node: GraphNode): void {
   };
   const wholeTile = tile.kParts.reduce((sum, part) => sum + evaluate(bytesOf(part, tile.rows / 16), {}), 0);
   emitter.tile(`${tile.rows} rows x ${tile.kParts[0]?.length ?? 0}`);
-  const slot = emitter.ringSlots(weights, parts, tiles);
-  const isWhole = own === perCore && perCore % tile.rows === 0;
   const name = maxRows === 1 ? 'MV' : 'MM';
-  emitter.pushLoop(tiles, (iteration) => {
-    const n: Expression = isWhole ? tile.rows : tileLength(own, tile.rows, iteration);
+  const body = (
+    iteration: Expression,
+    n: Expression,
+    slot: (use: number) => Expression,
+  ): readonly InstructionDraft[] => {
     const blocks = ceilDivide(n, 16);
     const firstByte = add(multiply(matrix.sliceBytes, CORE), multiply(wholeTile, iteration));
-    const body: InstructionDraft[] = [];
+    const drafts: InstructionDraft[] = [];
     let before: Expression = 0;
     tile.kParts.forEach((part, use) => {
-      const destination = bufferAddress('weights', slot(iteration, use));
+      const destination = bufferAddress('weights', slot(use));
       const length = bytesOf(part, blocks);
       const start = emitter.cores === 1 ? multiply(wholeTile, iteration) : firstByte;
       const load = runs(matrix.region, add(start, before), destination, { length }, WEIGHTS_KIND);
-      body.push(emitter.draft('LD', 'load', load, [], { wait: 'matrix', release: 'matrix' }));
-      body.push(
+      drafts.push(emitter.draft('LD', 'load', load, [], { wait: 'matrix', release: 'matrix' }));
+      drafts.push(
         emitter.draft(
           name,
           'matrix',
@@ -107,7 +108,22 @@ export function emitLinear(emitter: Emitter, node: GraphNode): void {
       );
       before = add(before, length);
     });
-    return body;
-  });
+    return drafts;
+  };
+  // Tiles that are whole on every core take constants; the dispatcher pays for the lengths of the others only.
+  const least = Math.max(0, matrix.rows - (emitter.cores - 1) * perCore);
+  const whole = Math.floor(Math.min(least, perCore) / tile.rows);
+  for (const [first, count] of [
+    [0, whole],
+    [whole, tiles - whole],
+  ] as const) {
+    if (count === 0) continue;
+    const slot = emitter.ringSlots(weights, parts, count);
+    emitter.pushLoop(count, (turn) => {
+      const iteration = add(first, turn);
+      const n = first < whole ? tile.rows : tileLength(own, tile.rows, iteration);
+      return body(iteration, n, (use) => slot(turn, use));
+    });
+  }
   if (biasName !== undefined) emitBias(emitter, biasName, out);
 }

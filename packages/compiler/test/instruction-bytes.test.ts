@@ -142,7 +142,7 @@ describe('instructionBytes', () => {
     const large = compile(quantizedLlama(LLAMA2_7B), CARDS[0], { capacity: 2048 });
     const progress: [number, number][] = [];
     const bytes = instructionBytes(large, (done, total) => progress.push([done, total]));
-    expect(bytes.resolved).toBeLessThan(1e6);
+    expect(bytes.resolved).toBeLessThan(2e6);
     expect(bytes.unbucketed).toBeGreaterThan(1000 * bytes.resolved);
     expect(progress.at(-1)).toEqual([4096, 4096]);
   });
