@@ -2,7 +2,15 @@
  * Fills the memory image of a program from a model: each region's constant, in the region's layout.
  */
 
-import { BitloomError, type ConstantDecl, type ModelBundle, type Program, type Region } from '@bitloom/ir';
+import { isNmLayout, unpackNmTensor } from '@bitloom/formats';
+import {
+  BitloomError,
+  type ConstantDecl,
+  type ModelBundle,
+  type Program,
+  type QuantizedType,
+  type Region,
+} from '@bitloom/ir';
 import type { CardMemory } from './card-memory.js';
 import { packedBytes, packWeights } from './pack-weights.js';
 import { parseWeightLayout } from './weight-layout.js';
@@ -79,12 +87,21 @@ function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<Arra
   // The codes of another model may fit the container of the region as well; their own container tells them apart.
   const containerBits = shape.bits <= 4 ? 4 : 8;
   checkSize(region, packedBytes({ ...layout, containerBits }, shape));
-  const matrix = {
-    ...shape,
-    codes: component(bundle, constant, 'codes'),
-    scales: halfWords(component(bundle, constant, 'scales')),
-  };
-  packWeights(layout, matrix, target);
+  const { codes, scales } = canonicalComponents(bundle, constant, { ...type, shape: [rows, cols] });
+  packWeights(layout, { ...shape, codes, scales: halfWords(scales) }, target);
+}
+
+/** Codes and scales of a matrix with every element stored, whether the model keeps its zeros or not. */
+function canonicalComponents(
+  bundle: ModelBundle,
+  constant: ConstantDecl,
+  type: QuantizedType & { readonly shape: readonly number[] },
+): { readonly codes: Uint8Array; readonly scales: Uint8Array } {
+  const codes = component(bundle, constant, 'codes');
+  const scales = component(bundle, constant, 'scales');
+  if (!isNmLayout(type)) return { codes, scales };
+  const { components } = unpackNmTensor({ type, components: { codes, scales } });
+  return { codes: components.codes, scales };
 }
 
 function checkSize(region: Region, bytes: number): void {
