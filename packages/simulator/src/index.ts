@@ -12,4 +12,12 @@ export {
 } from './dram/dram-channel.js';
 export { type DramPatternResult, type DramRunOptions, runDramPattern } from './dram/run-pattern.js';
 export { type SimulateOptions, type Simulation, simulate } from './simulate.js';
+export {
+  type CriticalPath,
+  criticalPath,
+  PATH_CAUSES,
+  type PathCause,
+  type PathSegment,
+  type PathShare,
+} from './time/critical-path.js';
 export { MemoryChannels, type TransferRuns, type TransferTime } from './time/memory-channels.js';

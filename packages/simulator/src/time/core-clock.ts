@@ -128,6 +128,8 @@ export class CoreClock {
     this.memory = memory;
     this.depth = Math.max(1, device.dispatcher.queueDepth);
     this.dispatcher = new Dispatcher(stream, env, device.dispatcher);
+    // A call begins when the one before it has ended.
+    this.dispatcher.restartRow = context.recorder?.latest ?? -1;
     this.tokens = new TokenRings(device.tokens);
     this.ports = new BufferPorts(device.buffers);
     const slots = N * this.depth;
@@ -515,7 +517,7 @@ export class CoreClock {
    */
   private blocker(q: number, start: number, cause: number): number {
     const slot = q * this.depth + this.head[q];
-    if (this.free[q] === start && cause === 0) return this.lastRow[q];
+    if (this.free[q] === start && cause === 0 && this.lastRow[q] >= 0) return this.lastRow[q];
     const pc = this.pcs[slot];
     if (this.tokenAt[q] === start) {
       const count = this.stream.tokenCount[pc];

@@ -48,6 +48,8 @@ export class TraceRecorder {
   private columns = allocate(1024);
   private rows = 0;
   private dropped = 0;
+  /** The row that ends last of all so far, -1 before the first: what a later call had to wait for. */
+  latest = -1;
   private readonly limit: number;
   private readonly device: Device;
   private readonly series: readonly MemorySeries[];
@@ -87,6 +89,7 @@ export class TraceRecorder {
     columns.origin[rows] = origin;
     columns.opcode[rows] = opcode;
     columns.blocker[rows] = blocker;
+    if (this.latest < 0 || end >= columns.end[this.latest]) this.latest = rows;
     this.rows = rows + 1;
     return rows;
   }
