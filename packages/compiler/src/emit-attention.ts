@@ -5,6 +5,7 @@
  */
 import {
   add,
+  BitloomError,
   ceilDivide,
   type Expression,
   floatAttribute,
@@ -33,6 +34,7 @@ import { CORE, itemsPerCore, ownBlock, ownItems } from './partition.js';
 const PARTIAL_SUMS = 16;
 
 const KV_KIND = TRANSFER_KINDS.indexOf('kv');
+const OTHER_KIND = TRANSFER_KINDS.indexOf('other');
 
 function names(node: GraphNode, count: number): string[] {
   const list = node.inputs.slice(0, count);
@@ -109,6 +111,56 @@ interface Block {
   readonly scores: Allocation;
 }
 
+/** Blocks of scores that are hidden, on chip: a byte each, [1 or heads of the core, rows, cols]. */
+interface AttentionMask {
+  readonly stage: Allocation;
+  /** Bytes from head to head; 0 where all share one mask. */
+  readonly headBytes: number;
+  readonly rowBytes: number;
+  /** Queries and tokens of a block. */
+  readonly maskRows: number;
+  readonly maskCols: number;
+}
+
+/** Brings the mask of a node on chip: whole, or the heads of the executing core. */
+function loadMask(emitter: Emitter, node: GraphNode, headsPerCore: number): AttentionMask | undefined {
+  const name = node.inputs[3];
+  if (name === undefined) return undefined;
+  const { region, heads, rows, cols } = emitter.image.mask(name);
+  const [maskRows, maskCols] = [integerAttribute(node, 'maskRows'), integerAttribute(node, 'maskCols')];
+  const covered = Math.min(rows * maskRows, cols * maskCols);
+  if (covered < emitter.capacity) {
+    throw new BitloomError({
+      code: 'compiler-op-unsupported',
+      message: 'the mask of attention is smaller than the context',
+      where: `node '${node.name}'`,
+      expected: `blocks for ${emitter.capacity} tokens`,
+      got: `for ${covered}`,
+      hint: 'use a shorter context (--context)',
+    });
+  }
+  const headBytes = rows * cols;
+  const ofCore = heads === 1 ? 1 : headsPerCore;
+  const own = heads === 1 ? 1 : ownItems(heads, headsPerCore, emitter.cores);
+  const stage = emitter.stage(`mask.${emitter.turn('mask')}.${ofCore * headBytes}`, ofCore * headBytes);
+  const offset = heads === 1 ? 0 : ownStart(emitter, headsPerCore * headBytes);
+  emitter.push(
+    emitter.draft(
+      'LD',
+      'fetch',
+      runs(region, offset, dataAddress(stage), { length: multiply(headBytes, own) }, OTHER_KIND),
+      [touchRegion(region, false), touchData(stage, true)],
+    ),
+  );
+  return {
+    stage,
+    headBytes: heads === 1 ? 0 : headBytes,
+    rowBytes: cols,
+    maskRows,
+    maskCols,
+  };
+}
+
 /** What every part of one attention node needs to know. */
 interface AttentionContext {
   readonly emitter: Emitter;
@@ -123,6 +175,7 @@ interface AttentionContext {
   /** Columns of the scores: tokens from `first` on, of all that are cached. */
   readonly first: Expression;
   readonly columns: Expression;
+  readonly mask: AttentionMask | undefined;
   readonly query: { readonly codes: Allocation; readonly scales: Allocation };
   readonly scoreRow: number;
   readonly probabilityRow: number;
@@ -136,20 +189,32 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
   const outName = node.outputs[0];
   if (queryName === undefined || keysName === undefined || valuesName === undefined || outName === undefined)
     return;
+  if (node.inputs.length > 3) {
+    throw new BitloomError({
+      code: 'compiler-op-unsupported',
+      message: 'attention with a mask of blocks has no instruction on this path',
+      where: `node '${node.name}'`,
+      expected: 'queries, keys and values, all of them seen or those of a window',
+      got: `also the mask '${node.inputs[3]}'`,
+      hint: 'run the model on the host (--device host)',
+    });
+  }
   const heads = integerAttribute(node, 'heads');
   const kvHeads = integerAttribute(node, 'kvHeads');
   const headDim = integerAttribute(node, 'headDim');
   const share = heads / kvHeads;
   const { rows, maxRows, context, position } = emitter.lengths;
   const window = optionalIntegerAttribute(node, 'window') ?? 0;
+  // Blocks of a mask count from the first token.
+  const hasMask = node.inputs[3] !== undefined;
   // What no token in flight sees is left out, in runs of the partial sums of a row: the bits do not change.
   const first =
-    window === 0
+    window === 0 || hasMask
       ? 0
       : multiply(PARTIAL_SUMS, floorDivide(maximum(0, add(position, 1 - window)), PARTIAL_SUMS));
   const columns = subtract(context, first);
   const mostColumns =
-    window === 0 ? emitter.capacity : Math.min(emitter.capacity, window + maxRows + PARTIAL_SUMS);
+    window === 0 || hasMask ? emitter.capacity : Math.min(emitter.capacity, window + maxRows + PARTIAL_SUMS);
   const headsPerCore = itemsPerCore(kvHeads, emitter.cores, 1);
   const ownHeads = ownItems(kvHeads, headsPerCore, emitter.cores);
   const input = ownColumns(emitter, queryName, headsPerCore * share * headDim);
@@ -189,6 +254,7 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     window,
     first,
     columns,
+    mask: loadMask(emitter, node, headsPerCore * share),
     query,
     scoreRow,
     probabilityRow,
@@ -382,7 +448,8 @@ function emitSoftmax(
       [touchRegion(values.scales, false), touchData(stage, true)],
     ),
   );
-  if (ctx.window > 0) {
+  const { mask } = ctx;
+  if (ctx.window > 0 || mask !== undefined) {
     pushVector(
       emitter,
       'maskScores',
@@ -392,8 +459,20 @@ function emitSoftmax(
         valid0,
         validStep: 1,
         layout: ctx.window,
+        ...(mask === undefined
+          ? {}
+          : {
+              ...operand(
+                'src1',
+                dataAddress(mask.stage, block.first * share * mask.headBytes),
+                mask.headBytes,
+                mask.rowBytes,
+              ),
+              share: mask.maskRows,
+              padTo: mask.maskCols,
+            }),
       },
-      [touchData(block.scores, true)],
+      [touchData(block.scores, true), ...(mask === undefined ? [] : [touchData(mask.stage, false)])],
     );
   }
   pushVector(

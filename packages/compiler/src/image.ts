@@ -302,6 +302,37 @@ export class MemoryImage {
     return region;
   }
 
+  /** A mask of blocks of scores: bytes [1 or heads, block rows, block columns]. */
+  mask(name: string): {
+    readonly region: Region;
+    readonly heads: number;
+    readonly rows: number;
+    readonly cols: number;
+  } {
+    const constant = this.constant(name);
+    const { type } = constant ?? {};
+    if (type?.kind !== 'dense' || type.dtype !== 'u8' || type.shape.length !== 3) {
+      throw new BitloomError({
+        code: 'compiler-op-unsupported',
+        message: `the mask '${name}' of attention is not a constant of bytes`,
+        expected: 'u8 [1 or heads, block rows, block columns]',
+        got: type === undefined ? 'no such constant' : formatType(type),
+      });
+    }
+    const [heads, rows, cols] = type.shape.map((dim) => staticDim(dim, name));
+    const known = this.floats.get(name);
+    const region =
+      known ??
+      this.place(name, this.smallSpace, heads * rows * cols, 'table', {
+        from: 'constant',
+        constant: name,
+        component: 'data',
+        layout: 'canonical',
+      });
+    this.floats.set(name, region);
+    return { region, heads, rows, cols };
+  }
+
   /** Keys or values of one layer. */
   cache(name: string): CacheRegions {
     const known = this.caches.get(name);

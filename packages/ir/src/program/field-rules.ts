@@ -40,7 +40,7 @@ export const VECTOR_RULES: readonly FieldRule[] = [
   { when: ofFunction('dequantize'), field: 'immediate', allowed: { min: 2, max: 8 } },
   { when: ofFunction('dequantize'), field: 'layout', allowed: { min: 1, max: 2 ** 16 - 1 } },
   { when: ofFunction('rope'), field: 'layout', allowed: [0, 1] },
-  { when: ofFunction('maskScores'), field: 'layout', allowed: { min: 1, max: 2 ** 16 - 1 } },
+  { when: ofFunction('maskScores'), field: 'layout', allowed: { min: 0, max: 2 ** 16 - 1 } },
   { when: ofFunction('maskScores'), field: 'validStep', allowed: [1] },
   { when: ofFunction('quantizeBy'), field: 'layout', allowed: { min: 1, max: 2 ** 16 - 1 } },
 ];

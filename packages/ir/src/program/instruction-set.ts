@@ -141,6 +141,12 @@ function vectorAccesses(f: ResolvedFields): readonly Access[] {
   const written = fn.dstCols === 'one' ? 1 : Math.max(cols, fn.dstBytes === 1 ? f.number('padTo') : 0);
   out.push(stridedAccess(f, 'dst', { batch, rows, run: written * fn.dstBytes }, true));
   if (fn.writesScale) out.push(stridedAccess(f, 'scale', { batch, rows, run: 4 }, true));
+  if (fn.name === 'maskScores' && f.number('share') > 0) {
+    // A byte for each block of scores, from the first token of the sequence to the last one of the rows.
+    const blocks = Math.ceil((f.number('valid0') - 1 + rows) / f.number('share'));
+    const run = Math.ceil(cols / Math.max(1, f.number('padTo')));
+    out.push(stridedAccess(f, 'src1', { batch, rows: blocks, run }, false));
+  }
   // The softmax kernel uses its source rows as scratch.
   if (fn.name === 'softmaxQuantize') out.push(stridedAccess(f, 'src0', { batch, rows, run: cols * 4 }, true));
   return out;
@@ -249,7 +255,9 @@ const TABLE: readonly InstructionSpec[] = [
       ...stridedOperand('src2', 'third source'),
       ...stridedOperand('dst', 'result'),
       ...stridedOperand('scale', 'float32 scale of each row'),
-      uint('padTo', 24, 'columns written, zero beyond cols', { dynamic: true }),
+      uint('padTo', 24, 'columns written, zero beyond cols; tokens of a block of the mask (maskScores)', {
+        dynamic: true,
+      }),
       uint('valid0', 24, 'valid columns of row 0 (softmax, maskScores)', { dynamic: true }),
       uint('validStep', 8, 'more valid columns from row to row (softmax, maskScores)'),
       uint('share', 16, 'batches that share one src1 (softmax)', {}),

@@ -181,7 +181,7 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     name: 'maskScores',
     code: 13,
     reference: 'maskScores',
-    doc: 'hides from a softmax that follows: -inf in dst where a column lies `layout` or more before the last valid one (a sliding window); valid columns as for the softmax, validStep 1',
+    doc: 'hides scores from a softmax that follows, as -inf: of columns `layout` or more before the last valid one (a sliding window; 0: none), and of blocks with a zero in the mask src1, a byte for `share` queries x `padTo` tokens (share 0: none)',
     sources: [],
     dstBytes: 4,
     writesScale: false,

@@ -290,6 +290,9 @@ const binary =
   (a) =>
     a.kernel(name, [...shape(a), ...a.strided('src0'), ...a.strided('src1'), ...a.strided('dst')]);
 
+/** The mask of blocks of the kernel: pointer, its strides, rows and columns of a block. */
+const NO_BLOCK_MASK = [0, 0, 0, 1, 1] as const;
+
 /** By name in the table of vector functions. */
 const VECTOR_BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['copy', unary('copy')],
@@ -372,6 +375,31 @@ const VECTOR_BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
         ...a.strided('dst'),
         a.field('padTo'),
         ...a.strided('scale'),
+      ]),
+  ],
+  [
+    'maskScores',
+    (a) => {
+      const hasMask = a.constant('share') > 0;
+      return a.kernel('maskScores', [
+        ...shape(a),
+        ...a.strided('dst'),
+        combine(a.field('valid0'), 1, (valid, one) => valid - one),
+        a.field('layout'),
+        ...(hasMask ? [a.pointer('src1'), a.field('src1Batch'), a.field('src1Row')] : [0, 0, 0]),
+        ...(hasMask ? a.fields('share', 'padTo') : [1, 1]),
+      ]);
+    },
+  ],
+  [
+    'maskScores',
+    (a) =>
+      a.kernel('maskScores', [
+        ...shape(a),
+        ...a.strided('dst'),
+        combine(a.field('valid0'), 1, (columns, one) => columns - one),
+        a.field('layout'),
+        ...NO_BLOCK_MASK,
       ]),
   ],
   [
