@@ -1,6 +1,8 @@
 /**
  * The simulator, on LLaMA2-7B in W4A8 and on small models with weights:
- * - simulated instructions per second of the reading for time, on each card;
+ * - simulated cycles of a core per second of processor time of the reading for time: a decode step on each card. ONNXim
+ *   has 30,000 to 53,000 on networks of images on a machine like this; the aim is a hundred times the upper end;
+ * - one decode step, and the run [128, 512] with steps reused: aims 0.15 s and 15 s;
  * - the functional reading against the host interpreter on the same quantised model. Aim: 0.8 of its speed on a random
  *   Llama of 110 million parameters, 0.3 on stories260K, where the cost per instruction dominates;
  * - `bitloom simulate llama2-7b` as a person runs it: aim under 10 s, and under 2 GB of memory.
@@ -21,6 +23,9 @@ import { ONLY } from '../lib/run.mjs';
 import { callable } from '../lib/sample.mjs';
 
 export const seconds = 90;
+
+/** One core, and several. */
+const STEP_CARDS = ['u280', 'u280-flightllm'].map(findCard);
 
 const NO_BYTES = { total: 0, unbucketed: 0, bucketed: 0, resolved: 0 };
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -43,23 +48,68 @@ const STORIES_110M = {
   maxPositions: 1024,
 };
 
-function timing(model, device) {
+/** ONNXim, the upper end of what it simulates in a second on such a machine. */
+const PEER_CYCLES = 53_000;
+
+/** A session for time: what to count of it, and by what it is divided. */
+function session(model, device, lengths) {
+  const program = compile(model, device);
+  const options = { ...lengths, model: 'llama2-7b', instructionBytes: NO_BYTES, encodedLength };
+  return () => simulate(program, device, options).report.phases.find(({ name }) => name === 'total');
+}
+
+/** Cycles of one core; the cores of a card run at the same time and are simulated together. */
+function cycles(model, device) {
   return {
-    name: `simulate llama2-7b W4A8 on ${device.name}, prefill 128, decode 1`,
-    unit: 'instructions/s',
+    name: `simulate llama2-7b W4A8 on ${device.name}, prefill 128, decode 8`,
+    unit: 'cycles/s',
+    aim: 100 * PEER_CYCLES,
     async open() {
-      const program = compile(model, device);
-      const options = {
-        prefill: 128,
-        decode: 1,
-        model: 'llama2-7b',
-        instructionBytes: NO_BYTES,
-        encodedLength,
+      const run = session(model, device, { prefill: 128, decode: 8 });
+      const { cycles: work } = run();
+      return { ours: { [ONLY]: callable(() => run().cycles, work, { sampleMs: 1 }) } };
+    },
+  };
+}
+
+/** The difference of a long and a short run, which leaves out what is done once. */
+function step(model, device) {
+  const short = 1;
+  const long = 9;
+  return {
+    name: `simulate llama2-7b W4A8 on ${device.name}, one decode step`,
+    unit: 's',
+    aim: 0.15,
+    async open() {
+      const runs = [short, long].map((decode) => session(model, device, { prefill: 0, decode }));
+      const time = (run) => {
+        const start = performance.now();
+        run();
+        return (performance.now() - start) / 1000;
       };
-      const run = () =>
-        simulate(program, device, options).report.phases.find(({ name }) => name === 'total').instructions;
-      const instructions = run();
-      return { ours: { [ONLY]: callable(run, instructions, { sampleMs: 1 }) } };
+      const sample = () => {
+        const [least, most] = runs.map(time);
+        return Math.max(0, most - least) / (long - short);
+      };
+      return { ours: { [ONLY]: { work: 1, sample } } };
+    },
+  };
+}
+
+/** The run [128, 512] with the steps that executed ones tell. */
+function reused(model, device) {
+  return {
+    name: `simulate llama2-7b W4A8 on ${device.name}, prefill 128, decode 512, steps reused`,
+    unit: 's',
+    aim: 15,
+    async open() {
+      const run = session(model, device, { prefill: 128, decode: 512, reuse: true });
+      const sample = () => {
+        const start = performance.now();
+        run();
+        return (performance.now() - start) / 1000;
+      };
+      return { ours: { [ONLY]: { work: 1, sample } } };
     },
   };
 }
@@ -161,7 +211,9 @@ export async function cases(context) {
   const random = { kernels, bundle: async () => randomDecoder(STORIES_110M, { seed: 1 }) };
   if (!existsSync(stories)) context.log('stories260K is not here (set BITLOOM_DATA): left out');
   return [
-    ...CARDS.map((device) => timing(model, device)),
+    ...CARDS.map((device) => cycles(model, device)),
+    ...STEP_CARDS.map((device) => step(model, device)),
+    ...STEP_CARDS.map((device) => reused(model, device)),
     ...(existsSync(stories)
       ? schemes.map((scheme) => functional('stories260K', scheme, 0.3, [1], 200, small))
       : []),
