@@ -189,16 +189,6 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
   const outName = node.outputs[0];
   if (queryName === undefined || keysName === undefined || valuesName === undefined || outName === undefined)
     return;
-  if (node.inputs.length > 3) {
-    throw new BitloomError({
-      code: 'compiler-op-unsupported',
-      message: 'attention with a mask of blocks has no instruction on this path',
-      where: `node '${node.name}'`,
-      expected: 'queries, keys and values, all of them seen or those of a window',
-      got: `also the mask '${node.inputs[3]}'`,
-      hint: 'run the model on the host (--device host)',
-    });
-  }
   const heads = integerAttribute(node, 'heads');
   const kvHeads = integerAttribute(node, 'kvHeads');
   const headDim = integerAttribute(node, 'headDim');

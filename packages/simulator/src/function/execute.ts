@@ -290,9 +290,6 @@ const binary =
   (a) =>
     a.kernel(name, [...shape(a), ...a.strided('src0'), ...a.strided('src1'), ...a.strided('dst')]);
 
-/** The mask of blocks of the kernel: pointer, its strides, rows and columns of a block. */
-const NO_BLOCK_MASK = [0, 0, 0, 1, 1] as const;
-
 /** By name in the table of vector functions. */
 const VECTOR_BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['copy', unary('copy')],
@@ -390,17 +387,6 @@ const VECTOR_BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
         ...(hasMask ? a.fields('share', 'padTo') : [1, 1]),
       ]);
     },
-  ],
-  [
-    'maskScores',
-    (a) =>
-      a.kernel('maskScores', [
-        ...shape(a),
-        ...a.strided('dst'),
-        combine(a.field('valid0'), 1, (columns, one) => columns - one),
-        a.field('layout'),
-        ...NO_BLOCK_MASK,
-      ]),
   ],
   [
     'dequantize',
