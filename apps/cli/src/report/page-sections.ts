@@ -1,6 +1,5 @@
 /** The parts of the report page below its timeline: figures, bars and tables, all of them pure functions. */
 import type { CostRow, InstructionBytes, PhaseReport, Report } from '@bitloom/ir';
-import { groupNotes } from '../terminal/notes.js';
 import { bytes, count, quantity, share } from '../terminal/quantity.js';
 import { escapeHtml, legend, type Segment, stackedBar, table } from './html.js';
 
@@ -78,6 +77,7 @@ const CAUSES = [
 
 /** Where the cycles of each unit went. */
 export function unitBars(phase: PhaseReport): string {
+  const several = phase.units.some(({ core }) => core !== 0);
   const rows = phase.units.map(({ name, core, busy, stall, idle, total }) => {
     const part = (label: string, kind: string, value: number): Segment => ({
       label,
@@ -90,8 +90,11 @@ export function unitBars(phase: PhaseReport): string {
       ...CAUSES.map(([cause, label]) => part(label, `stall-${cause}`, stall[cause])),
       part('idle', 'idle', idle),
     ];
-    const unit = phase.units.some((other) => other.core !== 0) ? `${name} ${core}` : name;
-    return [escapeHtml(unit), stackedBar(segments, total), share(busy, total)];
+    return [
+      `<span class="unit">${several ? `<small>core ${core}</small> ` : ''}${escapeHtml(name)}</span>`,
+      stackedBar(segments, total),
+      share(busy, total),
+    ];
   });
   return table([{ title: 'unit' }, { title: 'share of cycles' }, { title: 'busy', numeric: true }], rows);
 }
@@ -102,12 +105,15 @@ export const UNIT_LEGEND = legend([
   ['idle', 'idle'],
 ]);
 
-const UNIT_KINDS: readonly string[] = ['matrix', 'vector', 'load', 'fetch', 'store'];
+const UNIT_KINDS: readonly string[] = ['matrix', 'vector', 'load', 'fetch', 'store', 'exchange'];
 
 export const COST_LEGEND = legend(UNIT_KINDS.map((unit) => [`unit-${unit}`, unit] as const));
 
-/** Busy cycles of layers or ops, with what they moved and computed. */
-export function costTable(title: string, all: readonly CostRow[], phase: PhaseReport): string {
+/**
+ * Busy cycles of layers or ops, with what they moved and computed.
+ * @param cores cores whose cycles are summed in the rows; shares are of their time
+ */
+export function costTable(title: string, all: readonly CostRow[], phase: PhaseReport, cores: number): string {
   const costs = boundRows(all);
   const work = (cost: CostRow): number => Object.values(cost.cycles).reduce((sum, cycles) => sum + cycles, 0);
   const longest = Math.max(1, ...costs.map(work));
@@ -125,7 +131,7 @@ export function costTable(title: string, all: readonly CostRow[], phase: PhaseRe
       stackedBar(segments, longest),
       escapeHtml(cycles === 0 ? '-' : busiest),
       count(cycles),
-      share(cycles, phase.cycles),
+      share(cycles, phase.cycles * cores),
       cost.macs === 0 ? '' : quantity(cost.macs, 'MAC', 3),
       cost.memoryBytes === 0 ? '' : bytes(cost.memoryBytes),
     ];
@@ -234,10 +240,4 @@ export function storageTable(stored: InstructionBytes): string {
     [{ title: 'instruction storage' }, { title: 'bytes', numeric: true }, { title: 'ratio', numeric: true }],
     rows.map(([name, value]) => [escapeHtml(name), bytes(value), ratio(value)]),
   );
-}
-
-export function notesList(notes: readonly string[]): string {
-  if (notes.length === 0) return '';
-  const items = groupNotes(notes).map((note) => `<li>${escapeHtml(note)}</li>`);
-  return `<h2>Notes</h2><ul>${items.join('')}</ul>`;
 }

@@ -24,18 +24,34 @@ const COLORS: Readonly<Record<string, readonly [light: string, dark: string]>> =
   'energy-buffers': ['#8e5aa8', '#b58ad0'],
   'energy-memories': ['#e0a100', '#d9a321'],
   'energy-static': ['#8a929c', '#7d8794'],
+  'unit-exchange': ['#8a6a4a', '#b39370'],
   prefill: ['#2563a8', '#5b9bd5'],
   decode: ['#c8502d', '#e0714f'],
 };
 
+/** Colours of ops in the timeline, the heaviest op first. */
+const OPS: readonly (readonly [light: string, dark: string])[] = [
+  ['#2563a8', '#5b9bd5'],
+  ['#1f8a70', '#46b99b'],
+  ['#b0408f', '#d97fbf'],
+  ['#5b5fc7', '#9599ea'],
+  ['#7a8b1f', '#aebd55'],
+  ['#0e8fb3', '#4cc3e3'],
+  ['#a34a3f', '#d98a80'],
+  ['#6b7683', '#99a5b3'],
+  ['#8a5a9e', '#bd93cf'],
+  ['#3d7a3a', '#7fbd7b'],
+];
+
 const variables = (index: 0 | 1): string =>
-  Object.entries(COLORS)
-    .map(([name, values]) => `--c-${name}:${values[index]};`)
-    .join('');
+  [
+    ...Object.entries(COLORS).map(([name, values]) => `--c-${name}:${values[index]};`),
+    ...OPS.map((values, op) => `--op-${op}:${values[index]};`),
+  ].join('');
 
 export const PAGE_STYLE = `
-:root{--page:#fbfcfd;--card:#ffffff;--ink:#1c232b;--soft:#5a6570;--line:#e1e6ec;--accent:#2563a8;${variables(0)}}
-@media (prefers-color-scheme:dark){:root{--page:#14181d;--card:#1b2128;--ink:#e4e9ef;--soft:#98a4b1;--line:#2d353f;--accent:#5b9bd5;${variables(1)}}}
+:root{--page:#fbfcfd;--card:#ffffff;--ink:#1c232b;--soft:#5a6570;--line:#e1e6ec;--accent:#2563a8;--lane:#eef1f4;--on-block:#ffffff;${variables(0)}}
+@media (prefers-color-scheme:dark){:root{--page:#14181d;--card:#1b2128;--ink:#e4e9ef;--soft:#98a4b1;--line:#2d353f;--accent:#5b9bd5;--lane:#242b33;--on-block:#0d1116;${variables(1)}}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:24px;max-width:1240px;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-variant-numeric:tabular-nums}
 h1{font-size:24px;line-height:1.25;margin:0;overflow-wrap:anywhere}
@@ -58,12 +74,31 @@ button[aria-pressed=true]{border-color:var(--accent);box-shadow:inset 0 0 0 1px 
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 .tools{display:flex;flex-wrap:wrap;gap:8px;align-items:center;margin-bottom:10px}
 .tools output{color:var(--soft);font-size:13px}
-canvas{display:block;width:100%;touch-action:pan-y;cursor:grab;border-radius:4px}
+canvas{display:block;width:100%;min-height:120px;touch-action:pan-y;cursor:grab;border-radius:4px}
 canvas:active{cursor:grabbing}
 #tip{position:fixed;z-index:3;max-width:320px;pointer-events:none;background:var(--ink);color:var(--page);border-radius:6px;padding:8px 10px;font-size:13px;line-height:1.4}
 #detail{margin:12px 0 0}
-#kept{border:1px solid var(--accent);border-radius:6px;padding:8px 12px;margin-top:10px;font-size:13px}
-#tip div,#kept div{overflow-wrap:anywhere}
+#kept{border:1px solid var(--accent);border-radius:6px;padding:10px 12px;margin-top:10px;font-size:13px}
+#kept .tools{margin:10px 0 0}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 14px;margin:0}
+dt{color:var(--soft)}
+dd{margin:0;overflow-wrap:anywhere;min-width:0}
+#tip dl{gap:0 10px}
+#tip dt{color:inherit;opacity:.7}
+.facts{gap:6px 16px;font-size:14px}
+h3{font-size:15px;margin:0 0 4px;font-weight:600}
+.facts+h3{margin-top:16px}
+.why{list-style:none;padding:0;margin:12px 0 0;display:grid;gap:14px}
+.why li{display:grid;grid-template-columns:64px 1fr;gap:12px}
+.why li>div{min-width:0}
+.why .part{font-size:18px;font-weight:650;text-align:right;line-height:1.25}
+.why .bar{height:6px;min-width:0;margin:2px 0 6px}
+.why p{margin:0;font-size:14px;overflow-wrap:anywhere}
+.why p.hint{font-size:13px}
+.keys{font-size:13px;color:var(--soft);margin:8px 0 0}
+.keys summary{cursor:pointer}
+kbd{font:inherit;border:1px solid var(--line);border-radius:4px;padding:0 5px;background:var(--page)}
+button:disabled{opacity:.45;cursor:default}
 .legend{display:flex;flex-wrap:wrap;gap:4px 16px;font-size:13px;color:var(--soft);margin:10px 0 0}
 .legend i{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:6px;vertical-align:-1px}
 .values{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13px;color:var(--soft);margin:10px 0 0}
@@ -91,6 +126,6 @@ tbody tr:last-child td{border-bottom:0}
 body[data-show=prefill] [data-phase]:not([data-phase=prefill]),body[data-show=decode] [data-phase]:not([data-phase=decode]),body[data-show=total] [data-phase]:not([data-phase=total]){display:none}
 footer{font-size:13px;margin:20px 0 8px}
 ul{margin:0;padding-left:20px}
-@media (max-width:760px){body{padding:14px}.pair{grid-template-columns:1fr}.minor,.wide{display:none}.narrow{display:block}section{padding:14px}.tiles{grid-template-columns:1fr 1fr}.tiles b{font-size:18px}.choice small{display:none}.bar{min-width:72px}th,td{padding-right:10px;font-size:13px}th{white-space:normal}}
+@media (max-width:760px){.why li{grid-template-columns:52px 1fr;gap:10px}.why .part{font-size:15px}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:8px}.unit small{display:block;line-height:1}body{padding:14px}.pair{grid-template-columns:1fr}.minor,.wide{display:none}.narrow{display:block}section{padding:14px}.tiles{grid-template-columns:1fr 1fr}.tiles b{font-size:18px}.choice small{display:none}.bar{min-width:72px}th,td{padding-right:10px;font-size:13px}th{white-space:normal}}
 @media print{.choice,.tools,.hint{display:none}section{break-inside:avoid}}
 `;

@@ -30,10 +30,11 @@ export interface ChartSize {
 
 const MARGIN = { left: 60, right: 16, top: 16, bottom: 44 } as const;
 
-const peak = ({ m, n, k }: MatrixMode, { clockHz }: Device): number => 2 * m * n * k * clockHz;
+/** Of all cores together. */
+const peak = ({ m, n, k }: MatrixMode, { clockHz, cores }: Device): number => 2 * m * n * k * cores * clockHz;
 
 /** Where phases and ops stand. Those without products or without memory traffic have no place on a roofline. */
-export function rooflinePoints(report: Report): Point[] {
+export function rooflinePoints(report: Report, { cores }: Pick<Device, 'cores'>): Point[] {
   return report.phases.flatMap((phase) => {
     if (phase.name === 'total' || phase.cycles === 0) return [];
     const bytes = phase.memories.reduce((sum, memory: MemoryReport) => sum + memory.bytes.total, 0);
@@ -41,7 +42,8 @@ export function rooflinePoints(report: Report): Point[] {
       name: op.name,
       macs: op.macs,
       bytes: op.memoryBytes,
-      seconds: Math.max(0, ...Object.values(op.cycles)) / report.clockHz,
+      // Cycles of an op are those of all cores together.
+      seconds: Math.max(0, ...Object.values(op.cycles)) / (report.clockHz * cores),
       whole: false,
     }));
     const all = [{ name: phase.name, macs: phase.macs, bytes, seconds: phase.seconds, whole: true }, ...ops];
@@ -60,7 +62,7 @@ export function rooflinePoints(report: Report): Point[] {
 /** @returns an SVG element */
 export function rooflineChart(report: Report, device: Device, size: ChartSize): string {
   const { width, height } = size;
-  const points = rooflinePoints(report);
+  const points = rooflinePoints(report, device);
   const memory = [...device.memories].sort((a, b) => peakBytesPerSecond(b) - peakBytesPerSecond(a))[0];
   const bandwidth = memory === undefined ? 1 : peakBytesPerSecond(memory);
   const modes = [

@@ -1,0 +1,97 @@
+/** The list "why not faster" as HTML: the floors of a phase, then each reason with its bar, its figures and its hint. */
+import { type Device, type PhaseReport } from '@bitloom/ir';
+import { bytes, count, quantity, share } from '../../terminal/quantity.js';
+import { escapeHtml } from '../html.js';
+import type { NamedCycles, WhyItem, WhyNotFaster } from './why-not-faster.js';
+
+/** Reasons below this share are summed in one line. */
+const SMALL = 0.005;
+
+/** @param recorded share of the phase that the trace covers, 0 to 1 */
+export function whySection(why: WhyNotFaster, phase: PhaseReport, device: Device, recorded: number): string {
+  const large = why.items.filter((item) => item.share >= SMALL);
+  const small = why.items.filter((item) => item.share < SMALL);
+  const items = large.map((item) => reason(item, device));
+  if (small.length > 0) items.push(rest(small));
+  const partly =
+    recorded < 0.999 ? `<p class="hint">Of the ${share(recorded)} of the phase that is recorded.</p>` : '';
+  return `<p>${escapeHtml(floors(phase, device))}</p>${partly}<ol class="why">${items.join('\n')}</ol>`;
+}
+
+/** What memory and products alone would take, and how far the phase is from it. */
+function floors(phase: PhaseReport, device: Device): string {
+  const { matrix, cores, clockHz } = device;
+  const parts = phase.memories
+    .filter((memory) => memory.bytes.total > 0)
+    .map((memory) => ({
+      name: `its ${bytes(memory.bytes.total)} at the peak of ${memory.name}`,
+      seconds: memory.bytes.total / memory.peakBytesPerSecond,
+    }));
+  const perCycle = Math.max(...[matrix.mm, matrix.mv].map(({ m, n, k }) => m * n * k)) * cores;
+  parts.push({
+    name: `its ${quantity(phase.macs, 'MAC', 3)} at the peak of the matrix engine`,
+    seconds: phase.macs / (perCycle * clockHz),
+  });
+  parts.sort((a, b) => b.seconds - a.seconds);
+  const shown = parts
+    .slice(0, 2)
+    .map(
+      ({ name, seconds }) => `${name} take ${quantity(seconds, 's', 3)} (${share(seconds, phase.seconds)})`,
+    );
+  return `The ${phase.name === 'total' ? 'run' : phase.name} takes ${quantity(phase.seconds, 's')}. Alone, ${shown.join(', ')}. The longest chain of instructions that waited for each other, by what it did:`;
+}
+
+function reason(item: WhyItem, device: Device): string {
+  const about = [
+    `${quantity(item.cycles / device.clockHz, 's', 3)}, ${count(item.cycles)} cycles`,
+    beside(item),
+    opsText(item),
+    layersText(item.layers),
+  ].filter((text) => text !== '');
+  const width = (100 * Math.min(1, item.share)).toFixed(2);
+  return `<li><b class="part">${share(item.share)}</b><div><h3>${escapeHtml(item.title)}</h3><div class="bar" aria-hidden="true"><i style="width:${width}%;background:var(--accent)"></i></div><p>${escapeHtml(about.join('; '))}.</p><p class="hint">${escapeHtml(item.hint)}</p></div></li>`;
+}
+
+function beside({ beside: what, memoryUse, matrixUse, productUse }: WhyItem): string {
+  if (what === 'memory') return memoryUse === undefined ? '' : `at ${share(memoryUse)} of the peak`;
+  if (what === 'products') return `the phase makes ${share(productUse)} of the products of the peak`;
+  if (what === 'matrix')
+    return matrixUse < 0.05 ? 'the matrix engine waits' : `the matrix engine works ${share(matrixUse)} of it`;
+  return '';
+}
+
+function opsText({ ops, cycles }: WhyItem): string {
+  const shown = ops.filter((op) => op.cycles >= 0.05 * cycles).slice(0, 4);
+  if (shown.length === 0) return '';
+  if (shown.length === 1 && ops.length === 1) return `in ${shown[0].name}`;
+  return `in ${shown.map((op) => `${op.name} ${share(op.cycles, cycles)}`).join(', ')}`;
+}
+
+/** Layers that stand out; where they are alike, only how many there are. */
+function layersText(layers: readonly NamedCycles[]): string {
+  const inside = layers.filter(({ name }) => name !== 'outside of layers');
+  const outside = layers.find(({ name }) => name === 'outside of layers');
+  const all = layers.reduce((sum, { cycles }) => sum + cycles, 0);
+  const texts: string[] = [];
+  if (inside.length > 0) {
+    const mean = inside.reduce((sum, { cycles }) => sum + cycles, 0) / inside.length;
+    const high = inside.filter(({ cycles }) => cycles > 1.5 * mean).slice(0, 3);
+    texts.push(
+      inside.length === 1
+        ? `layer ${inside[0].name}`
+        : high.length === 0
+          ? `${inside.length} layers alike`
+          : `${inside.length} layers, most in ${high.map(({ name }) => name).join(', ')}`,
+    );
+  }
+  if (outside !== undefined && outside.cycles >= 0.05 * all) {
+    texts.push(`${share(outside.cycles, all)} outside of layers`);
+  }
+  return texts.join(', ');
+}
+
+function rest(items: readonly WhyItem[]): string {
+  const cycles = items.reduce((sum, item) => sum + item.share, 0);
+  const names = items.map(({ title, share: own }) => `${title} ${(100 * own).toFixed(2)}%`);
+  return `<li><b class="part">${share(cycles)}</b><div><h3>Less than ${share(SMALL)} each</h3><p class="hint">${escapeHtml(names.join(', '))}</p></div></li>`;
+}
