@@ -59,6 +59,11 @@ export function settingsAt({ dimensions }: DesignSpace, indices: readonly number
   return Object.fromEntries(dimensions.map(({ knob, values }, i) => [knob.name, values[indices[i]]]));
 }
 
+/** The card of a design under the name of its base: enough for the resource model. */
+export function cardOf({ base, dimensions }: DesignSpace, settings: Settings): Device {
+  return dimensions.reduce((card, { knob }) => knob.write(card, settings[knob.name]), base);
+}
+
 /** Digits of a design's name: few enough to type, enough to tell thousands apart. */
 const NAME_DIGITS = 8;
 
@@ -66,10 +71,10 @@ const NAME_DIGITS = 8;
  * The card of a design. Its name is that of the base and a hash of what was set, so equal designs have equal cards. It
  * is no published configuration, whatever the base is: what does not fit is an error.
  */
-export function deviceOf({ base, dimensions }: DesignSpace, settings: Settings): Device {
-  const device = dimensions.reduce((card, { knob }) => knob.write(card, settings[knob.name]), base);
+export function deviceOf(space: DesignSpace, settings: Settings): Device {
+  const { base } = space;
   const bare: Device = {
-    ...device,
+    ...cardOf(space, settings),
     title: `explored from '${base.name}'`,
     source: `${base.source}; configuration searched within the budget of '${base.name}', not built`,
     calibration: { ...base.calibration, published: false },

@@ -12,7 +12,7 @@ import {
   memorySections,
   type ResourceBudget,
 } from '@bitloom/ir';
-import { type DesignSpace, type Settings, settingsAt } from './design-space.js';
+import { type DesignSpace, deviceOf, type Settings, settingsAt } from './design-space.js';
 import { fitDesign, type Indices } from './fit.js';
 import {
   DEFAULT_OBJECTIVES,
@@ -133,11 +133,12 @@ export async function explore(options: ExploreOptions): Promise<Exploration> {
         for (const kind of fit.lacks) byResource[kind] += 1;
         return 'refused';
       }
-      const key = designKey(fit.device, identity);
+      const settings = settingsAt(space, indices);
+      const device = deviceOf(space, settings);
+      const key = designKey(device, identity);
       if (places.has(key)) return 'known';
       places.set(key, indices);
-      const settings = settingsAt(space, indices);
-      next.push({ key, settings, device: fit.device, resources: fit.resources, generation });
+      next.push({ key, settings, device, resources: fit.resources, generation });
       return 'taken';
     };
     const { measured, vectors } = ordered(designs, objectives);

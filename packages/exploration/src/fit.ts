@@ -3,8 +3,8 @@
  * model is compiled here.
  */
 import { estimateResources, RESOURCE_KINDS, type ResourceKind } from '@bitloom/compiler';
-import type { Device, ResourceBudget } from '@bitloom/ir';
-import { type DesignSpace, type Dimension, deviceOf, settingsAt } from './design-space.js';
+import type { ResourceBudget } from '@bitloom/ir';
+import { cardOf, type DesignSpace, type Dimension, settingsAt } from './design-space.js';
 import type { Random } from './random.js';
 
 /** A design by the indices of its values. */
@@ -12,7 +12,6 @@ export type Indices = readonly number[];
 
 /** What a design takes, and of what there is too little. */
 export interface Fit {
-  readonly device: Device;
   readonly resources: ResourceBudget;
   readonly lacks: readonly ResourceKind[];
   /** By how much it exceeds the limit, as shares of the limit summed over resources; 0: it fits. */
@@ -21,14 +20,13 @@ export interface Fit {
 
 /** @param limit share of each resource that may be used */
 export function fitDesign(space: DesignSpace, indices: Indices, limit: number): Fit {
-  const device = deviceOf(space, settingsAt(space, indices));
+  const device = cardOf(space, settingsAt(space, indices));
   const { total } = estimateResources(device);
   const over = RESOURCE_KINDS.map((kind) => {
     const available = Math.floor(limit * device.resources[kind]);
     return { kind, share: Math.max(0, total[kind] - available) / Math.max(1, available) };
   });
   return {
-    device,
     resources: total,
     lacks: over.flatMap(({ kind, share }) => (share > 0 ? [kind] : [])),
     excess: over.reduce((sum, { share }) => sum + share, 0),

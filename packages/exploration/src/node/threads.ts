@@ -26,7 +26,7 @@ interface Job {
 /** Beside the bundle of this module; sources have no such file, threads run what is built. */
 const WORKER = new URL('./node/worker.js', import.meta.url);
 
-/** Starts `count` threads, at least one. */
+/** Up to `count` threads, at least one, each started when there is work for it. */
 export function openThreads(workload: Workload, count: number): Threads {
   const waiting: Job[] = [];
   const running = new Map<Worker, Job>();
@@ -42,16 +42,20 @@ export function openThreads(workload: Workload, count: number): Threads {
     for (const job of [...running.values(), ...waiting.splice(0)]) job.reject(failure);
     running.clear();
   };
+  const workers: Worker[] = [];
   const idle: Worker[] = [];
   const next = (): void => {
-    while (waiting.length > 0 && idle.length > 0) {
-      const [worker, job] = [idle.pop(), waiting.shift()];
+    while (waiting.length > 0) {
+      const worker = idle.pop() ?? start();
+      const job = worker === undefined ? undefined : waiting.shift();
       if (worker === undefined || job === undefined) return;
       running.set(worker, job);
       worker.postMessage(job.device);
     }
   };
-  const workers = Array.from({ length: Math.max(1, count) }, () => {
+  /** A further thread; undefined: there are as many as there may be. */
+  const start = (): Worker | undefined => {
+    if (workers.length >= Math.max(1, count)) return undefined;
     const worker = new Worker(WORKER, { workerData: workload });
     worker.on('message', (answer: ThreadAnswer) => {
       const job = running.get(worker);
@@ -67,9 +71,9 @@ export function openThreads(workload: Workload, count: number): Threads {
     });
     worker.on('error', (error) => fail(error instanceof Error ? error.message : String(error)));
     worker.on('exit', () => fail('the thread is gone'));
-    idle.push(worker);
+    workers.push(worker);
     return worker;
-  });
+  };
   return {
     evaluate: (device) =>
       new Promise<Outcome>((resolve, reject) => {
