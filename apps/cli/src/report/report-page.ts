@@ -180,8 +180,8 @@ function timeline(trace: Trace, traced: string | undefined): string {
 <div id="ops-legend" class="legend"></div>
 ${legend([
   ['stall-token', 'waits for a token'],
-  ['stall-memory', 'held up by memory or a port'],
-  ['stall-bufferPort', 'waits for a port'],
+  ['stall-memory', 'held up by memory'],
+  ['stall-bufferPort', 'waits for, or held up by, a port'],
   ['stall-dispatch', 'waits for the dispatcher'],
   ['stall-barrier', 'waits at a barrier'],
 ])}

@@ -4,7 +4,7 @@
  */
 import type { MemoryActivity } from '@bitloom/ir';
 
-const BUCKETS = 1024;
+const BUCKETS = 8192;
 
 export class MemorySeries {
   private readonly bytes = new Float64Array(BUCKETS);

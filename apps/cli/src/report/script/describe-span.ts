@@ -53,7 +53,7 @@ export function describeSpan(data: TimelineData, timeline: Timeline, span: numbe
     ...(tile === '' ? [] : [['tile', tile] as const]),
     ['instruction', many ? `${count(lane.count[i])} joined, mostly ${instruction}` : instruction],
     ['unit', `${unit}, core ${core}`],
-    ['time', `${seconds(length)} = ${count(length)} cycles`],
+    ['time', `${seconds(length)} = ${count(length)} ${length === 1 ? 'cycle' : 'cycles'}`],
     [
       'from, to',
       `${seconds(lane.start[i] - zero, 7)} to ${seconds(lane.end[i] - zero, 7)}, cycles ${count(lane.start[i])} to ${count(lane.end[i])}`,

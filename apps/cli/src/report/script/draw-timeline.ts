@@ -25,6 +25,8 @@ export interface Scene {
   readonly axis: number;
   readonly width: number;
   readonly height: number;
+  /** Pixels of the screen for one of the page. */
+  readonly ratio: number;
   /** Cycles shown, and the cycle that the axis calls 0. */
   readonly from: number;
   readonly to: number;
@@ -54,7 +56,13 @@ export function drawTimeline(to: CanvasRenderingContext2D, scene: Scene, tools: 
   const causeColors = data.causes.map((cause) =>
     cause === 'none' ? color('--c-idle') : color(`--c-stall-${cause}`),
   );
-  const stallColor = color('--c-stall-memory');
+  /** How strong waits are painted, and what held up an instruction in its unit. */
+  const [WAIT, HELD] = [0.35, 0.6];
+  /** Units that compute are held up by ports, units that move by the memory. */
+  const heldColor = (index: number): string =>
+    color(
+      ['matrix', 'vector'].includes(data.lanes[index].unit) ? '--c-stall-bufferPort' : '--c-stall-memory',
+    );
   const labelColors = timeline.labels.map(({ op }) => opColor(op));
 
   to.clearRect(0, 0, width, height);
@@ -131,13 +139,9 @@ export function drawTimeline(to: CanvasRenderingContext2D, scene: Scene, tools: 
     to.fillStyle = color('--ink');
     to.textAlign = 'left';
     to.fillText(data.lanes[index].unit, 0, top + tall / 2);
-    to.fillStyle = color('--lane');
-    to.fillRect(gutter, top, plot, tall);
     const first = tools.firstAfter(lane, scene.from);
-    clipped(stripe, () => {
-      drawBins(lane, first, top, tall);
-      drawBlocks(lane, first, top, tall);
-    });
+    drawBins(lane, stripe, first);
+    clipped(stripe, () => drawBlocks(lane, stripe, first));
   }
 
   /** Parts of a column on each other: work from below, then what held the instruction up, then waits by cause. */
@@ -160,34 +164,53 @@ export function drawTimeline(to: CanvasRenderingContext2D, scene: Scene, tools: 
     readonly alpha: number;
   }
 
-  function drawBins(lane: LaneSpans, first: number, top: number, tall: number): void {
-    const columns = Math.ceil(plot);
-    const end = scene.from + columns * perPixel;
-    const least = SINGLE * perPixel;
-    const { busy, stalled, waits, leader } = tools.binSpans(
-      lane,
-      first,
-      scene.from,
-      end,
-      columns,
-      data.causes.length,
-      least,
-    );
-    for (let column = 0; column < columns; column++) {
-      const parts: Part[] = [];
-      const add = (cycles: number, fill: string, alpha: number): void => {
-        if (cycles > 0) parts.push({ share: cycles / perPixel, fill, alpha });
-      };
-      add(busy[column], leader[column] < 0 ? color('--soft') : labelColors[leader[column]], 1);
-      add(stalled[column], stallColor, 0.6);
-      for (let cause = 1; cause < data.causes.length; cause++) {
-        add(waits[cause * columns + column], causeColors[cause], 0.35);
-      }
-      if (parts.length > 0) stack(gutter + column, 1, top, tall, parts);
-    }
+  /** Red, green and blue of a colour written as `#rrggbb`. */
+  function rgb(text: string): readonly number[] {
+    return [1, 3, 5].map((at) => Number.parseInt(text.slice(at, at + 2), 16) || 0);
   }
 
-  function drawBlocks(lane: LaneSpans, first: number, top: number, tall: number): void {
+  /** Sums of what is too thin to be drawn alone, a column for each pixel of the screen, written pixel by pixel. */
+  function drawBins(lane: LaneSpans, stripe: Stripe, first: number): void {
+    const { ratio } = scene;
+    const columns = Math.round(plot * ratio);
+    const rows = Math.round(stripe.height * ratio);
+    const perColumn = (scene.to - scene.from) / columns;
+    const causes = data.causes.length;
+    const least = SINGLE * perPixel;
+    const bins = tools.binSpans(lane, first, scene.from, scene.to, columns, causes, least);
+    const picture = to.createImageData(columns, rows);
+    const pixels = new Uint32Array(picture.data.buffer);
+    const ground = rgb(color('--lane'));
+    const solid = (text: string, alpha: number): number => {
+      const [red, green, blue] = rgb(text).map((value, i) => value * alpha + ground[i] * (1 - alpha));
+      return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+    };
+    const [empty, unknown] = [solid(color('--lane'), 1), solid(color('--soft'), 1)];
+    const ofLabel = labelColors.map((text) => solid(text, 1));
+    const held = solid(heldColor(stripe.index), HELD);
+    const ofCause = causeColors.map((text) => solid(text, WAIT));
+    for (let column = 0; column < columns; column++) {
+      let row = rows - 1;
+      let sum = 0;
+      const add = (cycles: number, value: number): void => {
+        if (cycles <= 0) return;
+        sum += cycles / perColumn;
+        const stop = Math.max(0, rows - Math.round(Math.min(1, sum) * rows));
+        for (; row >= stop; row--) pixels[row * columns + column] = value;
+      };
+      const leader = bins.leader[column];
+      add(bins.busy[column], leader < 0 ? unknown : ofLabel[leader]);
+      add(bins.stalled[column], held);
+      for (let cause = 1; cause < causes; cause++) {
+        add(bins.waits[cause * columns + column], ofCause[cause]);
+      }
+      for (; row >= 0; row--) pixels[row * columns + column] = empty;
+    }
+    to.putImageData(picture, Math.round(gutter * ratio), Math.round(stripe.top * ratio));
+  }
+
+  function drawBlocks(lane: LaneSpans, { top, height: tall, index }: Stripe, first: number): void {
+    const held = heldColor(index);
     for (let i = first; i < lane.start.length; i++) {
       const [start, end] = [lane.start[i], lane.end[i]];
       const gap = i === 0 ? lane.waited[i] : Math.min(lane.waited[i], start - lane.end[i - 1]);
@@ -195,7 +218,7 @@ export function drawTimeline(to: CanvasRenderingContext2D, scene: Scene, tools: 
       const cause = lane.cause[i];
       if (gap >= SINGLE * perPixel && cause > 0) {
         stack(toX(start - gap), gap / perPixel, top, tall, [
-          { share: 1, fill: causeColors[cause], alpha: 0.35 },
+          { share: 1, fill: causeColors[cause], alpha: WAIT },
         ]);
       }
       const length = end - start;
@@ -203,8 +226,8 @@ export function drawTimeline(to: CanvasRenderingContext2D, scene: Scene, tools: 
       const wide = length / perPixel;
       stack(toX(start), wide > 4 ? wide - 1 : wide, top, tall, [
         { share: (lane.occupied[i] - lane.stalled[i]) / length, fill: labelColors[lane.label[i]], alpha: 1 },
-        { share: lane.stalled[i] / length, fill: stallColor, alpha: 0.6 },
-        { share: (lane.waited[i] - gap) / length, fill: causeColors[cause], alpha: 0.35 },
+        { share: lane.stalled[i] / length, fill: held, alpha: HELD },
+        { share: (lane.waited[i] - gap) / length, fill: causeColors[cause], alpha: WAIT },
       ]);
       // A name where there is room for it.
       const text = timeline.labels[lane.label[i]].op;

@@ -122,6 +122,7 @@ export function timelineView(
     painter.setTransform(ratio, 0, 0, ratio, 0, 0);
     const scene = {
       ...{ data, timeline, stripes, gutter, axis, width, height, hovered, selected, marked, color, opColor },
+      ratio,
       from: view[0],
       to: view[1],
       zero: home[0],

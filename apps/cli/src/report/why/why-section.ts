@@ -1,5 +1,5 @@
 /** The list "why not faster" as HTML: the floors of a phase, then each reason with its bar, its figures and its hint. */
-import { type Device, type PhaseReport } from '@bitloom/ir';
+import type { Device, PhaseReport } from '@bitloom/ir';
 import { bytes, count, quantity, share } from '../../terminal/quantity.js';
 import { escapeHtml } from '../html.js';
 import type { NamedCycles, WhyItem, WhyNotFaster } from './why-not-faster.js';
