@@ -21,6 +21,16 @@ export interface CardChanges {
   readonly counterBits?: number;
   readonly timeDivisor?: number;
   readonly cores?: number;
+  /** Fused groups end with barriers, of so many cycles. */
+  readonly groupBarriers?: boolean;
+  readonly barrierCycles?: number;
+  /** Widths of weight codes, and kept values of each 16, that the engine takes. */
+  readonly weightBits?: readonly number[];
+  readonly keeps?: readonly number[];
+  /** Units that rescale finished sums; lanes with an exponential; 0: as many as there may be. */
+  readonly rescaleUnits?: number;
+  readonly exponentLanes?: number;
+  readonly exchange?: Partial<Device['exchange']>;
   readonly hbmChannels?: number;
   readonly efficiency?: number;
   /** Leaves out DDR, so that tables and mailboxes lie in HBM. */
@@ -36,8 +46,22 @@ export function cardWith(name: string, changes: CardChanges, base: Device = find
     name,
     title: `${base.title}, changed for a test`,
     cores: changes.cores ?? base.cores,
-    matrix: { ...base.matrix, mm: { ...base.matrix.mm, ...mm }, mv: { ...base.matrix.mv, ...mv } },
-    vector: { ...base.vector, lanes: lanes ?? base.vector.lanes },
+    // No claim about a real board: what is changed need not fit one.
+    resources: { dsp: 1e9, bram: 1e9, uram: 1e9, lut: 1e12 },
+    matrix: {
+      ...base.matrix,
+      mm: { ...base.matrix.mm, ...mm },
+      mv: { ...base.matrix.mv, ...mv },
+      weightBits: changes.weightBits ?? base.matrix.weightBits,
+      keeps: changes.keeps ?? base.matrix.keeps,
+      rescale: { ...base.matrix.rescale, units: changes.rescaleUnits ?? base.matrix.rescale.units },
+    },
+    vector: {
+      ...base.vector,
+      lanes: lanes ?? base.vector.lanes,
+      exponentLanes: changes.exponentLanes ?? base.vector.exponentLanes,
+    },
+    exchange: { ...base.exchange, ...changes.exchange },
     buffers: base.buffers.map((buffer) => ({
       ...buffer,
       bytes: buffers[buffer.space] ?? buffer.bytes,
@@ -60,6 +84,8 @@ export function cardWith(name: string, changes: CardChanges, base: Device = find
       queueDepth: queueDepth ?? base.dispatcher.queueDepth,
       loopDepth: loopDepth ?? base.dispatcher.loopDepth,
       loopBufferInstructions: loopBufferInstructions ?? base.dispatcher.loopBufferInstructions,
+      groupBarriers: changes.groupBarriers ?? base.dispatcher.groupBarriers,
+      barrierCycles: changes.barrierCycles ?? base.dispatcher.barrierCycles,
     },
     tokens: { ...base.tokens, counterBits: counterBits ?? base.tokens.counterBits },
     calibration: { ...base.calibration, timeDivisor: timeDivisor ?? base.calibration.timeDivisor },

@@ -24,6 +24,7 @@ import type { EntryPlan } from './emitter.js';
 import { buildEntry, type EntryContext, takesOneToken } from './entry.js';
 import { MemoryImage, REGISTERS } from './image.js';
 import { itemsPerCore } from './partition.js';
+import { checkResources, resourceNotes } from './resources/resources.js';
 
 export interface CompileOptions {
   /** Entries to compile; default: those of `prefill` and `decode` that the model has. */
@@ -52,8 +53,8 @@ const DEFAULT_CHUNK = 128;
  * Compiles a model for a device.
  * @throws BitloomError `compiler-numerics-unsupported` (the card lacks the model's numerics),
  *   `compiler-op-unsupported`, `compiler-does-not-fit` (which buffer, by how much), `compiler-capacity`,
- *   `compiler-chunk`, `compiler-entry-unknown`, what `verifyModel` throws,
- *  , `compiler-weight-unsupported`, `compiler-device-unsupported`.
+ *   `compiler-chunk`, `compiler-entry-unknown`, what `verifyModel` throws, `compiler-weight-unsupported`,
+ *   `compiler-device-unsupported`, `resources-exceeded` for a card that does not fit its own budget
  */
 export function compile(model: Model, device: Device, options: CompileOptions = {}): Program {
   const key = numericsKey(model.numerics);
@@ -71,6 +72,7 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
       hint: 'choose a scheme such as W8A8 or W4A8, or run on the host (--device host)',
     });
   }
+  checkResources(device);
   verifyModel(model);
   const capacity = chooseCapacity(model, options.capacity);
   const maxChunk = options.maxChunk ?? DEFAULT_CHUNK;
@@ -116,7 +118,7 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
     regions: image.regions,
     entries,
     provenance,
-    notes: [...new Set([...image.notes, ...notes])],
+    notes: [...new Set([...resourceNotes(device), ...image.notes, ...notes])],
   };
 }
 
@@ -176,7 +178,7 @@ function* plans(
           chunk,
           headBlock,
           spills,
-          microBatches: alternates && chunk >= LEAST_ALTERNATING ? 2 : 1,
+          microBatches: alternates && chunk >= LEAST_ALTERNATING && chunk % 2 === 0 ? 2 : 1,
           isSpread,
         };
     chunk = Math.floor(chunk / 2);

@@ -202,7 +202,9 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     window === 0 || hasMask
       ? 0
       : multiply(PARTIAL_SUMS, floorDivide(maximum(0, add(position, 1 - window)), PARTIAL_SUMS));
-  const columns = subtract(context, first);
+  // A micro-batch behind the last token has none, and its position may be a window behind what is cached.
+  const isEverEmpty = emitter.batch.index > 0 && first !== 0;
+  const columns = isEverEmpty ? maximum(0, subtract(context, first)) : subtract(context, first);
   const mostColumns =
     window === 0 || hasMask ? emitter.capacity : Math.min(emitter.capacity, window + maxRows + PARTIAL_SUMS);
   const headsPerCore = itemsPerCore(kvHeads, emitter.cores, 1);

@@ -5,7 +5,7 @@
  */
 import { BitloomError } from '../error.js';
 import { integerNumerics } from '../model/numerics.js';
-import { CHAIN_OF_16, RESCALE_EACH_OUTPUT } from './chain.js';
+import { CHAIN_OF_16 } from './chain.js';
 import {
   type Device,
   type EnergyTable,
@@ -120,15 +120,14 @@ const U280: Device = {
     weightBits: [4, 8],
     keeps: [2, 4, 8, 16],
     chain: CHAIN_OF_16,
-    rescale: RESCALE_EACH_OUTPUT,
+    rescale: { units: 384, build: 'dsp' },
   },
-  vector: { lanes: 96, exponentLanes: 0, startupCycles: 24, format: 'f32', build: 'mixed' },
+  vector: { lanes: 96, exponentLanes: 16, startupCycles: 24, format: 'f32', build: 'mixed' },
   buffers: [
-    { space: 'weights', bytes: 2 * MIB, ports: 2, bytesPerCyclePerPort: 6144 },
-    { space: 'stream', bytes: 2 * MIB, ports: 2, bytesPerCyclePerPort: 6144 },
-    { space: 'data', bytes: 24 * MIB, ports: 4, bytesPerCyclePerPort: 2048 },
-    { space: 'accumulator', bytes: 2 * MIB, ports: 2, bytesPerCyclePerPort: 4096 },
-    { space: 'index', bytes: 256 * KIB, ports: 2, bytesPerCyclePerPort: 512 },
+    { space: 'weights', bytes: 2 * MIB, ports: 2, bytesPerCyclePerPort: 2304, storage: 'bram' },
+    { space: 'stream', bytes: MIB, ports: 2, bytesPerCyclePerPort: 1536, storage: 'bram' },
+    { space: 'data', bytes: 24 * MIB, ports: 4, bytesPerCyclePerPort: 1536, storage: 'uram' },
+    { space: 'accumulator', bytes: MIB / 2, ports: 2, bytesPerCyclePerPort: 1536, storage: 'bram' },
   ],
   memories: [hbm(HBM2, 460e9, 256 * MIB), ddr4(38.4e9, 2)],
   exchange: EXCHANGE,
@@ -155,9 +154,9 @@ const VHK158: Device = {
     keeps: [2, 4, 8, 16],
     // A DSP58 makes three products: a group of two would round 8 kept values up to 12.
     chain: { ...CHAIN_OF_16, groupDsps: 1 },
-    rescale: RESCALE_EACH_OUTPUT,
+    rescale: { units: 512, build: 'lut' },
   },
-  vector: { lanes: 128, exponentLanes: 0, startupCycles: 24, format: 'f32', build: 'mixed' },
+  vector: { lanes: 128, exponentLanes: 16, startupCycles: 24, format: 'f32', build: 'mixed' },
   memories: [hbm(HBM2E, 819.2e9, 1024 * MIB), ddr4(38.4e9, 2)],
   energy: energy(30),
   resources: VHK158_BUDGET,
