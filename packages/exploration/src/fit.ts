@@ -54,19 +54,22 @@ export function shrinkToFit(
 ): Indices | undefined {
   let indices = start;
   let { excess } = fitDesign(space, indices, limit);
-  while (excess > 0) {
-    const smaller = space.dimensions.flatMap((dimension, axis) => {
-      if (isHeld(axis)) return [];
+  /** Turns one knob of those that help down; they are tried in random order. */
+  const turnOne = (): boolean => {
+    const axes = space.dimensions.map((_, axis) => axis).filter((axis) => !isHeld(axis));
+    while (axes.length > 0) {
+      const [axis] = axes.splice(random.below(axes.length), 1);
       // The nearest value that helps: blocks of memory come whole, so one step down may change nothing.
-      for (const value of turnedDown(dimension, indices[axis])) {
+      for (const value of turnedDown(space.dimensions[axis], indices[axis])) {
         const next = indices.map((old, i) => (i === axis ? value : old));
         const fit = fitDesign(space, next, limit);
-        if (fit.excess < excess) return [{ next, excess: fit.excess }];
+        if (fit.excess >= excess) continue;
+        [indices, excess] = [next, fit.excess];
+        return true;
       }
-      return [];
-    });
-    if (smaller.length === 0) return undefined;
-    ({ next: indices, excess } = random.pick(smaller));
-  }
+    }
+    return false;
+  };
+  while (excess > 0) if (!turnOne()) return undefined;
   return indices;
 }

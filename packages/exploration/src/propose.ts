@@ -28,8 +28,8 @@ export interface ProposalContext {
   readonly admit: (indices: Indices) => 'taken' | 'refused' | 'known';
 }
 
-/** Draws for each design wanted, before the search takes the space for exhausted. */
-const DRAWS_PER_DESIGN = 200;
+/** Draws in a row without a design, after which the search takes the space for exhausted. */
+const MOST_FRUITLESS = 100;
 /** Shares of children that are random designs, and that have two parents. */
 const RANDOM_SHARE = 0.1;
 const CROSSED_SHARE = 0.3;
@@ -53,9 +53,11 @@ export function propose(context: ProposalContext, count: number): number {
   if (isFirst) {
     for (const indices of cuts(space)) if (taken < count) offer(indices, coresOf(space));
   }
-  for (let draw = 0; draw < count * DRAWS_PER_DESIGN && taken < count; draw++) {
+  for (let fruitless = 0; fruitless < MOST_FRUITLESS && taken < count; fruitless++) {
+    const before = taken;
     if (parents.length === 0 || random.next() < RANDOM_SHARE) offer(randomDesign(context), NONE);
     else offer(...child(context));
+    if (taken > before) fruitless = -1;
   }
   return taken;
 }
