@@ -413,8 +413,9 @@ function emitSoftmax(
   const valid0 = subtract(add(position, 1), ctx.first);
   emitter.tile(`softmax of key heads ${block.first}..${block.first + block.mostHeads - 1}`);
   const turn = emitter.turn('valueScales');
+  // Layers with windows of their own have rows of their own.
   const stage = emitter.stage(
-    `valueScales.${turn}`,
+    `valueScales.${turn}.${scoreRow}`,
     Math.min(ctx.headsPerCore, emitter.plan.headBlock) * scoreRow,
   );
   emitter.push(
