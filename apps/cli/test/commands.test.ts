@@ -20,6 +20,7 @@ const COMMANDS = [
   'export',
   'compile',
   'simulate',
+  'explore',
   'run',
   'eval',
   'inspect',
