@@ -276,19 +276,25 @@ export class CoreClock {
     this.dispatchSince[slot] = dispatcher.workingSince;
     this.restartRow[slot] = dispatcher.restartRow;
     this.shapes[slot] = shape;
-    const { fields, shifts, accessCount } = shape;
-    const first = slot * MOST_ACCESSES;
-    const address = stream.addressFirst[pc];
-    for (let i = 0; i < accessCount; i++) {
-      const at = address + fields[i];
-      const node = stream.addressNodes[at];
-      const moved = node === CONSTANT ? 0 : values.value(node);
-      this.accessStarts[first + i] = stream.addressConstants[at] + moved + shifts[i];
+    if (stream.isInterlocked[q] === 1) {
+      for (let i = 0; i < shape.accessCount; i++) this.locate(slot, pc, shape, i);
+    } else if (shape.memory >= 0) {
+      this.locate(slot, pc, shape, shape.memoryAccess);
     }
     if (this.context.observer !== undefined) this.environments[slot] = dispatcher.env.slice();
     this.queued++;
     this.count[q]++;
     if (this.count[q] === 1) this.newHead(q);
+  }
+
+  /** First byte of an access, as addresses are now. */
+  private locate(slot: number, pc: number, shape: InstructionShape, access: number): void {
+    const { stream } = this;
+    const at = stream.addressFirst[pc] + shape.fields[access];
+    const node = stream.addressNodes[at];
+    const moved = node === CONSTANT ? 0 : this.dispatcher.values.value(node);
+    this.accessStarts[slot * MOST_ACCESSES + access] =
+      stream.addressConstants[at] + moved + shape.shifts[access];
   }
 
   /** Reckons the start of an instruction that has come to the head of its queue. */
@@ -426,7 +432,7 @@ export class CoreClock {
     }
     this.lastRow[q] = row;
     this.ports.take(shape.claimBuffers, free, row);
-    this.keepWrites(q, slot, shape, free, completed);
+    if (stream.isInterlocked[q] === 1) this.keepWrites(q, slot, shape, free, completed);
     this.giveTokens(q, pc, completed, tokenCount, row);
     if (context.observer !== undefined) {
       const environment = this.environments[slot];

@@ -49,6 +49,8 @@ export interface InstructionShape {
   /** Of each access: whether it waits for earlier writes of the unit: reads do, but for what the pipeline hands over. */
   readonly interlocks: Uint8Array;
   readonly hasWrites: boolean;
+  /** Executions in the run that is under way. */
+  executions: number;
 }
 
 /** Everything of an instruction that no environment changes, with what its addresses are of. */
@@ -169,5 +171,6 @@ export function makeShape(
     writes: Uint8Array.from(accesses, ({ write }) => (write ? 1 : 0)),
     interlocks: Uint8Array.from(accesses, ({ write, forwarded }) => (write || forwarded === true ? 0 : 1)),
     hasWrites: accesses.some(({ write, start, end }) => write && end > start),
+    executions: 0,
   };
 }

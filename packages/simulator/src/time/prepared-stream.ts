@@ -108,6 +108,11 @@ export class PreparedStream {
   /** Index of the END of a LOOP, of the LOOP of an END; whether the loop buffer holds the body. */
   readonly target: Int32Array;
   readonly isHeld: Uint8Array;
+  /**
+   * Whether a queue may read what it writes itself. One that only loads, or only stores, never does: it reads memories
+   * and writes buffers, or the other way round; a gather reads its list in a buffer.
+   */
+  readonly isInterlocked: Uint8Array;
   /** Slot of the variable of a LOOP or the register of a BASE. */
   readonly slot: Int32Array;
   /** One past the largest origin. */
@@ -143,6 +148,7 @@ export class PreparedStream {
     this.origin = Uint32Array.from(instructions, ({ origin }) => origin);
     this.origins = instructions.reduce((most, { origin }) => Math.max(most, origin + 1), 0);
     this.target = loopTargets(instructions);
+    this.isInterlocked = interlockedQueues(instructions);
     this.isHeld = Uint8Array.from(this.target, (end, i) =>
       this.kind[i] === LOOP && end - i <= loopBufferInstructions ? 1 : 0,
     );
@@ -265,6 +271,19 @@ function offsetOf(value: FieldValue | undefined): Exclude<FieldValue, { readonly
 
 function registerOf({ fields }: Instruction): number {
   return Number(fields.register ?? 0);
+}
+
+function interlockedQueues(instructions: readonly Instruction[]): Uint8Array {
+  const loads = QUEUES.map(() => false);
+  const stores = QUEUES.map(() => false);
+  const others = QUEUES.map(() => false);
+  for (const { name, queue, fields } of instructions) {
+    const q = QUEUES.indexOf(queue);
+    if (name === 'LD' && (fields.gather ?? 0) === 0) loads[q] = true;
+    else if (name === 'ST') stores[q] = true;
+    else if (name !== 'SYNC') others[q] = true;
+  }
+  return Uint8Array.from(QUEUES, (_, q) => (others[q] || (loads[q] && stores[q]) ? 1 : 0));
 }
 
 /** For each LOOP the index of its END, for each END that of its LOOP. */

@@ -1,18 +1,15 @@
 /** What the instructions of a run add up to, as plain arrays; goes into the counters when the run is over. */
-import { type Device, QUEUES, SPACES, TRANSFER_KINDS } from '@bitloom/ir';
+import { type Device, QUEUES, SPACES } from '@bitloom/ir';
 import { addBytes, addMemoryBytes, type Counters, costOf } from './counters.js';
 import type { InstructionShape } from './instruction-shape.js';
 
 const QUEUE_COUNT = QUEUES.length;
-const KIND_COUNT = TRANSFER_KINDS.length;
 
 export class RunTotals {
   private readonly device: Device;
-  private macs = 0;
-  private vectorElements = 0;
-  /** By space; by memory and kind; by origin and queue; by origin. */
-  private readonly bytes = new Float64Array(SPACES.length);
-  private readonly memoryBytes: Float64Array;
+  /** Shapes that were executed; each counts how often. */
+  private readonly shapes: InstructionShape[] = [];
+  /** By origin and queue; by origin. */
   private readonly originCycles: Float64Array;
   private readonly originMacs: Float64Array;
   private readonly originBytes: Float64Array;
@@ -21,7 +18,6 @@ export class RunTotals {
   /** @param origins one past the largest provenance index */
   constructor(device: Device, origins: number) {
     this.device = device;
-    this.memoryBytes = new Float64Array(device.memories.length * KIND_COUNT);
     this.originCycles = new Float64Array(origins * QUEUE_COUNT);
     this.originMacs = new Float64Array(origins);
     this.originBytes = new Float64Array(origins);
@@ -30,29 +26,33 @@ export class RunTotals {
 
   /** One execution that kept its unit busy for `busy` cycles. */
   add(shape: InstructionShape, queue: number, origin: number, busy: number): void {
-    const { work, trafficSpaces, trafficBytes, memory } = shape;
+    if (shape.executions === 0) this.shapes.push(shape);
+    shape.executions++;
     this.isMet[origin] = 1;
     this.originCycles[origin * QUEUE_COUNT + queue] += busy;
-    this.macs += work.macs;
-    this.originMacs[origin] += work.macs;
-    this.vectorElements += work.vectorElements;
-    for (let i = 0; i < trafficSpaces.length; i++) this.bytes[trafficSpaces[i]] += trafficBytes[i];
-    if (memory < 0) return;
-    this.memoryBytes[memory * KIND_COUNT + shape.transferKind] += shape.memoryBytes;
-    this.originBytes[origin] += shape.memoryBytes;
+    this.originMacs[origin] += shape.work.macs;
+    if (shape.memory >= 0) this.originBytes[origin] += shape.memoryBytes;
   }
 
+  /** Leaves the shapes uncounted, for a run that failed. */
+  forget(): void {
+    for (const shape of this.shapes) shape.executions = 0;
+  }
+
+  /** Adds everything to `counters`, and leaves the shapes uncounted for the next run. */
   addTo(counters: Counters): void {
-    counters.macs += this.macs;
-    counters.vectorElements += this.vectorElements;
-    SPACES.forEach((space, i) => {
-      if (this.bytes[i] > 0) addBytes(counters, space, this.bytes[i]);
-    });
-    this.device.memories.forEach(({ space }, memory) => {
-      for (let kind = 0; kind < KIND_COUNT; kind++) {
-        addMemoryBytes(counters, space, kind, this.memoryBytes[memory * KIND_COUNT + kind]);
-      }
-    });
+    const { memories } = this.device;
+    for (const shape of this.shapes) {
+      const { executions, work, trafficSpaces, trafficBytes, memory, memoryBytes, transferKind } = shape;
+      counters.macs += executions * work.macs;
+      counters.vectorElements += executions * work.vectorElements;
+      trafficSpaces.forEach((space, i) => {
+        if (trafficBytes[i] > 0) addBytes(counters, SPACES[space], executions * trafficBytes[i]);
+      });
+      if (memory >= 0)
+        addMemoryBytes(counters, memories[memory].space, transferKind, executions * memoryBytes);
+      shape.executions = 0;
+    }
     this.isMet.forEach((met, origin) => {
       if (met === 0) return;
       const cost = costOf(counters, origin);

@@ -70,7 +70,12 @@ export class TimedCard {
       const environment = createEnvironment(lengths, one.core);
       return new CoreClock(context, one.core, streams[i], this.memoryOf(one, streams[i]), environment);
     });
-    runToEnd(clocks, entry.name);
+    try {
+      runToEnd(clocks, entry.name);
+    } catch (error) {
+      context.totals.forget();
+      throw error;
+    }
     const end = clocks.reduce((latest, clock) => Math.max(latest, clock.end), 0);
     this.count(clocks, end, counters);
     context.totals.addTo(counters);
