@@ -60,6 +60,20 @@ export function record(engine: Engine, { prompts, steps, greedy }: Script): Reco
   return out;
 }
 
+/** Calls of these lengths, one after the other from an empty context; a call of one token is a decode step. */
+export function recordSession(engine: Engine, lengths: readonly number[]): Recording {
+  const out: (RecordedCall | 'reset')[] = ['reset'];
+  engine.reset();
+  for (const [i, length] of lengths.entries()) {
+    const what = `call ${i} of ${length} behind ${engine.position}`;
+    const tokens = scriptedTokens(length, engine.vocabularySize, i + 7);
+    const entry = length === 1 ? ('decode' as const) : ('prefill' as const);
+    const logits = entry === 'decode' ? engine.decode(tokens[0]) : engine.prefill(tokens);
+    out.push({ what, entry, tokens, bits: bitsOf(logits) });
+  }
+  return out;
+}
+
 /** The first difference of a replay, or undefined: every bit is the same. */
 export function firstDifference(engine: Engine, recording: Recording): string | undefined {
   for (const call of recording) {

@@ -1,0 +1,81 @@
+/**
+ * Random cards, schemes and compile options, for tests that hold a card against the host: hard where they can be, of
+ * one to four cores, with and without barriers of groups. Not for claims about real boards.
+ */
+import type { compile } from '@bitloom/compiler';
+import { PRUNED_SPARSITIES, type Scheme, withSparsity } from '@bitloom/compression';
+import { integerScheme, perGroup } from '@bitloom/formats';
+import { type Device, findCard, integerNumerics } from '@bitloom/ir';
+import fc from 'fast-check';
+import { cardWith } from './small-cards.js';
+
+type CompileOptions = NonNullable<Parameters<typeof compile>[2]>;
+
+const weights = fc
+  .tuple(fc.integer({ min: 2, max: 8 }), fc.constantFrom(8, 16, 32, 128))
+  .map(([bits, groupSize]) => integerScheme(bits, perGroup(groupSize)));
+
+/** Widths and groups of their own for each role; sometimes N:M weights, in groups of whole tiles. */
+export const scheme: fc.Arbitrary<Scheme> = fc
+  .record({
+    formats: fc.record({ linear: weights, embedding: weights, head: weights }),
+    sparsity: fc.option(fc.constantFrom(...PRUNED_SPARSITIES), { nil: undefined, freq: 3 }),
+    bits: fc.integer({ min: 2, max: 8 }),
+    groupSize: fc.constantFrom(32, 64, 128),
+  })
+  .map(({ formats, sparsity, bits, groupSize }) => {
+    const numerics = integerNumerics('random');
+    const dense = { name: 'random', doc: 'for a test', weights: formats, numerics };
+    if (sparsity === undefined) return dense;
+    const linear = integerScheme(bits, perGroup(groupSize));
+    return withSparsity({ ...dense, weights: { ...formats, linear } }, sparsity);
+  });
+
+/** A power of two times 1 to 2, as buffers are. */
+const bytes = (low: number, high: number): fc.Arbitrary<number> =>
+  fc
+    .tuple(fc.integer({ min: low, max: high }), fc.nat(15))
+    .map(([power, sixteenths]) => 2 ** power + sixteenths * 2 ** (power - 4));
+
+const mode = fc.record({
+  m: fc.integer({ min: 1, max: 4 }),
+  n: fc.integer({ min: 1, max: 80 }),
+  k: fc.integer({ min: 1, max: 40 }),
+});
+
+export const card: fc.Arbitrary<Device> = fc
+  .record({
+    buffers: fc.record({
+      weights: bytes(10, 15),
+      stream: bytes(8, 15),
+      data: bytes(13, 21),
+      accumulator: bytes(7, 15),
+    }),
+    mm: mode,
+    mv: mode,
+    lanes: fc.integer({ min: 1, max: 40 }),
+    exponentLanes: fc.constantFrom(0, 1, 3),
+    rescaleUnits: fc.constantFrom(0, 1, 7),
+    ports: fc.integer({ min: 1, max: 4 }),
+    bytesPerCyclePerPort: fc.constantFrom(3, 64, 4096),
+    queueDepth: fc.integer({ min: 1, max: 16 }),
+    loopBufferInstructions: fc.nat(40),
+    timeDivisor: fc.constantFrom(1, 3.2),
+    cores: fc.integer({ min: 1, max: 4 }),
+    groupBarriers: fc.boolean(),
+    barrierCycles: fc.constantFrom(0, 1, 900),
+    exchange: fc.record({
+      bytesPerCycle: fc.constantFrom(1, 64),
+      latencyCycles: fc.constantFrom(0, 16, 500),
+    }),
+    hbmChannels: fc.integer({ min: 1, max: 32 }),
+    efficiency: fc.constantFrom(1, 0.7, 0.33),
+    withoutDdr: fc.boolean(),
+  })
+  .map((changes) => cardWith('random', { ...changes, weightBits: [2, 3, 4, 5, 6, 7, 8] }, findCard('u280')));
+
+export const options: fc.Arbitrary<CompileOptions> = fc.record({
+  maxChunk: fc.constantFrom(1, 2, 5, 16, 32, 33, 64, 128),
+  onchipDecode: fc.boolean(),
+  sparseChains: fc.boolean(),
+});
