@@ -18,6 +18,7 @@ import type { QuantizeOptions } from './commands/quantize.js';
 import type { RunOptions } from './commands/run.js';
 import type { SimulateOptions } from './commands/simulate.js';
 import { KERNEL_NAMES, MOST_THREADS } from './input/kernel-names.js';
+import { LENGTH_MODES } from './input/length-modes.js';
 import { OBJECTIVE_NAMES } from './input/objective-names.js';
 import { collect, integer, namesOf, number, splitSchemes } from './option-values.js';
 import type { Terminal } from './terminal/terminal.js';
@@ -188,6 +189,15 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--no-onchip-decode', 'send activations of decode to memory and back after every step')
     .option('--no-sparse-chains', 'compute the zeros of sparse weights')
+    .addOption(
+      new Option(
+        '--lengths <mode>',
+        'programs that resolve lengths, of one bucket of lengths, or of one length',
+      )
+        .choices(LENGTH_MODES)
+        .default('resolved'),
+    )
+    .option('--reuse', 'execute only as many decode steps as it takes to know all within 0.1 %')
     .option('--trace <file>', 'write a timeline for Perfetto (ui.perfetto.dev)')
     .option('--html <file>', 'write a report as one self-contained page')
     .option('--save-report <file>', 'write the report artefact')

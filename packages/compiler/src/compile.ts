@@ -90,6 +90,9 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
   const provenance: Provenance[] = [{ node: 'entry', op: 'system', layer: -1, tile: '' }];
   const ctx: EntryContext = { model, device, image, capacity, provenance, provenanceIndex: new Map() };
   const notes: string[] = [];
+  if (options.onchipDecode === false)
+    notes.push('decode: nothing is fused, results of every node and head go to memory and come back');
+  if (options.sparseChains === false) notes.push('zeros of sparse weights are stored and computed');
   const entries = names.map((name) => {
     const fn = findFunction(model, name);
     if (fn === undefined) {

@@ -1,8 +1,9 @@
 /** `@bitloom/compiler`: graph x device -> program. It executes nothing. */
 export { type CompileOptions, compile } from './compile.js';
 export { chooseWeightTile, type MatrixShape, splitInner, tiledCycles, type WeightTile } from './cost.js';
+export { bucketLengths, type CallLengths, exactInstructions, fixedProgram } from './fixed-lengths.js';
 export { type FusedGroup, fusePairs, groupNodes } from './fusion.js';
-export { ExactLengths, exactInstructions, instructionBytes, programBytes } from './instruction-bytes.js';
+export { ExactLengths, instructionBytes, programBytes } from './instruction-bytes.js';
 export {
   checkResources,
   estimateResources,

@@ -9,39 +9,23 @@
  * once for each combination of their values, which is what makes thousands of lengths affordable.
  */
 import {
-  type Address,
-  CORE_SYMBOL,
   compileExpression,
   coresOf,
   type Expression,
-  type FieldValue,
   type Instruction,
   type InstructionBytes,
   type InstructionSpec,
   instructionSpec,
-  internalError,
+  isAddress,
   type Program,
   type ProgramEntry,
   type Stream,
   streamBytes,
   symbolsOf,
 } from '@bitloom/ir';
-
-/** Published bucket sizes. */
-const PREFILL_BUCKET = 128;
-const DECODE_BUCKET = 16;
-
-/** Instructions that an exact program does not have: its dispatcher has no loops. */
-const LOOP_CONTROL: ReadonlySet<string> = new Set(['LOOP', 'END']);
+import { DECODE_BUCKET, LENGTH_SYMBOLS, loopFields, PREFILL_BUCKET, SYMBOL_SLOTS } from './fixed-lengths.js';
 
 type Evaluate = (values: Float64Array) => number;
-
-const SYMBOLS = ['seq', 'past', ...Array.from({ length: 16 }, (_, i) => `i${i}`), CORE_SYMBOL];
-const SLOTS: ReadonlyMap<string, number> = new Map(SYMBOLS.map((name, i) => [name, i]));
-
-function isAddress(value: FieldValue): value is Address {
-  return typeof value === 'object' && 'space' in value;
-}
 
 /** Bytes of an instruction whose present fields take `bits`, without expressions. */
 function bytesOf(bits: number): number {
@@ -120,7 +104,7 @@ function countedInstruction(instruction: Instruction, spec: InstructionSpec): Co
     if (isAddress(value) || typeof value === 'number') {
       staticBits += field.bits;
     } else {
-      dynamic.push({ evaluate: compileExpression(value, SLOTS), bits: field.bits });
+      dynamic.push({ evaluate: compileExpression(value, SYMBOL_SLOTS), bits: field.bits });
       key += `${field.bits}:${JSON.stringify(value)};`;
     }
   }
@@ -158,12 +142,6 @@ function countedBlocks(stream: Stream): Blocks {
   return read();
 }
 
-function loopFields(loop: Instruction): { variable: number; trips: Expression } {
-  const [variable, trips] = [loop.fields.variable ?? 0, loop.fields.trips ?? 0];
-  if (typeof variable !== 'number' || isAddress(trips)) throw internalError('malformed LOOP');
-  return { variable, trips };
-}
-
 function countedLoop(loop: Instruction, body: Blocks, inside: readonly Instruction[]): CountedLoop {
   const { variable, trips } = loopFields(loop);
   const nested = new Set(inside.filter((i) => i.name === 'LOOP').map((i) => `i${loopFields(i).variable}`));
@@ -175,12 +153,12 @@ function countedLoop(loop: Instruction, body: Blocks, inside: readonly Instructi
     collectAtoms(expression, nested, iterationAtoms);
   }
   const compiled = (list: Map<string, Expression>): Evaluate[] =>
-    [...list.values()].map((expression) => compileExpression(expression, SLOTS));
+    [...list.values()].map((expression) => compileExpression(expression, SYMBOL_SLOTS));
   return {
     kind: 'loop',
     key: `loop ${variable} ${JSON.stringify(trips)} [${body.map(({ block, times }) => `${times}x${block.key}`).join('|')}]`,
     variable,
-    trips: compileExpression(trips, SLOTS),
+    trips: compileExpression(trips, SYMBOL_SLOTS),
     body,
     atoms: compiled(atoms),
     iterationAtoms: compiled(iterationAtoms),
@@ -244,14 +222,14 @@ export class ExactLengths {
 
   /** Bytes for all cores: `own`, when each has its program, and `shared`, when cores with one stream share it. */
   bytes(lengths: { seq: number; past: number }): { readonly own: number; readonly shared: number } {
-    const values = new Float64Array(SYMBOLS.length);
+    const values = new Float64Array(LENGTH_SYMBOLS.length);
     values[0] = lengths.seq;
     values[1] = lengths.past;
     let [own, shared] = [0, 0];
     for (const { cores, blocks } of this.streams) {
       let longest = 0;
       for (const core of cores) {
-        values[SYMBOLS.length - 1] = core;
+        values[LENGTH_SYMBOLS.length - 1] = core;
         const bytes = countBlocks(blocks, values);
         own += bytes;
         longest = Math.max(longest, bytes);
@@ -260,63 +238,6 @@ export class ExactLengths {
     }
     return { own, shared };
   }
-}
-
-/** The instructions of an exact-length program, one by one: what {@link ExactLengths} counts. */
-export function* exactInstructions(
-  stream: Stream,
-  lengths: { seq: number; past: number },
-  core = stream.core,
-): Generator<Instruction> {
-  const values = new Float64Array(SYMBOLS.length);
-  values[0] = lengths.seq;
-  values[1] = lengths.past;
-  values[SYMBOLS.length - 1] = core;
-  const number = (expression: Expression): number => compileExpression(expression, SLOTS)(values);
-  const { instructions } = stream;
-  const running: { start: number; variable: number; iteration: number; trips: number }[] = [];
-  for (let at = 0; at < instructions.length; at++) {
-    const instruction = instructions[at];
-    if (instruction === undefined) return;
-    if (instruction.name === 'LOOP') {
-      const { variable, trips } = loopFields(instruction);
-      running.push({ start: at, variable, iteration: 0, trips: number(trips) });
-      values[2 + variable] = 0;
-      if ((running[running.length - 1]?.trips ?? 0) <= 0) at = skipLoop(instructions, at, running);
-    } else if (instruction.name === 'END') {
-      const loop = running[running.length - 1];
-      if (loop === undefined) throw internalError('END without a LOOP');
-      loop.iteration++;
-      values[2 + loop.variable] = loop.iteration;
-      if (loop.iteration < loop.trips) {
-        at = loop.start;
-      } else {
-        running.pop();
-        values[2 + loop.variable] = 0;
-      }
-    } else {
-      yield {
-        ...instruction,
-        fields: Object.fromEntries(
-          Object.entries(instruction.fields).map(([name, value]) => [
-            name,
-            isAddress(value) ? { ...value, offset: number(value.offset) } : number(value),
-          ]),
-        ),
-      };
-    }
-  }
-}
-
-function skipLoop(instructions: readonly Instruction[], start: number, running: { start: number }[]): number {
-  running.pop();
-  let depth = 0;
-  for (let at = start; at < instructions.length; at++) {
-    const name = instructions[at]?.name ?? '';
-    if (LOOP_CONTROL.has(name)) depth += name === 'LOOP' ? 1 : -1;
-    if (depth === 0) return at;
-  }
-  throw internalError('LOOP without an END');
 }
 
 /** Bytes of a program as it is: code and expressions of every stream. */

@@ -8,6 +8,8 @@ import {
   openCompiled,
   type SourceOptions,
 } from '../input/compiled-model.js';
+import { fixedPrograms, LENGTH_NOTES } from '../input/fixed-lengths.js';
+import type { LengthMode } from '../input/length-modes.js';
 import { modelInputs } from '../output/require-not-input.js';
 import { requireWritable } from '../output/require-writable.js';
 import { reportText } from '../report/report-text.js';
@@ -20,6 +22,8 @@ export interface SimulateOptions extends SourceOptions {
   readonly html?: string;
   readonly saveReport?: string;
   readonly saveTrace?: string;
+  readonly lengths: LengthMode;
+  readonly reuse?: boolean;
 }
 
 /** @throws BitloomError `simulate-nothing`, and what opening, compiling, simulating and writing throw */
@@ -66,6 +70,10 @@ async function time(compiled: CompiledModel, options: SimulateOptions, terminal:
     model: name,
     instructionBytes,
     encodedLength,
+    ...(options.lengths === 'resolved'
+      ? {}
+      : { fixed: fixedPrograms(program, options.lengths), notes: [LENGTH_NOTES[options.lengths]] }),
+    reuse: options.reuse === true,
     trace: [options.trace, options.html, options.saveTrace].some((path) => path !== undefined),
     onProgress: (done, total) => progress.update(done, total),
   });
