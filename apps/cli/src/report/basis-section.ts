@@ -33,7 +33,7 @@ export function basisSection(report: Report, device: Device): string {
       .filter(({ efficiency }) => efficiency !== 1)
       .map(({ space, efficiency, scatteredEfficiency }): [string, string] => [
         'efficiency',
-        `${space} reaches ${share(efficiency)} of its rate${scatteredEfficiency === undefined ? '' : `, ${share(scatteredEfficiency)} where runs lie apart`}, as the card says`,
+        `channels of ${space}: ${share(efficiency)} of what the DRAM model leaves${scatteredEfficiency === undefined ? '' : `, ${share(scatteredEfficiency)} where runs lie apart`}; set by the card`,
       ]),
     ['energy', energy.source],
   ];

@@ -140,7 +140,7 @@ export function costTable(title: string, all: readonly CostRow[], phase: PhaseRe
     [
       { title },
       { title: 'busy cycles by unit' },
-      { title: 'busiest' },
+      { title: 'busiest', minor: true },
       { title: 'cycles', numeric: true },
       { title: 'of phase', numeric: true },
       { title: 'products', numeric: true, minor: true },

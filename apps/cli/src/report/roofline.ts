@@ -154,7 +154,8 @@ function ceiling(
   const place = y.place(value);
   const start = x.place(Math.max(from, x.min));
   const box = { x: start + 6, y: place - 6, width: textWidth(label) };
-  taken.push(box);
+  // The line itself takes room, too: a label on it is hard to read.
+  taken.push(box, { x: start, y: place + 4, width: width - MARGIN.right - start });
   return (
     `<path class="roof" d="M${start.toFixed(1)},${place.toFixed(1)}H${width - MARGIN.right}"/>` +
     `<text class="note" x="${box.x.toFixed(1)}" y="${box.y.toFixed(1)}">${escapeHtml(label)}</text>`
@@ -164,11 +165,14 @@ function ceiling(
 /** The label of the slope stands along its lower half. */
 function slopeLabel(x: Scale, y: Scale, bandwidth: number, label: string): string {
   const start = Math.max(x.min, y.min / bandwidth);
-  const middle = start * 3;
+  const middle = start * 1.3;
   const [x0, y0] = [x.place(middle), y.place(middle * bandwidth)];
   const [x1, y1] = [x.place(middle * 10), y.place(middle * 10 * bandwidth)];
-  const angle = (Math.atan2(y1 - y0, x1 - x0) * 180) / Math.PI;
-  return `<text class="note" transform="translate(${x0.toFixed(1)} ${(y0 - 8).toFixed(1)}) rotate(${angle.toFixed(1)})">${escapeHtml(label)}</text>`;
+  const turn = Math.atan2(y1 - y0, x1 - x0);
+  const angle = (turn * 180) / Math.PI;
+  // Off the line by 6 pixels, at right angles to it.
+  const [left, base] = [x0 + 6 * Math.sin(turn), y0 - 6 * Math.cos(turn)];
+  return `<text class="note" transform="translate(${left.toFixed(1)} ${base.toFixed(1)}) rotate(${angle.toFixed(1)})">${escapeHtml(label)}</text>`;
 }
 
 /** Marks with labels; a label that would cover another one moves down. */

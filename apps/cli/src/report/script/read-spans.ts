@@ -32,6 +32,7 @@ export function readSpans(bytes: Uint8Array, spans: number, lanes: number): Time
     let value = 0;
     let scale = 1;
     for (;;) {
+      if (at >= bytes.length) throw new Error('the packed timeline ends too early');
       const byte = bytes[at++];
       value += (byte % 128) * scale;
       if (byte < 128) return value;
@@ -91,7 +92,7 @@ export function readSpans(bytes: Uint8Array, spans: number, lanes: number): Time
     lane.label[i] = unsigned();
   });
   fill((lane, i, span) => {
-    const distance = unsigned();
+    const distance = signed();
     lane.blocker[i] = distance === 0 ? -1 : span - distance;
   });
   fill((lane, i) => {

@@ -92,7 +92,8 @@ export function packSpans(table: SpanTable): Uint8Array {
   for (const stalled of table.stalled) body.unsigned(stalled);
   for (const cause of table.cause) body.unsigned(cause);
   for (const label of table.label) body.unsigned(label);
-  for (let i = 0; i < length; i++) body.unsigned(table.blocker[i] < 0 ? 0 : i - table.blocker[i]);
+  // A joined span may wait for one that began after it; what it waits for inside of itself is none.
+  for (let i = 0; i < length; i++) body.signed(table.blocker[i] < 0 ? 0 : i - table.blocker[i]);
   for (const count of table.count) body.unsigned(count - 1);
   return Buffer.concat([head.finish(), labels, body.finish()]);
 }

@@ -8,6 +8,10 @@ import type { PathCause } from '@bitloom/simulator';
 export interface Circumstances {
   /** Of the peak of the busiest memory, while the path was in this reason; undefined without a series. */
   readonly memoryUse: number | undefined;
+  /** Share of its peak, less DRAM losses, that the card sets the memory to; 1 where it sets nothing. */
+  readonly memoryLimit: number;
+  /** Cycles of the barrier that the card has behind each fused group; undefined where tokens alone order groups. */
+  readonly groupBarrier: number | undefined;
   /** Of the time in it in which the matrix engine of the core worked. */
   readonly matrixUse: number;
   /** Products of the phase against the peak of the matrix engines. */
@@ -30,13 +34,22 @@ export interface Reason {
   readonly hint: (about: Circumstances) => string;
 }
 
-/** From here on a memory counts as used up. */
+/** From here on a memory or an engine counts as used up. */
 const FULL = 0.8;
 
-const streaming = ({ memoryUse }: Circumstances): string =>
-  memoryUse !== undefined && memoryUse >= FULL
+const isFull = ({ memoryUse, memoryLimit }: Circumstances): boolean =>
+  memoryUse !== undefined && memoryUse >= FULL * memoryLimit;
+
+/** What the card's own description keeps from being used. */
+const limited = ({ memoryLimit }: Circumstances): string =>
+  memoryLimit === 1
+    ? ''
+    : ` The card sets its memory to ${Math.round(100 * memoryLimit)}% of what DRAM timing leaves, less for scattered transfers.`;
+
+const streaming = (about: Circumstances): string =>
+  isFull(about)
     ? 'The memory is nearly used up: fewer bits per weight, N:M sparse weights or a card with more bandwidth make it shorter.'
-    : 'The memory has room left: larger weight buffers, longer transfers or earlier loads would use it.';
+    : `The memory has room left: larger weight buffers, longer transfers or earlier loads would use it.${limited(about)}`;
 
 /** The first that fits counts. */
 export const REASONS: readonly Reason[] = [
@@ -55,8 +68,8 @@ export const REASONS: readonly Reason[] = [
     ops: ['attention', 'stateAppend'],
     title: '{memory}: reading the KV cache',
     beside: 'memory',
-    hint: ({ memoryUse }) =>
-      memoryUse !== undefined && memoryUse >= FULL
+    hint: (about) =>
+      isFull(about)
         ? 'The memory is nearly used up: fewer bits per cached value or fewer key heads make it shorter.'
         : 'Reads of the cache are short and late: fetch them while weights stream, or more heads at a time.',
   },
@@ -119,9 +132,12 @@ export const REASONS: readonly Reason[] = [
     id: 'cores',
     units: undefined,
     causes: ['barrier'],
-    title: 'Waiting for other units or cores',
+    title: 'At barriers and waiting for other cores',
     beside: 'matrix',
-    hint: () => 'Split the work more evenly, or order groups by tokens alone instead of barriers.',
+    hint: ({ groupBarrier }) =>
+      groupBarrier === undefined
+        ? 'Split the work more evenly between cores.'
+        : `This card has a barrier of ${groupBarrier} cycles behind each fused group: ordering groups by tokens alone takes it away.`,
   },
   {
     id: 'dispatch',

@@ -76,6 +76,8 @@ export function whyNotFaster(trace: Trace, device: Device): WhyOf {
           memoryUse: peakPerCycle > 0 ? group.moved / (peakPerCycle * group.cycles) : undefined,
           matrixUse: group.matrix / group.cycles,
           productUse,
+          memoryLimit: decl?.efficiency ?? 1,
+          groupBarrier: device.dispatcher.groupBarriers ? device.dispatcher.barrierCycles : undefined,
         };
         const { reason, op } = group;
         return {
@@ -85,7 +87,9 @@ export function whyNotFaster(trace: Trace, device: Device): WhyOf {
           share: group.cycles / cycles,
           ops: named(group.ops),
           layers: named(group.layers),
-          ...about,
+          memoryUse: about.memoryUse,
+          matrixUse: about.matrixUse,
+          productUse,
           beside: reason.beside,
           hint: reason.hint(about),
         };

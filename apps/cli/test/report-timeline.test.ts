@@ -1,0 +1,183 @@
+/** The timeline of the report page: what is packed comes back, however it is joined, and bins lose no cycle. */
+import { inflateRawSync } from 'node:zlib';
+import { compile, instructionBytes } from '@bitloom/compiler';
+import { quantizeModel } from '@bitloom/compression';
+import { encodedLength, findCard, type Trace } from '@bitloom/ir';
+import { randomDecoder } from '@bitloom/models';
+import { simulate } from '@bitloom/simulator';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { binSpans } from '../src/report/script/bin-spans.js';
+import { describeSpan } from '../src/report/script/describe-span.js';
+import { readSpans, type Timeline } from '../src/report/script/read-spans.js';
+import { spanTable } from '../src/report/timeline/span-table.js';
+import { type TimelineData, timelineData } from '../src/report/timeline/timeline-data.js';
+import { TINY } from './support/tiny-model.js';
+
+const device = findCard('u280-bitloom');
+
+function traced(): Trace {
+  const { model } = quantizeModel(randomDecoder(TINY, { name: 'tiny' }), 'W4A8');
+  const program = compile(model, device);
+  const { trace } = simulate(program, device, {
+    prefill: 6,
+    decode: 3,
+    model: model.name,
+    instructionBytes: instructionBytes(program),
+    encodedLength,
+    trace: true,
+  });
+  if (trace === undefined) throw new Error('no trace');
+  return trace;
+}
+
+const trace = traced();
+
+function unpack(data: TimelineData): Timeline {
+  const bytes = inflateRawSync(Buffer.from(data.packed, 'base64'));
+  return readSpans(new Uint8Array(bytes), data.spans, data.lanes.length);
+}
+
+const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0);
+const sumOf = (timeline: Timeline, column: 'occupied' | 'stalled' | 'waited' | 'count'): number =>
+  sum(timeline.lanes.map((lane) => sum(lane[column])));
+
+describe('packed spans', () => {
+  test('of a short trace are its rows, with what each waited for', () => {
+    const data = timelineData(trace, device);
+    expect(data.detail).toBe('single instructions');
+    expect(data.spans).toBe(trace.rows);
+    expect(data.lanes.map(({ core }) => core).every((core, i, all) => i === 0 || core >= all[i - 1])).toBe(
+      true,
+    );
+    const { lanes, laneOf, placeOf, labels } = unpack(data);
+    const { columns, provenance, units } = trace;
+    for (let row = 0; row < trace.rows; row++) {
+      const lane = lanes[laneOf[row]];
+      const i = placeOf[row];
+      expect(data.lanes[laneOf[row]]).toEqual({ core: columns.core[row], unit: units[columns.unit[row]] });
+      expect([
+        lane.start[i],
+        lane.end[i],
+        lane.waited[i],
+        lane.stalled[i],
+        lane.cause[i],
+        lane.blocker[i],
+      ]).toEqual([
+        ...[columns.start[row], columns.end[row], columns.waited[row], columns.stalled[row]],
+        ...[columns.cause[row], columns.blocker[row]],
+      ]);
+      expect(labels[lane.label[i]]).toMatchObject(provenance[columns.origin[row]]);
+    }
+  });
+
+  test('lose no instruction, no cycle and no order however few they must be', () => {
+    const lengths = trace.columns.end.map((end, row) => end - trace.columns.start[row]);
+    fc.assert(
+      fc.property(fc.integer({ min: 20, max: trace.rows + 10 }), (limit) => {
+        const data = timelineData(trace, device, limit);
+        const timeline = unpack(data);
+        expect(sumOf(timeline, 'count')).toBe(trace.rows);
+        expect(sumOf(timeline, 'occupied')).toBe(sum(lengths));
+        expect(sumOf(timeline, 'stalled')).toBe(sum(trace.columns.stalled));
+        expect(sumOf(timeline, 'waited')).toBe(sum(trace.columns.waited));
+        // A slice of time may add one span per unit.
+        expect(data.spans).toBeLessThanOrEqual(limit + data.lanes.length);
+        for (const { start, end, blocker } of timeline.lanes) {
+          for (let i = 1; i < start.length; i++) expect(start[i]).toBeGreaterThanOrEqual(end[i - 1]);
+          expect(blocker.every((span) => span >= -1 && span < data.spans)).toBe(true);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('of a long trace keep its end as single instructions and say so', () => {
+    const limit = Math.floor(trace.rows / 2);
+    const { count, joined } = spanTable(trace, limit);
+    expect(count.slice(-Math.floor(0.7 * limit)).every((instructions) => instructions === 1)).toBe(true);
+    expect(joined?.by).not.toBe('');
+    expect(timelineData(trace, device, limit).detail).toMatch(/up to .* ms of the run and single/);
+  });
+
+  test('carry the use of each memory that moved something', () => {
+    const { memories } = timelineData(trace, device);
+    expect(memories.map(({ name }) => name)).toContain('hbm');
+    for (const { permille } of memories) {
+      expect(Math.max(...permille)).toBeGreaterThan(0);
+      expect(Math.max(...permille)).toBeLessThanOrEqual(1000);
+    }
+  });
+});
+
+describe('bins', () => {
+  const data = timelineData(trace, device, Math.floor(trace.rows / 2));
+  const timeline = unpack(data);
+  const bin = (lane: Timeline['lanes'][number], from: number, to: number, columns: number) =>
+    binSpans(lane, 0, from, to, columns, data.causes.length, Number.POSITIVE_INFINITY);
+
+  test('of everything hold every cycle once, whatever their number', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 700 }), fc.nat(5000), (columns, more) => {
+        for (const lane of timeline.lanes) {
+          const { busy, stalled, waits } = bin(lane, 0, data.to + more, columns);
+          expect(sum(busy)).toBeCloseTo(sum(lane.occupied) - sum(lane.stalled), 3);
+          expect(sum(stalled)).toBeCloseTo(sum(lane.stalled), 3);
+          // A wait never reaches back over the span before it.
+          expect(sum(waits)).toBeLessThanOrEqual(sum(lane.waited) + 1e-3);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('of neighbouring views add up to those of both, and no column is overfull', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0.05, max: 0.95, noNaN: true }),
+        fc.integer({ min: 1, max: 300 }),
+        (cut, n) => {
+          const middle = cut * data.to;
+          for (const lane of timeline.lanes) {
+            const [left, right] = [bin(lane, 0, middle, n), bin(lane, middle, data.to, n)];
+            const whole = bin(lane, 0, data.to, 1);
+            for (const part of ['busy', 'stalled', 'waits'] as const) {
+              expect(sum(left[part]) + sum(right[part])).toBeCloseTo(sum(whole[part]), 3);
+            }
+            for (let column = 0; column < n; column++) {
+              let cycles = left.busy[column] + left.stalled[column];
+              for (let cause = 0; cause < data.causes.length; cause++) {
+                cycles += left.waits[cause * n + column];
+              }
+              expect(cycles).toBeLessThanOrEqual((middle / n) * (1 + 1e-9) + 1e-6);
+            }
+          }
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+});
+
+test('a span is described with its place, its time, its wait and what it waited for', () => {
+  const data = timelineData(trace, device);
+  const timeline = unpack(data);
+  const { columns, provenance } = trace;
+  const row = columns.waited.findIndex(
+    (waited, i) => waited > 0 && columns.cause[i] === 1 && columns.blocker[i] >= 0,
+  );
+  expect(row).toBeGreaterThan(0);
+  const facts = new Map(describeSpan(data, timeline, row, 0));
+  expect(facts.get('node')).toBe(provenance[columns.origin[row]].node);
+  expect(facts.get('unit')).toBe(`${trace.units[columns.unit[row]]}, core ${columns.core[row]}`);
+  expect(facts.get('wait before')).toMatch(/cycles, mostly for tokens of other units$/);
+  expect(facts.get('waited for')).toContain(provenance[columns.origin[columns.blocker[row]]].node);
+  // Traces without blockers are shown all the same.
+  const blind = timelineData(
+    { ...trace, columns: { ...columns, blocker: columns.blocker.map(() => -1) } },
+    device,
+  );
+  expect(new Map(describeSpan(blind, unpack(blind), row, 0)).get('waited for')).toBe(
+    'nothing that is recorded',
+  );
+});
