@@ -1,14 +1,33 @@
 /** Programs with one thing broken. What is broken is chosen by numbers, so that a property test can shrink it. */
-import { type Address, add, type FieldValue, type Instruction, type Program } from '@bitloom/ir';
+import {
+  type Address,
+  add,
+  CORE_SYMBOL,
+  coresOf,
+  type FieldValue,
+  type Instruction,
+  multiply,
+  type Program,
+  type Stream,
+  substitute,
+  subtract,
+  symbol,
+  symbolsOf,
+} from '@bitloom/ir';
 
+/** What can be broken in every program. */
 export const MUTATIONS = ['token', 'wait', 'move', 'exchange', 'neighbours', 'flag'] as const;
-export type Mutation = (typeof MUTATIONS)[number];
+/** What can be broken in programs of several cores only. */
+export const CORE_MUTATIONS = ['core', 'ownOffset', 'unsent', 'gap', 'overlap'] as const;
+export type Mutation = (typeof MUTATIONS | typeof CORE_MUTATIONS)[number];
 
 export interface MutationChoice {
   readonly kind: Mutation;
   readonly entry: number;
   readonly at: number;
   readonly by: number;
+  /** The core whose program is broken; undefined: that of all. */
+  readonly core?: number;
 }
 
 export interface Mutant {
@@ -24,9 +43,21 @@ export function mutate(program: Program, choice: MutationChoice): Mutant | undef
   const [stream] = entry.streams;
   const result = MUTATE[choice.kind](stream.instructions, choice);
   if (result === undefined) return undefined;
-  const changed = { ...entry, streams: [{ ...stream, instructions: result.instructions }] };
+  const broken = { ...stream, instructions: result.instructions };
+  const core = choice.core === undefined ? undefined : choice.core % coresOf(stream).length;
+  const streams = core === undefined ? [broken] : apart(stream, core, result.instructions);
+  const changed = { ...entry, streams };
   const entries = program.entries.map((one, i) => (i === entryIndex ? changed : one));
-  return { program: { ...program, entries }, what: `${entry.name}: ${result.what}` };
+  const where = core === undefined ? entry.name : `${entry.name}, core ${core}`;
+  return { program: { ...program, entries }, what: `${where}: ${result.what}` };
+}
+
+/** A stream of its own for each core, of which one has other instructions. Frames are those of the first core. */
+export function apart(stream: Stream, core: number, instructions: readonly Instruction[]): Stream[] {
+  return coresOf(stream).map((own) => {
+    const list = own === core ? instructions : stream.instructions;
+    return { core: own, instructions: own === 0 ? list : list.filter(({ name }) => name !== 'FRAME') };
+  });
 }
 
 interface Changed {
@@ -155,4 +186,69 @@ const MUTATE: Readonly<Record<Mutation, Mutate>> = {
       `${name} of ${index} is ${flipped}`,
     );
   },
+  /** An address that depends on the core forgets it, or takes that of a neighbour. */
+  core: (instructions, { at, by }) => {
+    const own = (one: Instruction): [string, Address][] =>
+      addressFields(one).filter(([, { offset }]) => symbolsOf(offset).has(CORE_SYMBOL));
+    const index = pick(instructions, at, (one) => own(one).length > 0);
+    if (index === undefined) return undefined;
+    const fields = own(instructions[index]);
+    const [name, address] = fields[by % fields.length];
+    const core = symbol(CORE_SYMBOL);
+    const others = [0, 1, add(core, 1), subtract(1, core)];
+    const other = others[Math.floor(by / fields.length) % others.length];
+    return moved(instructions, index, name, address, substitute(address.offset, { [CORE_SYMBOL]: other }));
+  },
+  /** An address that is the same on all cores is not. */
+  ownOffset: (instructions, { at, by }) => {
+    const index = pick(instructions, at, (one) => addressFields(one).length > 0);
+    if (index === undefined) return undefined;
+    const fields = addressFields(instructions[index]);
+    const [name, address] = fields[by % fields.length];
+    const step = [4, 64, 256, -64][Math.floor(by / fields.length) % 4];
+    const offset = add(address.offset, multiply(step, symbol(CORE_SYMBOL)));
+    return moved(instructions, index, name, address, offset);
+  },
+  /** An exchange keeps its tokens and moves nothing. */
+  unsent: (instructions, { at }) => {
+    const index = pick(instructions, at, ({ name }) => name === 'XCH');
+    if (index === undefined) return undefined;
+    const nothing = { ...instructions[index], name: 'SYNC', fields: { count: 1 } };
+    return replace(instructions, new Map([[index, nothing]]), `exchange ${index} left out`);
+  },
+  /** Every core sends less than it has. */
+  gap: (instructions, choice) => resized(instructions, choice, -1),
+  /** Every core sends more than it has. */
+  overlap: (instructions, choice) => resized(instructions, choice, 1),
 };
+
+function moved(
+  instructions: readonly Instruction[],
+  index: number,
+  name: string,
+  address: Address,
+  offset: Address['offset'],
+): Changed {
+  const one = instructions[index];
+  const changed = { ...one, fields: { ...one.fields, [name]: { ...address, offset } } };
+  return replace(
+    instructions,
+    new Map([[index, changed]]),
+    `${name} of ${index} depends on the core otherwise`,
+  );
+}
+
+function resized(
+  instructions: readonly Instruction[],
+  { at, by }: MutationChoice,
+  sign: number,
+): Changed | undefined {
+  const index = pick(instructions, at, ({ name }) => name === 'XCH');
+  if (index === undefined) return undefined;
+  const one = instructions[index];
+  const { length } = one.fields;
+  if (length === undefined || (typeof length === 'object' && 'space' in length)) return undefined;
+  const step = sign * [1, 4, 64][by % 3];
+  const changed = { ...one, fields: { ...one.fields, length: add(length, step) } };
+  return replace(instructions, new Map([[index, changed]]), `length of exchange ${index} changed by ${step}`);
+}
