@@ -20,7 +20,7 @@ import type { SimulateOptions } from './commands/simulate.js';
 import { KERNEL_NAMES, MOST_THREADS } from './input/kernel-names.js';
 import { LENGTH_MODES } from './input/length-modes.js';
 import { OBJECTIVE_NAMES } from './input/objective-names.js';
-import { collect, integer, namesOf, number, splitSchemes } from './option-values.js';
+import { collect, integer, namesOf, number, splitSchemes, stepOfRun } from './option-values.js';
 import type { Terminal } from './terminal/terminal.js';
 import { version } from './version.js';
 
@@ -202,6 +202,11 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .option('--html <file>', 'write a report as one self-contained page')
     .option('--save-report <file>', 'write the report artefact')
     .option('--save-trace <file>', 'write the trace artefact')
+    .option(
+      '--trace-step <step>',
+      'record one call alone: prefill, last, or a decode step from 0 (default: as many as fit)',
+      stepOfRun,
+    )
     .action(async (model: string, options: SimulateOptions) => {
       const { simulateModel } = await import('./commands/simulate.js');
       finish(await simulateModel(model, options, terminal));

@@ -32,6 +32,14 @@ export function namesOf<T extends string>(names: readonly T[]): (text: string) =
   };
 }
 
+/** A step of a run: `prefill`, `last`, or a decode step from 0. */
+export function stepOfRun(text: string): 'prefill' | 'last' | number {
+  const name = (['prefill', 'last'] as const).find((one) => one === text.trim());
+  if (name !== undefined) return name;
+  if (/^\d+$/.test(text.trim())) return integer(0)(text);
+  throw new InvalidArgumentError('Expected prefill, last, or the number of a decode step, from 0.');
+}
+
 /** Values of an option that may be given several times: `--stop a --stop b` or `--stop a b`. */
 export function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
   return [...(previous ?? []), value];

@@ -15,7 +15,7 @@ import {
 import { buildReport } from './report.js';
 import { reuseSteps } from './reuse/reuse-steps.js';
 import { type Counters, createCounters } from './time/counters.js';
-import { TimedCard } from './time/timed-run.js';
+import { type RunOptions, TimedCard } from './time/timed-run.js';
 import { TraceRecorder } from './time/trace-recorder.js';
 
 export interface SimulateOptions {
@@ -29,8 +29,13 @@ export interface SimulateOptions {
   /** Record executed instructions. */
   readonly trace?: boolean;
   /**
+   * Record this call alone, the prompt or decode step i (from 0), from cycle 0 of the trace on. It is executed once more
+   * for that, so others may be reused. Default: every call.
+   */
+  readonly traceStep?: 'prefill' | number;
+  /**
    * Execute only as many decode steps as it takes to know the sum of all within 0.07 % (two standard errors); the
-   * report says how many. Steps that are recorded for a trace are all executed. Default false.
+   * report says how many. Where all are recorded for a trace, all are executed. Default false.
    */
   readonly reuse?: boolean;
   /**
@@ -79,19 +84,20 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
       };
     return latest.entry;
   };
+  const { traceStep } = options;
+  const call = (name: string, lengths: Lengths, counters: Counters, how: RunOptions): number => {
+    checkLengths(program, findEntry(program, name), lengths);
+    if (options.fixed === undefined) return card.run(compiled(name), lengths, counters, how);
+    const own = options.fixed(name, lengths);
+    return card.run(fixedEntry(own.program, name), own.lengths, counters, how);
+  };
   let clock = 0;
   const run = (name: string, lengths: Lengths, counters: Counters): void => {
-    checkLengths(program, findEntry(program, name), lengths);
-    const how = { recorder, origin: clock };
-    if (options.fixed === undefined) {
-      clock += card.run(compiled(name), lengths, counters, how);
-    } else {
-      const own = options.fixed(name, lengths);
-      clock += card.run(fixedEntry(own.program, name), own.lengths, counters, how);
-    }
+    const how = traceStep === undefined ? { recorder, origin: clock } : {};
+    clock += call(name, lengths, counters, how);
     counters.tokens += lengths.seq;
   };
-  const isReused = options.reuse === true && recorder === undefined;
+  const isReused = options.reuse === true && (recorder === undefined || traceStep !== undefined);
   const total = (options.prefill > 0 ? 1 : 0) + options.decode;
   if (options.prefill > 0) {
     run('prefill', { seq: options.prefill, past: 0 }, prefill);
@@ -122,6 +128,13 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
       run('decode', { seq: 1, past: options.prefill + i }, decode);
       options.onProgress?.((options.prefill > 0 ? 1 : 0) + i + 1, total);
     }
+  }
+  if (recorder !== undefined && traceStep !== undefined) {
+    const lengths =
+      traceStep === 'prefill'
+        ? { seq: options.prefill, past: 0 }
+        : { seq: 1, past: options.prefill + traceStep };
+    call(traceStep === 'prefill' ? 'prefill' : 'decode', lengths, createCounters(device), { recorder });
   }
   const report = buildReport({
     program,

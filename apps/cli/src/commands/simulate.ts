@@ -12,6 +12,7 @@ import { fixedPrograms, LENGTH_NOTES } from '../input/fixed-lengths.js';
 import type { LengthMode } from '../input/length-modes.js';
 import { modelInputs } from '../output/require-not-input.js';
 import { requireWritable } from '../output/require-writable.js';
+import type { ReportPageInput } from '../report/report-page.js';
 import { reportText } from '../report/report-text.js';
 import type { Terminal } from '../terminal/terminal.js';
 
@@ -24,6 +25,8 @@ export interface SimulateOptions extends SourceOptions {
   readonly saveTrace?: string;
   readonly lengths: LengthMode;
   readonly reuse?: boolean;
+  /** The only call to record: the prompt, a decode step from 0, or the last of these. */
+  readonly traceStep?: 'prefill' | 'last' | number;
 }
 
 /** @throws BitloomError `simulate-nothing`, and what opening, compiling, simulating and writing throw */
@@ -34,12 +37,13 @@ export async function simulateModel(
 ): Promise<number> {
   const { trace, html, saveReport, saveTrace } = options;
   if (options.prefill + options.decode === 0) throw nothingToSimulate();
+  const traceStep = stepToTrace(options);
   const inputs = [...modelInputs(spec, options.tokenizer), options.device];
   for (const path of [trace, html, saveReport, saveTrace]) requireWritable(path, inputs);
   const compiled = await openCompiled(spec, options, terminal, { tokens: options.prefill + options.decode });
   let report: Report;
   try {
-    report = await time(compiled, options, terminal);
+    report = await time(compiled, { ...options, traceStep }, terminal);
   } finally {
     compiled.close();
   }
@@ -60,7 +64,36 @@ function nothingToSimulate(): BitloomError {
   });
 }
 
-async function time(compiled: CompiledModel, options: SimulateOptions, terminal: Terminal): Promise<Report> {
+/** The call to record, in the simulator's terms. */
+function stepToTrace({ traceStep, prefill, decode }: SimulateOptions): 'prefill' | number | undefined {
+  const step = traceStep === 'last' ? (decode > 0 ? decode - 1 : 'prefill') : traceStep;
+  const isThere = step === undefined || (step === 'prefill' ? prefill > 0 : step < decode);
+  if (isThere) return step;
+  throw new BitloomError({
+    code: 'trace-step-missing',
+    message: 'the step to record is not part of the run',
+    where: '--trace-step',
+    expected: [
+      ...(prefill > 0 ? ['prefill'] : []),
+      ...(decode > 0 ? [`a decode step from 0 to ${decode - 1}`, 'last'] : []),
+    ].join(', '),
+    got: String(traceStep),
+    hint: 'decode steps are counted from 0; --prefill and --decode say how much is simulated',
+  });
+}
+
+/** What the page and the terminal call the recorded call. */
+function stepName(step: 'prefill' | number, { prefill }: SimulateOptions): string {
+  return step === 'prefill'
+    ? `the prefill of ${prefill} tokens alone`
+    : `decode step ${step} alone, with a cache of ${prefill + step}`;
+}
+
+interface TimeOptions extends SimulateOptions {
+  readonly traceStep: 'prefill' | number | undefined;
+}
+
+async function time(compiled: CompiledModel, options: TimeOptions, terminal: Terminal): Promise<Report> {
   const { program, device, name } = compiled;
   const instructionBytes = await countInstructionBytes(program, terminal);
   const progress = await terminal.progress('simulating');
@@ -74,6 +107,7 @@ async function time(compiled: CompiledModel, options: SimulateOptions, terminal:
       ? {}
       : { fixed: fixedPrograms(program, options.lengths), notes: [LENGTH_NOTES[options.lengths]] }),
     reuse: options.reuse === true,
+    ...(options.traceStep === undefined ? {} : { traceStep: options.traceStep }),
     trace: [options.trace, options.html, options.saveTrace].some((path) => path !== undefined),
     onProgress: (done, total) => progress.update(done, total),
   });
@@ -92,13 +126,21 @@ async function time(compiled: CompiledModel, options: SimulateOptions, terminal:
   }
   if (options.trace !== undefined) {
     const { chromeTrace } = await import('../report/chrome-trace.js');
-    writeText(options.trace, chromeTrace(trace, report));
+    writeText(options.trace, chromeTrace(trace, report, options.traceStep !== undefined));
     terminal.log(`wrote ${options.trace}; open it at ui.perfetto.dev`);
   }
   if (options.html !== undefined) {
     const { reportPage } = await import('../report/report-page.js');
-    writeText(options.html, reportPage({ report, trace, device }));
+    writeText(options.html, reportPage({ report, trace, device, ...traced(options) }));
     terminal.log(`wrote ${options.html}`);
   }
   return report;
+}
+
+/** What the page must know of a trace that is of one call. */
+function traced(options: TimeOptions): Pick<ReportPageInput, 'traced'> {
+  const { traceStep } = options;
+  if (traceStep === undefined) return {};
+  const phase = traceStep === 'prefill' ? 'prefill' : 'decode';
+  return { traced: { phase, name: stepName(traceStep, options) } };
 }

@@ -1,5 +1,5 @@
 /**
- * A trace as Chrome trace events, which Perfetto opens: one thread per unit with an event for each executed
+ * A trace as Chrome trace events, which Perfetto opens: one thread per unit of a core with an event for each executed
  * instruction and for each wait before one, and a thread with the phases. Times are microseconds of card time.
  *
  * Source of the format: the "Trace Event Format" document of the Chromium project (complete and metadata events).
@@ -12,10 +12,13 @@ const PHASES = 0;
 /** Rows that are turned into text at a time. */
 const BATCH = 4096;
 
-/** @returns the JSON document in pieces, so that a long trace need not be one string */
-export function* chromeTrace(trace: Trace, report: Report): Generator<string> {
+/**
+ * @param isOneCall whether the trace is of one call, so that phases of the run stand nowhere in it
+ * @returns the JSON document in pieces, so that a long trace need not be one string
+ */
+export function* chromeTrace(trace: Trace, report: Report, isOneCall = false): Generator<string> {
   const microseconds = 1e6 / trace.clockHz;
-  const events = [...metadata(trace), ...phaseEvents(report, microseconds)];
+  const events = [...metadata(trace), ...(isOneCall ? [] : phaseEvents(report, microseconds))];
   yield `{"displayTimeUnit":"ns","otherData":${JSON.stringify(facts(trace, report))},"traceEvents":[\n`;
   yield events.map((event) => JSON.stringify(event)).join(',\n');
   for (let first = 0; first < trace.rows; first += BATCH) {
@@ -48,16 +51,27 @@ function metadata(trace: Trace): object[] {
     name('process_name', PHASES, `${trace.model} on ${trace.device}`),
     name('thread_name', PHASES, 'phases'),
     order(PHASES),
-    ...usedUnits(trace).flatMap((unit) => [
-      name('thread_name', unit + 1, trace.units[unit] ?? `unit ${unit}`),
-      order(unit + 1),
-    ]),
+    ...usedThreads(trace).flatMap(([thread, called]) => [name('thread_name', thread, called), order(thread)]),
   ];
 }
 
-/** Indices of the units that executed something. */
-function usedUnits(trace: Trace): number[] {
-  return [...new Set(trace.columns.unit)].sort((a, b) => a - b);
+/** Thread of a unit of a core. */
+const threadOf = ({ units }: Trace, core: number, unit: number): number => 1 + core * units.length + unit;
+
+/** Threads of the units that executed something, with their names; the core is named where there are several. */
+function usedThreads(trace: Trace): [thread: number, name: string][] {
+  const { core, unit } = trace.columns;
+  const used = new Map<number, [core: number, unit: number]>();
+  for (let row = 0; row < trace.rows; row++) {
+    used.set(threadOf(trace, core[row], unit[row]), [core[row], unit[row]]);
+  }
+  const several = [...used.values()].some(([own]) => own > 0);
+  return [...used]
+    .sort(([a], [b]) => a - b)
+    .map(([thread, [own, index]]) => {
+      const name = trace.units[index] ?? `unit ${index}`;
+      return [thread, several ? `core ${own} ${name}` : name];
+    });
 }
 
 function phaseEvents(report: Report, microseconds: number): object[] {
@@ -77,7 +91,7 @@ function rows(trace: Trace, first: number, end: number, microseconds: number): s
   const lines: string[] = [];
   for (let row = first; row < end; row++) {
     const origin = provenance[columns.origin[row]];
-    const tid = columns.unit[row] + 1;
+    const tid = threadOf(trace, columns.core[row], columns.unit[row]);
     const start = columns.start[row];
     const cycles = columns.end[row] - start;
     const waited = columns.waited[row];
