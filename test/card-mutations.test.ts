@@ -223,7 +223,6 @@ describe.each(TARGETS.map((target) => [target.device.name, target] as const))(
       expect(tally.get('wait')?.passed ?? 0).toBe(0);
       const token = tally.get('token') ?? { refused: 0, passed: 0 };
       expect(token.refused).toBeGreaterThanOrEqual(token.passed);
-      if (process.env.BITLOOM_FUZZ !== undefined) process.stderr.write(`${JSON.stringify([...tally])}\n`);
     });
   },
 );

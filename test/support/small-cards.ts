@@ -130,3 +130,11 @@ export const HARD_CARDS: readonly Device[] = [
     findCard('vhk158-flightllm'),
   ),
 ];
+
+/** Heads, rows and columns that three cores divide unevenly, behind slow links. */
+export const THREE_CORES: Device = cardWith('three-cores', {
+  cores: 3,
+  buffers: { weights: 8 * KIB, stream: 8 * KIB, data: 512 * KIB, accumulator: 16 * KIB },
+  exchange: { bytesPerCycle: 3, latencyCycles: 100 },
+  queueDepth: 3,
+});
