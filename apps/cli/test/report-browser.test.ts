@@ -21,14 +21,8 @@ describe.skipIf(!hasBrowser)('the report page', () => {
     writeTinyModel(scratch.path('tiny.bitloom'));
     const file = scratch.path('report.html');
     await cliJson([
-      'simulate',
-      scratch.path('tiny.bitloom'),
-      '--prefill',
-      '8',
-      '--decode',
-      '2',
-      '--html',
-      file,
+      ...['simulate', scratch.path('tiny.bitloom'), '--device', 'u280-bitloom'],
+      ...['--prefill', '8', '--decode', '2', '--html', file],
     ]);
     url = pathToFileURL(file).href;
     browser = await chromium.launch({
@@ -92,38 +86,137 @@ describe.skipIf(!hasBrowser)('the report page', () => {
     await page.context().close();
   });
 
-  test('answers: phases, zoom, pointing and clicking', async () => {
+  /** The middle of a unit of a core, in pixels of the canvas: an axis, then a title and six units for each core. */
+  const laneAt = (core: number, lane: number): number => 26 + core * (20 + 6 * 25) + 20 + lane * 25 + 10;
+  const MATRIX = 2;
+
+  /** Clicks along a lane until an instruction is hit, and gives what is said of it. */
+  async function clickBlock(page: Page, core: number, lane: number): Promise<Map<string, string>> {
+    const box = await page.locator('#timeline').boundingBox();
+    if (box === null) throw new Error('no canvas');
+    const kept = page.locator('#kept');
+    for (let x = 120; x < box.width - 10; x += 9) {
+      await page.locator('#timeline').click({ position: { x, y: laneAt(core, lane) } });
+      if (await kept.isVisible()) break;
+    }
+    return facts(page);
+  }
+
+  async function facts(page: Page): Promise<Map<string, string>> {
+    const [terms, texts] = [
+      await page.locator('#facts dt').allTextContents(),
+      await page.locator('#facts dd').allTextContents(),
+    ];
+    return new Map(terms.map((term, i) => [term, texts[i]]));
+  }
+
+  test.each([
+    [1280, 'light'],
+    [390, 'dark'],
+  ] as const)('says at %i pixels in %s what a clicked instruction is', async (width, scheme) => {
+    const { page, troubles } = await open(width, scheme);
+    const said = await clickBlock(page, 1, MATRIX);
+    expect([...said.keys()]).toEqual(
+      expect.arrayContaining(['op', 'node', 'instruction', 'unit', 'time', 'wait before', 'waited for']),
+    );
+    expect(said.get('unit')).toBe('matrix, core 1');
+    expect(said.get('time')).toMatch(/s = [\d\u202f]+ cycles?$/);
+    await page.click('[data-go=next]');
+    expect((await facts(page)).get('from, to')).not.toBe(said.get('from, to'));
+    // From waiter to blocker, until there is one on another unit.
+    const units = new Set<string | undefined>();
+    for (let i = 0; i < 12; i++) {
+      const blocker = page.locator('[data-go=blocker]');
+      if (await blocker.isDisabled()) break;
+      await blocker.click();
+      units.add((await facts(page)).get('unit'));
+    }
+    expect(units.size).toBeGreaterThan(1);
+    const size = await page.locator('html').evaluate((root) => [root.scrollWidth, innerWidth]);
+    expect(size[0]).toBeLessThanOrEqual(size[1]);
+    expect(troubles).toEqual([]);
+    await page.context().close();
+  });
+
+  test('zooms by wheel, buttons, keys and a marked part, and moves by dragging', async () => {
+    const { page, troubles } = await open(1280, 'light');
+    const shown = page.locator('#window');
+    const canvas = page.locator('#timeline');
+    await canvas.scrollIntoViewIfNeeded();
+    let last = await shown.textContent();
+    const whole = last;
+    const changes = async (): Promise<void> => {
+      await expect.poll(() => shown.textContent()).not.toBe(last);
+      last = await shown.textContent();
+    };
+    const box = await canvas.boundingBox();
+    if (box === null) throw new Error('no canvas');
+    await page.mouse.move(box.x + 500, box.y + 60);
+    await page.mouse.wheel(0, -300);
+    await changes();
+    for (const way of ['in', 'right', 'out']) {
+      await page.click(`[data-zoom=${way}]`);
+      await changes();
+    }
+    for (const key of ['+', 'ArrowRight', '-']) {
+      await canvas.press(key);
+      await changes();
+    }
+    await page.click('[data-zoom=fit]');
+    await expect.poll(() => shown.textContent()).toBe(whole);
+    last = whole;
+    // Along the axis a drag marks a part; on the units it moves.
+    const drag = async (from: number, to: number, y: number): Promise<void> => {
+      const at = await canvas.boundingBox();
+      if (at === null) throw new Error('no canvas');
+      await page.mouse.move(at.x + from, at.y + y);
+      await page.mouse.down();
+      await page.mouse.move(at.x + to, at.y + y, { steps: 4 });
+      await page.mouse.up();
+    };
+    await drag(400, 500, 12);
+    await changes();
+    await drag(600, 500, 60);
+    await changes();
+    await canvas.press('0');
+    await expect.poll(() => shown.textContent()).toBe(whole);
+    // Keys alone reach an instruction and what it waited for.
+    await canvas.press('n');
+    expect(await page.locator('#kept').isVisible()).toBe(true);
+    const unit = (await facts(page)).get('unit');
+    await canvas.press('ArrowDown');
+    expect((await facts(page)).get('unit')).not.toBe(unit);
+    await canvas.press('Escape');
+    expect(await page.locator('#kept').isVisible()).toBe(false);
+    expect(troubles).toEqual([]);
+    await page.context().close();
+  });
+
+  test('shows phases, points at blocks, and lists why each phase is not faster', async () => {
     const { page, troubles } = await open(1280, 'light');
     const decode = page.locator('[data-phase=decode]').first();
     const prefill = page.locator('[data-phase=prefill]').first();
     expect([await decode.isVisible(), await prefill.isVisible()]).toEqual([true, false]);
-    await page.click('[data-choose=prefill]');
-    expect([await decode.isVisible(), await prefill.isVisible()]).toEqual([false, true]);
-
-    const shown = page.locator('#window');
-    const whole = await shown.textContent();
-    await page.click('[data-zoom=in]');
-    await expect.poll(() => shown.textContent()).not.toBe(whole);
-    await page.locator('#timeline').press('ArrowRight');
-    await page.click('[data-zoom=fit]');
-    await expect.poll(() => shown.textContent()).toBe(whole);
-
-    // Along the lane of the matrix engine, some place has a block.
-    const box = await page.locator('#timeline').boundingBox();
-    if (box === null) throw new Error('no canvas');
-    const y = box.y + 26 + 3 * 40 + 16;
-    const tip = page.locator('#tip');
-    let x = box.x + 80;
-    for (; x < box.x + box.width; x += 9) {
-      await page.mouse.move(x, y);
-      if (await tip.isVisible()) break;
+    for (const phase of ['prefill', 'decode', 'total']) {
+      await page.click(`[data-choose=${phase}]`);
+      const items = page.locator('.why li:visible');
+      expect(await items.count()).toBeGreaterThan(2);
+      const shares = (await page.locator('.why li:visible .part').allTextContents()).map(Number.parseFloat);
+      expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(100, 0);
     }
-    expect(await tip.textContent()).toMatch(/layer \d+.*on matrix.*cycles/s);
-    await page.mouse.click(x, y);
-    expect(await page.locator('#kept').textContent()).toBe(await tip.textContent());
+    expect([await decode.isVisible(), await prefill.isVisible()]).toEqual([false, false]);
+
+    const canvas = page.locator('#timeline');
+    await canvas.scrollIntoViewIfNeeded();
+    const box = await canvas.boundingBox();
+    if (box === null) throw new Error('no canvas');
+    const tip = page.locator('#tip');
+    for (let x = 90; x < box.width && !(await tip.isVisible()); x += 9) {
+      await page.mouse.move(box.x + x, box.y + laneAt(0, MATRIX));
+    }
+    expect(await tip.textContent()).toMatch(/matrix, core 0.*cycle/s);
     await page.mouse.move(box.x + 300, box.y - 60);
     await expect.poll(() => tip.isVisible()).toBe(false);
-    expect(await page.locator('#kept').isVisible()).toBe(true);
     expect(troubles).toEqual([]);
     await page.context().close();
   });

@@ -16,7 +16,7 @@ import { TINY } from './support/tiny-model.js';
 
 const device = findCard('u280-bitloom');
 
-function traced(): Trace {
+function traced(options: { traceStep?: 'prefill' | number; reuse?: boolean } = {}): Trace {
   const { model } = quantizeModel(randomDecoder(TINY, { name: 'tiny' }), 'W4A8');
   const program = compile(model, device);
   const { trace } = simulate(program, device, {
@@ -26,6 +26,7 @@ function traced(): Trace {
     instructionBytes: instructionBytes(program),
     encodedLength,
     trace: true,
+    ...options,
   });
   if (trace === undefined) throw new Error('no trace');
   return trace;
@@ -180,4 +181,19 @@ test('a span is described with its place, its time, its wait and what it waited 
   expect(new Map(describeSpan(blind, unpack(blind), row, 0)).get('waited for')).toBe(
     'nothing that is recorded',
   );
+});
+
+test('a call that is recorded alone is the same as in the whole run, from cycle 0 on', () => {
+  for (const traceStep of ['prefill', 0, 2] as const) {
+    const alone = traced({ traceStep, reuse: true });
+    // Calls follow each other in the rows; the three decode steps have as many rows each.
+    const at = traceStep === 'prefill' ? 0 : trace.rows - (3 - traceStep) * alone.rows;
+    const shift = trace.columns.start[at] - alone.columns.start[0];
+    for (let i = 0; i < alone.rows; i++) {
+      expect(trace.columns.start[at + i] - shift).toBe(alone.columns.start[i]);
+      expect(trace.columns.end[at + i] - shift).toBe(alone.columns.end[i]);
+      expect(trace.columns.opcode[at + i]).toBe(alone.columns.opcode[i]);
+    }
+    expect(alone.columns.start[0]).toBeLessThan(1000);
+  }
 });

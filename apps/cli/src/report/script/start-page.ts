@@ -23,7 +23,9 @@ export function startPage(page: Document, tools: PageTools): void {
     chosen = button;
     body.dataset.show = button.dataset.choose;
     for (const other of choices) other.setAttribute('aria-pressed', String(other === button));
-    view?.show(Number(button.dataset.from), Number(button.dataset.to));
+    const [from, to] = [Number(button.dataset.from), Number(button.dataset.to)];
+    // A phase that is not recorded leaves the timeline as it is.
+    if (to > from) view?.show(from, to);
   };
   for (const button of choices) button.addEventListener('click', () => choose(button));
   const initial = choices.find((button) => button.dataset.choose === body.dataset.show) ?? choices[0];

@@ -76,7 +76,7 @@ function memorySeries(trace: Trace, device: Device): MemorySeries[] {
 }
 
 /** @returns the bytes before deflating */
-export function packSpans(table: SpanTable): Uint8Array {
+function packSpans(table: SpanTable): Uint8Array {
   const labels = Buffer.from(JSON.stringify(table.labels), 'utf8');
   const head = new VarintWriter();
   head.unsigned(labels.length);
