@@ -89,6 +89,9 @@ export interface Exploration {
 /** Designs of a generation. Not an option: another size would be another search. */
 const GENERATION = 16;
 
+/** Designs that may become parents: the best by rank and crowding. */
+const SURVIVORS = GENERATION;
+
 const DEFAULT_LIMIT = 0.8;
 
 /** Identity of a design and of what it is asked to do, under which its outcome is stored. */
@@ -148,6 +151,10 @@ export async function explore(options: ExploreOptions): Promise<Exploration> {
       const indices = places.get(key);
       return indices === undefined ? [] : [{ indices, rank: ranks[i], crowding: distances[i] }];
     });
+    parents.sort(
+      (a, b) => a.rank - b.rank || (b.crowding > a.crowding ? 1 : b.crowding < a.crowding ? -1 : 0),
+    );
+    parents.splice(SURVIVORS);
     const random = createRandom(seed, generation);
     const isFirst = generation === 0;
     // The last generation is proposed whole and then cut, so that more points only continue the search.
