@@ -201,7 +201,9 @@ function planEntry(
       .filter((n) => n.op === 'attention')
       .map((n) => itemsPerCore(Number(n.attributes.kvHeads ?? 1), ctx.device.cores, 1)),
   );
-  const longest = Math.min(maxChunk, 2 ** Math.ceil(Math.log2(ctx.capacity)));
+  const { activationRows } = ctx.device.matrix;
+  const held = activationRows === 0 ? maxChunk : Math.min(maxChunk, activationRows);
+  const longest = Math.min(held, 2 ** Math.ceil(Math.log2(ctx.capacity)));
   let failure: unknown;
   const isSingle = takesOneToken(fn);
   const spills = isSingle && !onchipDecode;

@@ -25,7 +25,7 @@ import {
 } from '@bitloom/ir';
 import { type Allocation, DataBuffer } from './data-buffer.js';
 import type { Draft, InstructionDraft, Touch } from './draft.js';
-import { type MemoryImage, regionAddress, ringSlotBytes, WEIGHT_SLOTS } from './image.js';
+import { type MemoryImage, regionAddress, ringSlotBytes, weightSlots } from './image.js';
 import { dataAddress, touchData, touchRegion } from './operands.js';
 import { CORE, columnsPerCore, ownItems } from './partition.js';
 import { checkTouches } from './tokens.js';
@@ -177,7 +177,7 @@ export class Emitter {
     this.provenanceIndex = options.provenanceIndex;
     const { microBatches, isSpread } = options.plan;
     this.data = new DataBuffer('data', this.bufferBytes('data'), microBatches, isSpread);
-    this.weights = this.ring('weights', 'load', WEIGHT_SLOTS);
+    this.weights = this.ring('weights', 'load', weightSlots(this.device));
     this.stream = this.ring('stream', 'fetch', 2);
   }
 

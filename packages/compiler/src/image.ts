@@ -58,8 +58,13 @@ export interface PackedMatrix extends MatrixShape {
   readonly tile: WeightTile;
 }
 
-/** Slots of the weight ring. */
-export const WEIGHT_SLOTS = 4;
+/** Weight buffers of up to this many bytes are two slots: cut further, tiles would be mostly start-up. */
+const SMALL_WEIGHTS = 192 * 1024;
+
+/** Slots of the weight ring: four, or two where the buffer is small. */
+export function weightSlots(device: Device): number {
+  return (findBuffer(device, 'weights')?.bytes ?? 0) <= SMALL_WEIGHTS ? 2 : 4;
+}
 
 /** Group-quantised rows in canonical layout, for gathers. */
 export interface CodeTable {
@@ -212,7 +217,7 @@ export class MemoryImage {
     const key = `${shape.rows} ${shape.cols} ${shape.bits} ${shape.group} ${shape.keep}`;
     const known = this.tiles.get(key);
     if (known !== undefined) return known;
-    const slotBytes = ringSlotBytes(this.device, 'weights', WEIGHT_SLOTS);
+    const slotBytes = ringSlotBytes(this.device, 'weights', weightSlots(this.device));
     const memory = findMemory(this.device, 'hbm');
     const bytesPerCycle =
       memory === undefined

@@ -119,6 +119,7 @@ const U280: Device = {
     dsp: { kind: 'DSP48E2', count: 6144, productsPerDsp: 2 },
     weightBits: [4, 8],
     keeps: [2, 4, 8, 16],
+    activationRows: 0,
     chain: CHAIN_OF_16,
     rescale: { units: 384, build: 'dsp' },
   },
@@ -152,6 +153,7 @@ const VHK158: Device = {
     dsp: { kind: 'DSP58', count: 5462, productsPerDsp: 3 },
     weightBits: [4, 8],
     keeps: [2, 4, 8, 16],
+    activationRows: 0,
     // A DSP58 makes three products: a group of two would round 8 kept values up to 12.
     chain: { ...CHAIN_OF_16, groupDsps: 1 },
     rescale: { units: 512, build: 'lut' },
@@ -178,6 +180,8 @@ const ARTEFACT_MATRIX: MatrixEngine = {
   dsp: { kind: 'DSP48E2', count: 2048, productsPerDsp: 2 },
   weightBits: [4, 8],
   keeps: [2, 4, 8, 16],
+  // Buffer B is 32 bytes wide: a byte of each of 32 tokens for every column.
+  activationRows: 32,
   chain: CHAIN_OF_16,
   // Not published: enough for 8:16 weights in groups of 128.
   rescale: { units: 64, build: 'mixed' },
@@ -211,14 +215,14 @@ const U280_FLIGHTLLM: Device = {
   vector: ARTEFACT_VECTOR,
   buffers: ARTEFACT_BUFFERS,
   memories: [artefactHbm(HBM2, 460e9), ddr4(38.4e9, 2)],
-  dispatcher: { ...DISPATCHER, groupBarriers: true, barrierCycles: 3560 },
+  dispatcher: { ...DISPATCHER, groupBarriers: true, barrierCycles: 3328 },
   energy: energy(24),
   calibration: {
     timeDivisor: 1,
     published: true,
     fitted: [
       {
-        field: 'dispatcher.barrierCycles, 3560',
+        field: 'dispatcher.barrierCycles, 3328',
         on: 'LLaMA2-7B, one decode step at KV 128: 17.50 ms on a board',
       },
     ],
@@ -274,6 +278,7 @@ const U280_BITLOOM: Device = {
     ...ARTEFACT_MATRIX,
     mv: { m: 1, n: 128, k: 16, startupCycles: 24 },
     keeps: [8],
+    activationRows: 0,
   },
   vector: { lanes: 24, exponentLanes: 5, startupCycles: 24, format: 'f32', build: 'mixed' },
   buffers: [

@@ -30,6 +30,8 @@ export interface MatrixEngine {
   readonly weightBits: readonly number[];
   /** Numbers of kept values of each 16 columns that the multiplexers in front of the DSPs select; none: dense only. */
   readonly keeps: readonly number[];
+  /** Tokens whose activations the engine holds at a time, which bounds a chunk of a prompt; 0: no bound of its own. */
+  readonly activationRows: number;
   /** How the DSPs of the engine are chained. */
   readonly chain: ChainDecl;
   /** What multiplies finished sums of groups by their scales. */

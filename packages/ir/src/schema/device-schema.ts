@@ -142,6 +142,7 @@ export const deviceForm = z.object({
     dsp: z.object({ kind: z.enum(['DSP48E2', 'DSP58']), count: positive, productsPerDsp: positiveAmount }),
     weightBits: z.array(positive.max(32)).max(32),
     keeps: z.array(positive.max(16)).max(16).default([]),
+    activationRows: count.default(0),
     chain: chainForm,
     rescale: rescaleForm,
   }),

@@ -476,6 +476,7 @@ export function tinyDevice(): Device {
       dsp: { kind: 'DSP58', count: 512, productsPerDsp: 3 },
       weightBits: [4, 8],
       keeps: [2, 4, 8],
+      activationRows: 0,
       chain: CHAIN_OF_16,
       rescale: RESCALE_EACH_OUTPUT,
     },

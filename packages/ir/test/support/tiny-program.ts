@@ -41,6 +41,7 @@ export function tinyDevice(changes: Partial<Device> = {}): Device {
       dsp: { kind: 'DSP58', count: 16, productsPerDsp: 3 },
       weightBits: [4, 8],
       keeps: [2, 4, 8],
+      activationRows: 0,
       chain: CHAIN_OF_16,
       rescale: RESCALE_EACH_OUTPUT,
     },
