@@ -1,7 +1,7 @@
 /**
  * Models from files on cards of one to four cores: every family folder of the runtime's tests and every witness model of
  * the box. The scheme, the card and the options go round from folder to folder; every cycle of a unit is accounted for
- * and every order gives the host's bits.
+ * and the order of the program and one of card time give the host's bits.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -43,7 +43,8 @@ async function expectRight(path: string, turn: number): Promise<void> {
   const device = CARDS[turn % CARDS.length];
   const bundle = quantizeModel(file, SCHEMES[turn % SCHEMES.length]);
   const options = OPTIONS[turn % OPTIONS.length];
-  expect(attempt({ bundle, device, options, calls: CALLS })).toBe('right');
+  const orders = ['program', turn % 2 === 0 ? 'start' : 'end'] as const;
+  expect(attempt({ bundle, device, options, calls: CALLS, orders })).toBe('right');
   file.close();
 }
 
