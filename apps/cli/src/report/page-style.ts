@@ -126,6 +126,6 @@ tbody tr:last-child td{border-bottom:0}
 body[data-show=prefill] [data-phase]:not([data-phase=prefill]),body[data-show=decode] [data-phase]:not([data-phase=decode]),body[data-show=total] [data-phase]:not([data-phase=total]){display:none}
 footer{font-size:13px;margin:20px 0 8px}
 ul{margin:0;padding-left:20px}
-@media (max-width:760px){.why li{grid-template-columns:52px 1fr;gap:10px}.why .part{font-size:15px}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:8px}.unit small{display:block;line-height:1}body{padding:14px}.pair{grid-template-columns:1fr}.minor,.wide{display:none}.narrow{display:block}section{padding:14px}.tiles{grid-template-columns:1fr 1fr}.tiles b{font-size:18px}.choice small{display:none}.bar{min-width:72px}th,td{padding-right:10px;font-size:13px}th,td:first-child{white-space:normal}td:first-child{overflow-wrap:anywhere}}
+@media (max-width:760px){.why li{grid-template-columns:52px 1fr;gap:10px}.why .part{font-size:15px}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:8px}.unit small{display:block;line-height:1}body{padding:14px}.pair{grid-template-columns:1fr}.minor,.wide{display:none}.narrow{display:block}section{padding:14px}.tiles{grid-template-columns:1fr 1fr}.tiles b{font-size:18px}.choice small{display:none}.bar{min-width:72px}th,td{padding-right:10px;font-size:13px}th,table:not(:has(.bar)) td:first-child{white-space:normal}}
 @media print{.choice,.tools,.hint{display:none}section{break-inside:avoid}}
 `;

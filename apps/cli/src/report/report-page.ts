@@ -60,7 +60,7 @@ export function* reportPage({ report, device, trace, traced }: ReportPageInput):
   yield headFigures(report);
   yield phaseChoice(ranges);
   if (trace !== undefined) {
-    yield section('Why not faster', why(ranges, trace, device));
+    yield section('Why not faster', why(ranges, trace, device, traced?.name));
     yield timeline(trace, traced?.name);
   }
   yield section('Where the cycles go', perPhase(phases, unitBars) + UNIT_LEGEND);
@@ -137,7 +137,12 @@ function phaseChoice(ranges: readonly PhaseRange[]): string {
   return `<nav class="choice" aria-label="phase">${buttons.join('')}</nav>`;
 }
 
-function why(ranges: readonly PhaseRange[], trace: Trace, device: Device): string {
+function why(
+  ranges: readonly PhaseRange[],
+  trace: Trace,
+  device: Device,
+  traced: string | undefined,
+): string {
   const whyOf = whyNotFaster(trace, device);
   const end = trace.columns.end.reduce((latest, cycle) => Math.max(latest, cycle), 0);
   const parts = ranges.map(({ phase, from, to }) => {
@@ -147,10 +152,15 @@ function why(ranges: readonly PhaseRange[], trace: Trace, device: Device): strin
     const body =
       found.items.length === 0
         ? '<p>Nothing of this phase is recorded.</p>'
-        : whySection(found, phase, device, found.cycles / phase.cycles);
+        : whySection(found, phase, device, traced ?? partOf(found.cycles, phase));
     return `<div data-phase="${phase.name}">${body}</div>`;
   });
   return parts.join('\n');
+}
+
+/** What is recorded of a phase, where the trace ends before it does. */
+function partOf(cycles: number, phase: PhaseReport): string | undefined {
+  return cycles < phase.cycles ? `the first ${share(cycles, phase.cycles)}` : undefined;
 }
 
 const KEYS = [

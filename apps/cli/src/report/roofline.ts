@@ -11,6 +11,7 @@ import {
 } from '@bitloom/ir';
 import { quantity } from '../terminal/quantity.js';
 import { escapeHtml } from './html.js';
+import { macsPerCycle } from './machine-peak.js';
 
 interface Point {
   readonly name: string;
@@ -30,8 +31,7 @@ export interface ChartSize {
 
 const MARGIN = { left: 60, right: 16, top: 16, bottom: 44 } as const;
 
-/** Of all cores together. */
-const peak = ({ m, n, k }: MatrixMode, { clockHz, cores }: Device): number => 2 * m * n * k * cores * clockHz;
+const peak = (mode: MatrixMode, device: Device): number => 2 * macsPerCycle(mode, device) * device.clockHz;
 
 /** Where phases and ops stand. Those without products or without memory traffic have no place on a roofline. */
 export function rooflinePoints(report: Report, { cores }: Pick<Device, 'cores'>): Point[] {

@@ -6,12 +6,14 @@
 import type { TimelineData } from '../timeline/timeline-data.js';
 import type { binSpans } from './bin-spans.js';
 import type { Facts } from './describe-span.js';
-import type { DrawTools, drawTimeline, Stripe } from './draw-timeline.js';
+import type { DrawTools, drawTimeline } from './draw-timeline.js';
+import type { layOut } from './lay-out.js';
 import type { LaneSpans, Timeline } from './read-spans.js';
 
 export interface ViewTools {
   readonly drawTimeline: typeof drawTimeline;
   readonly binSpans: typeof binSpans;
+  readonly layOut: typeof layOut;
   readonly describeSpan: (data: TimelineData, timeline: Timeline, span: number, zero: number) => Facts;
 }
 
@@ -29,7 +31,7 @@ export function timelineView(
 ): TimelineView {
   const painter = canvas.getContext('2d');
   const axis = 26;
-  const stripes = layout();
+  const stripes = tools.layOut(data, axis);
   const bottom = stripes.at(-1);
   const height = (bottom === undefined ? axis : bottom.top + bottom.height) + 6;
   let gutter = 72;
@@ -41,26 +43,6 @@ export function timelineView(
   let marked: [number, number] | undefined;
   let frame = 0;
   let colors = new Map<string, string>();
-
-  function layout(): Stripe[] {
-    const several = data.lanes.some(({ core }) => core !== data.lanes[0].core);
-    const out: Stripe[] = [];
-    let top = axis;
-    data.lanes.forEach(({ core }, index) => {
-      if (several && core !== data.lanes[index - 1]?.core) {
-        out.push({ kind: 'core', index: core, top, height: 18 });
-        top += 20;
-      }
-      const tall = several ? 20 : 28;
-      out.push({ kind: 'lane', index, top, height: tall });
-      top += tall + 5;
-    });
-    data.memories.forEach((_, index) => {
-      out.push({ kind: 'memory', index, top: top + 6, height: 44 });
-      top += 52;
-    });
-    return out;
-  }
 
   const color = (name: string): string => {
     const known = colors.get(name);
@@ -256,13 +238,25 @@ export function timelineView(
     const found = spanAt(clientX, clientY);
     if (found !== hovered) redraw();
     hovered = found;
-    if (tip === null) return;
-    tip.hidden = found < 0;
-    if (found < 0) return;
-    const list = tip.querySelector('dl');
-    if (list !== null) facts(list, found);
+    const list = tip?.querySelector('dl');
+    if (tip === null || list === null || list === undefined) return;
+    const use = found < 0 ? memoryAt(clientX, clientY) : undefined;
+    tip.hidden = found < 0 && use === undefined;
+    if (tip.hidden) return;
+    if (use === undefined) facts(list, found);
+    else list.replaceChildren(use);
     tip.style.left = `${Math.max(4, Math.min(clientX + 14, innerWidth - tip.offsetWidth - 4))}px`;
     tip.style.top = `${Math.max(4, Math.min(clientY + 16, innerHeight - tip.offsetHeight - 4))}px`;
+  }
+  /** How much of its peak a memory moved at a point, as text. */
+  function memoryAt(clientX: number, clientY: number): string | undefined {
+    const box = canvas.getBoundingClientRect();
+    const y = clientY - box.top;
+    const stripe = stripes.find(({ top, height: tall }) => y >= top && y < top + tall);
+    if (stripe?.kind !== 'memory' || clientX - box.left < gutter) return undefined;
+    const { name, bucketCycles, permille } = data.memories[stripe.index];
+    const share = permille[Math.floor(toCycle(clientX - box.left) / bucketCycles)] ?? 0;
+    return `${name}: ${(share / 10).toFixed(1)} % of its peak`;
   }
   function leave(): void {
     if (tip !== null) tip.hidden = true;

@@ -5,6 +5,7 @@
  */
 import { type Device, type PhaseReport, peakBytesPerSecond, type Trace } from '@bitloom/ir';
 import { criticalPath, type PathSegment } from '@bitloom/simulator';
+import { peakMacsPerCycle } from '../machine-peak.js';
 import { type Between, memoryMoved, unitBusy } from './busy-index.js';
 import { REASONS, type Reason } from './reasons.js';
 
@@ -20,7 +21,7 @@ export interface WhyItem {
   readonly cycles: number;
   /** Of the part, 0 to 1. */
   readonly share: number;
-  /** Ops of it, the longest first, and the number of layers and their share of it. */
+  /** Ops of it, or the parts of its one op, and layers; the longest first. */
   readonly ops: readonly NamedCycles[];
   readonly layers: readonly NamedCycles[];
   /** Shares of peak or time meanwhile, see {@link Reason.beside}. */
@@ -112,7 +113,7 @@ function collect(
   for (const { unit, core, origin, cause, start, end } of segments) {
     const [low, high] = [Math.max(from, start), Math.min(to, end)];
     if (high <= low) continue;
-    const { op, layer } = provenance[origin] ?? { op: 'unknown', layer: -1 };
+    const { op, layer, tile } = provenance[origin] ?? { op: 'unknown', layer: -1, tile: '' };
     const reason = REASONS.find(
       (one) =>
         (one.units?.includes(units[unit]) ?? true) &&
@@ -135,11 +136,18 @@ function collect(
     group.cycles += cycles;
     group.moved += moved(low, high);
     group.matrix += busy[core]?.(low, high) ?? 0;
-    group.ops.set(op, (group.ops.get(op) ?? 0) + cycles);
+    const part = found.byOp === true ? tilePart(tile, op) : op;
+    group.ops.set(part, (group.ops.get(part) ?? 0) + cycles);
     const name = layer < 0 ? 'outside of layers' : String(layer);
     group.layers.set(name, (group.layers.get(name) ?? 0) + cycles);
   }
   return groups;
+}
+
+/** What a tile does, without the numbers that tell it from others: `softmax of key heads 0..10` is a softmax. */
+function tilePart(tile: string, op: string): string {
+  const words = tile.replace(/[\s,]*\d.*$/, '').trim();
+  return words === '' ? op : words;
 }
 
 /** Of a unit that no rule knows. */
@@ -171,9 +179,8 @@ function tail(cycles: number, all: number): WhyItem {
   };
 }
 
-function productShare(phase: PhaseReport, { matrix, cores }: Device): number {
-  const perCycle = Math.max(...[matrix.mm, matrix.mv].map(({ m, n, k }) => m * n * k)) * cores;
-  return phase.cycles === 0 ? 0 : phase.macs / (perCycle * phase.cycles);
+function productShare(phase: PhaseReport, device: Device): number {
+  return phase.cycles === 0 ? 0 : phase.macs / (peakMacsPerCycle(device) * phase.cycles);
 }
 
 const named = (cycles: Map<string, number>): NamedCycles[] =>

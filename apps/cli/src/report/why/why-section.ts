@@ -2,35 +2,37 @@
 import type { Device, PhaseReport } from '@bitloom/ir';
 import { bytes, count, quantity, share } from '../../terminal/quantity.js';
 import { escapeHtml } from '../html.js';
+import { peakMacsPerCycle } from '../machine-peak.js';
 import type { NamedCycles, WhyItem, WhyNotFaster } from './why-not-faster.js';
 
 /** Reasons below this share are summed in one line. */
 const SMALL = 0.005;
 
-/** @param recorded share of the phase that the trace covers, 0 to 1 */
-export function whySection(why: WhyNotFaster, phase: PhaseReport, device: Device, recorded: number): string {
+/** @param recorded what part of the phase the list is of, where it is not of all */
+export function whySection(
+  why: WhyNotFaster,
+  phase: PhaseReport,
+  device: Device,
+  recorded: string | undefined,
+): string {
   const large = why.items.filter((item) => item.share >= SMALL);
   const small = why.items.filter((item) => item.share < SMALL);
   const items = large.map((item) => reason(item, device));
   if (small.length > 0) items.push(rest(small));
-  const partly =
-    recorded < 0.999 ? `<p class="hint">Of the ${share(recorded)} of the phase that is recorded.</p>` : '';
-  return `<p>${escapeHtml(floors(phase, device))}</p>${partly}<ol class="why">${items.join('\n')}</ol>`;
+  return `<p>${escapeHtml(floors(phase, device))}</p><p>${escapeHtml(chain(recorded))}</p><ol class="why">${items.join('\n')}</ol>`;
 }
 
 /** What memory and products alone would take, and how far the phase is from it. */
 function floors(phase: PhaseReport, device: Device): string {
-  const { matrix, cores, clockHz } = device;
   const parts = phase.memories
     .filter((memory) => memory.bytes.total > 0)
     .map((memory) => ({
       name: `its ${bytes(memory.bytes.total)} at the peak of ${memory.name}`,
       seconds: memory.bytes.total / memory.peakBytesPerSecond,
     }));
-  const perCycle = Math.max(...[matrix.mm, matrix.mv].map(({ m, n, k }) => m * n * k)) * cores;
   parts.push({
     name: `its ${quantity(phase.macs, 'MAC', 3)} at the peak of the matrix engine`,
-    seconds: phase.macs / (perCycle * clockHz),
+    seconds: phase.macs / (peakMacsPerCycle(device) * device.clockHz),
   });
   parts.sort((a, b) => b.seconds - a.seconds);
   const shown = parts
@@ -38,7 +40,12 @@ function floors(phase: PhaseReport, device: Device): string {
     .map(
       ({ name, seconds }) => `${name} take ${quantity(seconds, 's', 3)} (${share(seconds, phase.seconds)})`,
     );
-  return `The ${phase.name === 'total' ? 'run' : phase.name} takes ${quantity(phase.seconds, 's')}. Alone, ${shown.join(', ')}. The longest chain of instructions that waited for each other, by what it did:`;
+  return `The ${phase.name === 'total' ? 'run' : phase.name} takes ${quantity(phase.seconds, 's')}. Alone, ${shown.join(', ')}.`;
+}
+
+function chain(recorded: string | undefined): string {
+  const what = 'The chain of instructions that waited for each other from beginning to end';
+  return recorded === undefined ? `${what}, by what it did:` : `${what} of ${recorded}, by what it did:`;
 }
 
 function reason(item: WhyItem, device: Device): string {
@@ -60,10 +67,11 @@ function beside({ beside: what, memoryUse, matrixUse, productUse }: WhyItem): st
   return '';
 }
 
-function opsText({ ops, cycles }: WhyItem): string {
+function opsText({ ops, cycles, title }: WhyItem): string {
   const shown = ops.filter((op) => op.cycles >= 0.05 * cycles).slice(0, 4);
   if (shown.length === 0) return '';
-  if (shown.length === 1 && ops.length === 1) return `in ${shown[0].name}`;
+  if (shown.length === 1 && ops.length === 1)
+    return title.endsWith(shown[0].name) ? '' : `in ${shown[0].name}`;
   return `in ${shown.map((op) => `${op.name} ${share(op.cycles, cycles)}`).join(', ')}`;
 }
 
