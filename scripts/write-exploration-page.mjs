@@ -100,6 +100,10 @@ ${table(['card', 'cores', 'MM', 'MV', 'keeps', 'rescale units', 'lanes', 'weight
 
 - ${refused.proposals} proposals did not fit, by what they lack (one may lack several): ${counts(refused.byResource)}.
 - Designs that fit and do not run the model: ${counts(failures)}.
+
+## What to make of it
+
+Prefill is no objective here, so a fast decoder may have the smallest matrix x matrix mode that there is and the slowest prefill. To search for both: \`--objectives tokensPerSecond,joulesPerToken,dsp,prefillTokensPerSecond\`. ${designs.length} designs are few for some thirty knobs: the front is what this search found, not what there is.
 `,
 );
 console.log(`wrote docs/exploration.md: ${front.length} of ${designs.length} designs`);
