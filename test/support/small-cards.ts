@@ -100,7 +100,7 @@ const KIB = 1024;
 export const HARD_CARDS: readonly Device[] = [
   // One group of 16 rows per slot of the weight ring: every product is split along its inner length.
   cardWith('tiny-weights', {
-    buffers: { weights: 4 * 1024 },
+    buffers: { weights: 2 * 1024 },
     queueDepth: 2,
     mv: { n: 16, k: 8 },
     mm: { n: 32 },
@@ -117,7 +117,7 @@ export const HARD_CARDS: readonly Device[] = [
   cardWith(
     'tiny',
     {
-      buffers: { weights: 4 * 1024, stream: 4 * KIB, data: 32 * KIB, accumulator: 2 * KIB, index: KIB },
+      buffers: { weights: 2 * 1024, stream: 4 * KIB, data: 32 * KIB, accumulator: 2 * KIB, index: KIB },
       queueDepth: 1,
       lanes: 1,
       ports: 1,

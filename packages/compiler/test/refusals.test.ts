@@ -139,7 +139,7 @@ describe('buffers that are too small', () => {
     ['data', { buffers: { data: 8 * KIB } }, 'buffer data of 8192 bytes', /a free run of \d+ bytes/],
     ['accumulator', { buffers: { accumulator: 32 } }, "node 'attention.", /64 bytes/],
     ['stream', { buffers: { stream: 256 } }, "node 'attention.", /192 bytes/],
-    ['weight', { buffers: { weights: 4 * 512 } }, "weight '", /at most 512 bytes/],
+    ['weight', { buffers: { weights: 2 * 512 } }, "weight '", /at most 512 bytes/],
   ])('%s: which, and by how much', (name, changes, where, expected) => {
     const error = refusal(quantizedLlama({ ...wide, layers }), cardWith('small', changes));
     expect(error.code).toBe('compiler-does-not-fit');
