@@ -198,7 +198,16 @@ export function memoryBars(phase: PhaseReport): string {
       `${share(utilization)}<br><small>of ${quantity(peakBytesPerSecond, 'B/s')}</small>`,
     ];
   });
-  return table(
+  const values = phase.memories.map(({ name, bytes: moved }) => {
+    const parts = BYTE_KINDS.filter((purpose) => moved[purpose] > 0).map(
+      (purpose) =>
+        `<span>${purpose === 'kv' ? 'KV cache' : purpose} <b>${bytes(moved[purpose])} (${share(moved[purpose], moved.total)})</b></span>`,
+    );
+    return parts.length === 0
+      ? ''
+      : `<p class="values"><span>${escapeHtml(name)}:</span>${parts.join('')}</p>`;
+  });
+  const bars = table(
     [
       { title: 'memory' },
       { title: 'bytes by purpose' },
@@ -207,6 +216,7 @@ export function memoryBars(phase: PhaseReport): string {
     ],
     rows,
   );
+  return bars + values.join('');
 }
 
 /** Where the energy went. */

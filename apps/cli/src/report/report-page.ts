@@ -23,7 +23,7 @@ import {
   unitBars,
 } from './page-sections.js';
 import { PAGE_STYLE } from './page-style.js';
-import { rooflineChart } from './roofline.js';
+import { machineBalance, rooflineChart } from './roofline.js';
 import { pageScript } from './script/page-script.js';
 import { timelineData } from './timeline/timeline-data.js';
 import { whyNotFaster } from './why/why-not-faster.js';
@@ -105,7 +105,8 @@ function roofline(report: Report, device: Device): string {
     ['prefill', 'prefill'],
     ['decode', 'decode'],
   ]);
-  return `<p>A filled mark is a whole phase: its products over its time. A hollow one is an op, over the time of its busiest unit.</p><div class="wide">${wide}</div><div class="narrow">${narrow}</div>${marks}`;
+  const balance = quantity(machineBalance(device), '', 3);
+  return `<p>The card is balanced at ${balance} operations per byte. A filled mark is a whole phase: its products over its time. A hollow one is an op, over the time of its busiest unit or that of its bytes at the peak, the longer of both.</p><div class="wide">${wide}</div><div class="narrow">${narrow}</div>${marks}`;
 }
 
 /** Where phases stand in the trace: one after the other, or all of it where the trace is of one call. */

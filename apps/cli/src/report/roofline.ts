@@ -11,7 +11,7 @@ import {
 } from '@bitloom/ir';
 import { quantity } from '../terminal/quantity.js';
 import { escapeHtml } from './html.js';
-import { macsPerCycle } from './machine-peak.js';
+import { macsPerCycle, peakMacsPerCycle } from './machine-peak.js';
 
 interface Point {
   readonly name: string;
@@ -34,7 +34,8 @@ const MARGIN = { left: 60, right: 16, top: 16, bottom: 44 } as const;
 const peak = (mode: MatrixMode, device: Device): number => 2 * macsPerCycle(mode, device) * device.clockHz;
 
 /** Where phases and ops stand. Those without products or without memory traffic have no place on a roofline. */
-export function rooflinePoints(report: Report, { cores }: Pick<Device, 'cores'>): Point[] {
+export function rooflinePoints(report: Report, device: Device): Point[] {
+  const bandwidth = Math.max(1, ...device.memories.map(peakBytesPerSecond));
   return report.phases.flatMap((phase) => {
     if (phase.name === 'total' || phase.cycles === 0) return [];
     const bytes = phase.memories.reduce((sum, memory: MemoryReport) => sum + memory.bytes.total, 0);
@@ -43,7 +44,11 @@ export function rooflinePoints(report: Report, { cores }: Pick<Device, 'cores'>)
       macs: op.macs,
       bytes: op.memoryBytes,
       // Cycles of an op are those of all cores together.
-      seconds: Math.max(0, ...Object.values(op.cycles)) / (report.clockHz * cores),
+      // It takes no less than its bytes do, whatever it waited for.
+      seconds: Math.max(
+        op.memoryBytes / bandwidth,
+        Math.max(0, ...Object.values(op.cycles)) / (report.clockHz * device.cores),
+      ),
       whole: false,
     }));
     const all = [{ name: phase.name, macs: phase.macs, bytes, seconds: phase.seconds, whole: true }, ...ops];
@@ -57,6 +62,12 @@ export function rooflinePoints(report: Report, { cores }: Pick<Device, 'cores'>)
         whole,
       }));
   });
+}
+
+/** Operations per byte of the widest memory at which a card's faster matrix mode is fed. */
+export function machineBalance(device: Device): number {
+  const bandwidth = Math.max(1, ...device.memories.map(peakBytesPerSecond));
+  return (2 * peakMacsPerCycle(device) * device.clockHz) / bandwidth;
 }
 
 /** @returns an SVG element */
@@ -76,6 +87,8 @@ export function rooflineChart(report: Report, device: Device, size: ChartSize): 
   const x = logScale(Math.min(...xs) / 4, Math.max(...xs) * 4, MARGIN.left, width - MARGIN.right);
   const y = logScale(Math.min(...ys) / 3, Math.max(...ys) * 2, height - MARGIN.bottom, MARGIN.top);
   const taken: Box[] = [];
+  // Where the slope comes into the frame, from below or from the left.
+  const foot = Math.max(x.min, y.min / bandwidth);
   const ceilings = modes.map(({ name, value }) => {
     const label = `${name} ${quantity(value, 'op/s', 3)}`;
     return ceiling(x, y, width, value, value / bandwidth, label, taken);
@@ -83,9 +96,9 @@ export function rooflineChart(report: Report, device: Device, size: ChartSize): 
   return [
     `<svg class="roofline" style="max-width:${Math.round(width * 1.2)}px" viewBox="0 0 ${width} ${height}" role="img" aria-label="roofline of ${escapeHtml(device.name)}">`,
     gridLines(x, y, size),
-    `<path class="roof" d="M${at(x, y, x.min, x.min * bandwidth)} L${at(x, y, ridge, top)}"/>`,
+    `<path class="roof" d="M${at(x, y, foot, foot * bandwidth)} L${at(x, y, ridge, top)}"/>`,
     ...ceilings,
-    slopeLabel(x, y, bandwidth, `${memory?.kind ?? 'memory'} ${quantity(bandwidth, 'B/s', 3)}`),
+    slopeLabel(x, y, foot, bandwidth, `${memory?.kind ?? 'memory'} ${quantity(bandwidth, 'B/s', 3)}`),
     ...labelled(points, x, y, width, taken),
     '</svg>',
   ].join('\n');
@@ -153,7 +166,7 @@ function ceiling(
 ): string {
   const place = y.place(value);
   const start = x.place(Math.max(from, x.min));
-  const box = { x: start + 6, y: place - 6, width: textWidth(label) };
+  const box = { x: start + 14, y: place - 6, width: textWidth(label) };
   // The line itself takes room, too: a label on it is hard to read.
   taken.push(box, { x: start, y: place + 4, width: width - MARGIN.right - start });
   return (
@@ -163,9 +176,8 @@ function ceiling(
 }
 
 /** The label of the slope stands along its lower half. */
-function slopeLabel(x: Scale, y: Scale, bandwidth: number, label: string): string {
-  const start = Math.max(x.min, y.min / bandwidth);
-  const middle = start * 1.3;
+function slopeLabel(x: Scale, y: Scale, foot: number, bandwidth: number, label: string): string {
+  const middle = foot * 1.3;
   const [x0, y0] = [x.place(middle), y.place(middle * bandwidth)];
   const [x1, y1] = [x.place(middle * 10), y.place(middle * 10 * bandwidth)];
   const turn = Math.atan2(y1 - y0, x1 - x0);

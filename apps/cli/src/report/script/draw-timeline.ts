@@ -87,7 +87,7 @@ export function drawTimeline(to: CanvasRenderingContext2D, scene: Scene, tools: 
 
   function drawAxis(): void {
     const seconds = (scene.to - scene.from) / data.clockHz;
-    const rough = seconds / Math.max(3, Math.floor(plot / 100));
+    const rough = seconds / Math.max(4, Math.floor(plot / 100));
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((factor) => factor * power).find((value) => value >= rough) ?? rough;
     const units: readonly (readonly [number, string])[] = [

@@ -61,7 +61,7 @@ function reason(item: WhyItem, device: Device): string {
 
 function beside({ beside: what, memoryUse, matrixUse, productUse }: WhyItem): string {
   if (what === 'memory') return memoryUse === undefined ? '' : `at ${share(memoryUse)} of the peak`;
-  if (what === 'products') return `the phase makes ${share(productUse)} of the products of the peak`;
+  if (what === 'products') return `products of the whole phase at ${share(productUse)} of the peak`;
   if (what === 'matrix')
     return matrixUse < 0.05 ? 'the matrix engine waits' : `the matrix engine works ${share(matrixUse)} of it`;
   return '';
@@ -100,6 +100,8 @@ function layersText(layers: readonly NamedCycles[]): string {
 
 function rest(items: readonly WhyItem[]): string {
   const cycles = items.reduce((sum, item) => sum + item.share, 0);
-  const names = items.map(({ title, share: own }) => `${title} ${(100 * own).toFixed(2)}%`);
+  const names = items
+    .filter(({ share: own }) => own >= 5e-5)
+    .map(({ title, share: own }) => `${title} ${(100 * own).toFixed(2)}%`);
   return `<li><b class="part">${share(cycles)}</b><div><h3>Less than ${share(SMALL)} each</h3><p class="hint">${escapeHtml(names.join(', '))}</p></div></li>`;
 }
