@@ -1,4 +1,4 @@
-/** Figures that others published, to stand beside ours. None of them is ours, and none is fitted to. */
+/** Figures that others published, to stand beside ours. None of them is ours; what one card was fitted on it says itself. */
 
 export interface PublishedFigure {
   /** Model of the zoo. */
