@@ -59,13 +59,26 @@ export function binSpans(
     // Waits inside of a joined span are spread over it; the one before it stands before it.
     const inner = lane.waited[i] - gap;
     const offset = lane.cause[i] * columns;
+    const worked = lane.occupied[i] - lane.stalled[i];
+    const within = Math.min(inner, end - start - lane.occupied[i]);
+    const column = Math.min(columns - 1, Math.max(0, Math.floor((start - from) / perColumn)));
+    const left = from + column * perColumn;
+    if (start - gap >= left && end <= left + perColumn && end - start < least && gap < least) {
+      // All of it in one column, as most are where many are shown.
+      busy[column] += worked;
+      stalled[column] += lane.stalled[i];
+      waits[offset + column] += gap + within;
+      if (worked > most[column]) {
+        most[column] = worked;
+        leader[column] = lane.label[i];
+      }
+      continue;
+    }
     if (gap < least) spread(waits, offset, start - gap, start, gap);
     if (end - start >= least) continue;
-    const worked = lane.occupied[i] - lane.stalled[i];
     spread(busy, 0, start, end, worked);
     spread(stalled, 0, start, end, lane.stalled[i]);
-    spread(waits, offset, start, end, Math.min(inner, end - start - lane.occupied[i]));
-    const column = Math.min(columns - 1, Math.max(0, Math.floor((start - from) / perColumn)));
+    spread(waits, offset, start, end, within);
     if (start < to && worked > most[column]) {
       most[column] = worked;
       leader[column] = lane.label[i];

@@ -65,6 +65,12 @@ export function drawTimeline(to: CanvasRenderingContext2D, scene: Scene, tools: 
     );
   const labelColors = timeline.labels.map(({ op }) => opColor(op));
 
+  const [lanePixel, unknownPixel] = [solid(color('--lane'), 1), solid(color('--soft'), 1)];
+  const causePixels = causeColors.map((text) => solid(text, WAIT));
+  const pixelOf = new Map(labelColors.map((text) => [text, 0]));
+  for (const text of pixelOf.keys()) pixelOf.set(text, solid(text, 1));
+  const labelPixels = labelColors.map((text) => pixelOf.get(text) ?? unknownPixel);
+
   to.clearRect(0, 0, width, height);
   to.font = '12px system-ui, sans-serif';
   to.textBaseline = 'middle';
@@ -164,6 +170,13 @@ export function drawTimeline(to: CanvasRenderingContext2D, scene: Scene, tools: 
     readonly alpha: number;
   }
 
+  /** A colour over the ground of a lane, as a pixel. */
+  function solid(text: string, alpha: number): number {
+    const ground = rgb(color('--lane'));
+    const [red, green, blue] = rgb(text).map((value, i) => value * alpha + ground[i] * (1 - alpha));
+    return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  }
+
   /** Red, green and blue of a colour written as `#rrggbb`. */
   function rgb(text: string): readonly number[] {
     return [1, 3, 5].map((at) => Number.parseInt(text.slice(at, at + 2), 16) || 0);
@@ -180,15 +193,7 @@ export function drawTimeline(to: CanvasRenderingContext2D, scene: Scene, tools: 
     const bins = tools.binSpans(lane, first, scene.from, scene.to, columns, causes, least);
     const picture = to.createImageData(columns, rows);
     const pixels = new Uint32Array(picture.data.buffer);
-    const ground = rgb(color('--lane'));
-    const solid = (text: string, alpha: number): number => {
-      const [red, green, blue] = rgb(text).map((value, i) => value * alpha + ground[i] * (1 - alpha));
-      return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
-    };
-    const [empty, unknown] = [solid(color('--lane'), 1), solid(color('--soft'), 1)];
-    const ofLabel = labelColors.map((text) => solid(text, 1));
     const held = solid(heldColor(stripe.index), HELD);
-    const ofCause = causeColors.map((text) => solid(text, WAIT));
     for (let column = 0; column < columns; column++) {
       let row = rows - 1;
       let sum = 0;
@@ -199,12 +204,12 @@ export function drawTimeline(to: CanvasRenderingContext2D, scene: Scene, tools: 
         for (; row >= stop; row--) pixels[row * columns + column] = value;
       };
       const leader = bins.leader[column];
-      add(bins.busy[column], leader < 0 ? unknown : ofLabel[leader]);
+      add(bins.busy[column], leader < 0 ? unknownPixel : labelPixels[leader]);
       add(bins.stalled[column], held);
       for (let cause = 1; cause < causes; cause++) {
-        add(bins.waits[cause * columns + column], ofCause[cause]);
+        add(bins.waits[cause * columns + column], causePixels[cause]);
       }
-      for (; row >= 0; row--) pixels[row * columns + column] = empty;
+      for (; row >= 0; row--) pixels[row * columns + column] = lanePixel;
     }
     to.putImageData(picture, Math.round(gutter * ratio), Math.round(stripe.top * ratio));
   }
