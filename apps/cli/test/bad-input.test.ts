@@ -89,6 +89,11 @@ describe('names and numbers', () => {
       'scheme-unknown',
     ],
     ['no token to simulate', ['simulate', 'gpt2', '--prefill', '0', '--decode', '0'], 'simulate-nothing'],
+    [
+      'a step to record beyond the run',
+      ['simulate', 'gpt2', '--decode', '4', '--trace-step', '4'],
+      'trace-step-missing',
+    ],
     ['lengths beyond the context', ['simulate', 'gpt2', '--prefill', '1024'], 'context-full'],
   ])('%s', async (_, args, code) => {
     const { error } = await expectRefused(args, code);
