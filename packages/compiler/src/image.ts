@@ -8,6 +8,7 @@ import {
   BitloomError,
   type ConstantDecl,
   type Device,
+  dramRowBytes,
   type Expression,
   findBuffer,
   findMemory,
@@ -368,13 +369,19 @@ export class MemoryImage {
     return cache;
   }
 
-  /** Distance of heads of `bytes` each: an odd number of turns of the channels, so that heads begin in different ones. */
+  /**
+   * Distance of heads of `bytes` each, such that the same token of all heads is spread: over channels, by an odd number
+   * of turns of the interleaving; and, where heads are longer than a row of every channel, over banks, by an odd number
+   * of rows.
+   */
   private headBytes(bytes: number): number {
-    const interleave = findMemory(this.device, 'hbm')?.interleaveBytes ?? 1;
-    // Small caches lie within a few turns anyway.
-    if (bytes < 2 * interleave) return bytes;
-    const turns = Math.ceil(bytes / interleave);
-    return (turns + 1 - (turns % 2)) * interleave;
+    const memory = findMemory(this.device, 'hbm');
+    if (memory === undefined || bytes < 2 * memory.interleaveBytes) return bytes;
+    const { interleaveBytes, channels, dram } = memory;
+    const odd = (count: number): number => count + 1 - (count % 2);
+    const row = channels * dramRowBytes(dram);
+    if (bytes < row) return odd(Math.ceil(bytes / interleaveBytes)) * interleaveBytes;
+    return odd(Math.ceil(bytes / row)) * row + interleaveBytes;
   }
 
   /** A mailbox that the host reads or writes. */
