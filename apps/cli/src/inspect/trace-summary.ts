@@ -27,8 +27,10 @@ export function traceSummary(trace: Trace): TraceSummary {
     cycles = Math.max(cycles, columns.end[row]);
     if (unit === undefined) continue;
     unit.instructions += 1;
-    unit.busy += columns.end[row] - columns.start[row];
-    unit.waited += columns.waited[row];
+    // What an instruction stood still for a memory or a port within its time is no work.
+    const stalled = columns.stalled[row];
+    unit.busy += columns.end[row] - columns.start[row] - stalled;
+    unit.waited += columns.waited[row] + stalled;
   }
   return {
     kind: 'trace',
