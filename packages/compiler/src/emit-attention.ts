@@ -1,11 +1,10 @@
 /**
- * Attention over the int8 KV cache: append, scores, softmax with the value scales folded in, mix. Keys and
+ * Attention over the int8 KV cache: scores, softmax with the value scales folded in, mix. Keys and
  * values stream through the KV ring in pairs of tiles; heads go through in blocks so that the scores of a
  * block fit on chip, and the scores of the next block are computed while the softmax of this one runs.
  */
 import {
   add,
-  BitloomError,
   ceilDivide,
   type Expression,
   floatAttribute,
@@ -21,6 +20,7 @@ import {
   subtract,
   TRANSFER_KINDS,
 } from '@bitloom/ir';
+import { type AttentionMask, loadMask } from './attention-mask.js';
 import type { Allocation } from './data-buffer.js';
 import { ownColumns } from './divided-values.js';
 import type { InstructionDraft } from './draft.js';
@@ -28,13 +28,12 @@ import { pushVector } from './emit-vector.js';
 import type { Emitter, Floats } from './emitter.js';
 import type { CacheRegions } from './image.js';
 import { bufferAddress, dataAddress, operand, runs, tileLength, touchData, touchRegion } from './operands.js';
-import { CORE, itemsPerCore, ownBlock, ownItems } from './partition.js';
+import { itemsPerCore, ownBlock, ownItems, ownStart } from './partition.js';
 
 /** Partial sums of a sum over a row of scores. */
 const PARTIAL_SUMS = 16;
 
 const KV_KIND = TRANSFER_KINDS.indexOf('kv');
-const OTHER_KIND = TRANSFER_KINDS.indexOf('other');
 
 function names(node: GraphNode, count: number): string[] {
   const list = node.inputs.slice(0, count);
@@ -43,122 +42,12 @@ function names(node: GraphNode, count: number): string[] {
   return list;
 }
 
-/** Bytes from the first head of a cache to those of the executing core. */
-function ownStart(emitter: Emitter, bytesPerCore: number): Expression {
-  return emitter.cores === 1 ? 0 : multiply(bytesPerCore, CORE);
-}
-
-/** Quantises the new rows per head and stores them behind those already cached. */
-export function emitStateAppend(emitter: Emitter, node: GraphNode): void {
-  const [stateName, inputName] = names(node, 2);
-  if (stateName === undefined || inputName === undefined) return;
-  const cache = emitter.image.cache(emitter.stateOf(stateName));
-  emitter.batch.stateAliases.set(node.outputs[0] ?? '', emitter.stateOf(stateName));
-  const { headDim } = cache;
-  const heads = itemsPerCore(cache.heads, emitter.cores, 1);
-  const own = ownItems(cache.heads, heads, emitter.cores);
-  const input = ownColumns(emitter, inputName, heads * headDim);
-  const { rows, maxRows, position } = emitter.lengths;
-  const codes = emitter.allocate(`${node.name}.codes`, heads * maxRows * headDim);
-  const scales = emitter.allocate(`${node.name}.scales`, heads * maxRows * 4);
-  pushVector(
-    emitter,
-    'quantize',
-    { batch: own, rows, cols: headDim },
-    {
-      ...operand('src0', dataAddress(input.allocation, input.offset), headDim * 4, input.rowBytes),
-      ...operand('dst', dataAddress(codes), maxRows * headDim, headDim),
-      ...operand('scale', dataAddress(scales), maxRows * 4, 4),
-      padTo: headDim,
-    },
-    [touchData(input.allocation, false), touchData(codes, true), touchData(scales, true)],
-  );
-  for (const [region, source, width, stride] of [
-    [cache.codes, codes, headDim, cache.codesHead],
-    [cache.scales, scales, 4, cache.scalesHead],
-  ] as const) {
-    const load = runs(
-      region,
-      add(multiply(width, position), ownStart(emitter, heads * stride)),
-      dataAddress(source),
-      {
-        length: multiply(width, rows),
-        count1: own,
-        srcStride1: stride,
-        dstStride1: maxRows * width,
-      },
-      KV_KIND,
-    );
-    // A store is the load with its sides exchanged.
-    const fields = {
-      ...load,
-      src: load.dst ?? 0,
-      dst: load.src ?? 0,
-      srcStride1: maxRows * width,
-      dstStride1: stride,
-    };
-    emitter.push(emitter.draft('ST', 'store', fields, [touchData(source, false), touchRegion(region, true)]));
-  }
-  emitter.data.free(codes);
-  emitter.data.free(scales);
-}
-
 /** Key heads that are worked on together: the first of them among those of the core, how many at most, and how many. */
 interface Block {
   readonly first: number;
   readonly mostHeads: number;
   readonly kvHeads: Expression;
   readonly scores: Allocation;
-}
-
-/** Blocks of scores that are hidden, on chip: a byte each, [1 or heads of the core, rows, cols]. */
-interface AttentionMask {
-  readonly stage: Allocation;
-  /** Bytes from head to head; 0 where all share one mask. */
-  readonly headBytes: number;
-  readonly rowBytes: number;
-  /** Queries and tokens of a block. */
-  readonly maskRows: number;
-  readonly maskCols: number;
-}
-
-/** Brings the mask of a node on chip: whole, or the heads of the executing core. */
-function loadMask(emitter: Emitter, node: GraphNode, headsPerCore: number): AttentionMask | undefined {
-  const name = node.inputs[3];
-  if (name === undefined) return undefined;
-  const { region, heads, rows, cols } = emitter.image.mask(name);
-  const [maskRows, maskCols] = [integerAttribute(node, 'maskRows'), integerAttribute(node, 'maskCols')];
-  const covered = Math.min(rows * maskRows, cols * maskCols);
-  if (covered < emitter.capacity) {
-    throw new BitloomError({
-      code: 'compiler-op-unsupported',
-      message: 'the mask of attention is smaller than the context',
-      where: `node '${node.name}'`,
-      expected: `blocks for ${emitter.capacity} tokens`,
-      got: `for ${covered}`,
-      hint: 'use a shorter context (--context)',
-    });
-  }
-  const headBytes = rows * cols;
-  const ofCore = heads === 1 ? 1 : headsPerCore;
-  const own = heads === 1 ? 1 : ownItems(heads, headsPerCore, emitter.cores);
-  const stage = emitter.stage(`mask.${emitter.turn('mask')}.${ofCore * headBytes}`, ofCore * headBytes);
-  const offset = heads === 1 ? 0 : ownStart(emitter, headsPerCore * headBytes);
-  emitter.push(
-    emitter.draft(
-      'LD',
-      'fetch',
-      runs(region, offset, dataAddress(stage), { length: multiply(headBytes, own) }, OTHER_KIND),
-      [touchRegion(region, false), touchData(stage, true)],
-    ),
-  );
-  return {
-    stage,
-    headBytes: heads === 1 ? 0 : headBytes,
-    rowBytes: cols,
-    maskRows,
-    maskCols,
-  };
 }
 
 /** What every part of one attention node needs to know. */
@@ -317,7 +206,7 @@ function tileLoads(
   return parts.map(([region, width, stride, offset], i) => {
     const start = add(
       block.first * stride,
-      ownStart(emitter, ctx.headsPerCore * stride),
+      ownStart(emitter.cores, ctx.headsPerCore * stride),
       multiply(width, ctx.first),
       multiply(tileRows * width, tile),
     );
@@ -426,7 +315,7 @@ function emitSoftmax(
         values.scales,
         add(
           block.first * values.scalesHead,
-          ownStart(emitter, ctx.headsPerCore * values.scalesHead),
+          ownStart(emitter.cores, ctx.headsPerCore * values.scalesHead),
           multiply(4, ctx.first),
         ),
         dataAddress(stage),

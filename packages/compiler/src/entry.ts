@@ -31,9 +31,10 @@ import {
 } from '@bitloom/ir';
 import type { Allocation } from './data-buffer.js';
 import { wholeValue } from './divided-values.js';
-import { emitAttention, emitStateAppend } from './emit-attention.js';
+import { emitAttention } from './emit-attention.js';
 import { emitLinear } from './emit-linear.js';
 import { emitQuantize } from './emit-quantize.js';
+import { emitStateAppend } from './emit-state-append.js';
 import { VECTOR_EMITTERS } from './emit-vector.js';
 import { Emitter, type EntryPlan, type Floats, type MicroBatch, microBatch, type Ring } from './emitter.js';
 import { fusePairs, type Grouping, groupNodes } from './fusion.js';

@@ -34,6 +34,11 @@ export function ownItems(count: number, perCore: number, cores: number): Express
   return maximum(0, minimum(perCore, subtract(count, multiply(perCore, CORE))));
 }
 
+/** Bytes from the first item of all cores to those of the executing core. */
+export function ownStart(cores: number, bytesPerCore: number): Expression {
+  return cores === 1 ? 0 : multiply(bytesPerCore, CORE);
+}
+
 /** Items of one block out of those of the executing core: `size` from `first` on, as far as it has them. */
 export function ownBlock(own: Expression, first: number, size: number): Expression {
   if (typeof own === 'number') return Math.max(0, Math.min(size, own - first));
