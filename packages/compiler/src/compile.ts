@@ -20,6 +20,7 @@ import {
   type Provenance,
   verifyModel,
 } from '@bitloom/ir';
+import type { ChooseTile } from './cost.js';
 import type { EntryPlan } from './emitter.js';
 import { buildEntry, type EntryContext, takesOneToken } from './entry.js';
 import { MemoryImage, REGISTERS } from './image.js';
@@ -44,6 +45,8 @@ export interface CompileOptions {
   readonly onchipDecode?: boolean;
   /** Whether N:M sparse weights stay sparse (default). Without, their zeros are stored and computed. For ablation. */
   readonly sparseChains?: boolean;
+  /** How weights are cut into tiles that fit a slot; default: as the analytic cost says. To check that cost. */
+  readonly chooseTile?: ChooseTile;
 }
 
 const DEFAULT_CAPACITY = 4096;
@@ -86,7 +89,7 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
   }
   const names =
     options.entries ?? ['prefill', 'decode'].filter((name) => findFunction(model, name) !== undefined);
-  const image = new MemoryImage(model, device, capacity, options.sparseChains);
+  const image = new MemoryImage(model, device, capacity, options.sparseChains, options.chooseTile);
   const provenance: Provenance[] = [{ node: 'entry', op: 'system', layer: -1, tile: '' }];
   const ctx: EntryContext = { model, device, image, capacity, provenance, provenanceIndex: new Map() };
   const notes: string[] = [];

@@ -84,6 +84,14 @@ export function splitInner(matrix: MatrixShape, rows: number, slotBytes: number)
   return undefined;
 }
 
+/** A search over the cuts of a matrix: see {@link chooseWeightTile}, which is the compiler's own. */
+export type ChooseTile = (
+  matrix: MatrixShape,
+  slotBytes: number,
+  bytesPerCycle: number,
+  device: Device,
+) => WeightTile | undefined;
+
 /** Tokens that share a weight tile in prefill, as the weight of prefill against decode in the choice of a tile. */
 const PREFILL_TOKENS = 64;
 

@@ -23,7 +23,7 @@ import {
   STRIPED,
   weightTileBytes,
 } from '@bitloom/ir';
-import { chooseWeightTile, type MatrixShape, type WeightTile } from './cost.js';
+import { type ChooseTile, chooseWeightTile, type MatrixShape, type WeightTile } from './cost.js';
 
 /** Base registers of the slot descriptor; all hold 0 unless a runtime moves a part of the image. */
 export const REGISTERS = [
@@ -99,6 +99,7 @@ export class MemoryImage {
   private readonly device: Device;
   private readonly capacity: number;
   private readonly sparseChains: boolean;
+  private readonly chooseTile: ChooseTile;
   private readonly next = new Map<SpaceName, number>();
   private readonly matrices = new Map<string, PackedMatrix>();
   private readonly tiles = new Map<string, WeightTile>();
@@ -108,11 +109,18 @@ export class MemoryImage {
   private readonly smallSpace: SpaceName;
 
   /** @param sparseChains false: zeros of sparse weights are stored and computed like any code */
-  constructor(model: Model, device: Device, capacity: number, sparseChains = true) {
+  constructor(
+    model: Model,
+    device: Device,
+    capacity: number,
+    sparseChains = true,
+    chooseTile: ChooseTile = chooseWeightTile,
+  ) {
     this.model = model;
     this.device = device;
     this.capacity = capacity;
     this.sparseChains = sparseChains;
+    this.chooseTile = chooseTile;
     this.smallSpace = findMemory(device, 'ddr') === undefined ? 'hbm' : 'ddr';
   }
 
@@ -224,7 +232,7 @@ export class MemoryImage {
       memory === undefined
         ? 1
         : (peakBytesPerSecond(memory) * memory.efficiency) / this.device.clockHz / this.device.cores;
-    const tile = chooseWeightTile(shape, slotBytes, bytesPerCycle, this.device);
+    const tile = this.chooseTile(shape, slotBytes, bytesPerCycle, this.device);
     if (tile === undefined) {
       const least = weightTileBytes(
         shape.bits,
@@ -238,7 +246,7 @@ export class MemoryImage {
         message: 'a weight tile of 16 rows by one group is larger than a slot of the weight buffer',
         where: `weight '${name}'`,
         expected: `at most ${slotBytes} bytes`,
-        got: `${least} bytes`,
+        got: `${least} bytes: short by ${least - slotBytes}`,
         hint: 'use a card with a larger weight buffer',
       });
     }
