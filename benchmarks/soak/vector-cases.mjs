@@ -79,6 +79,22 @@ export const VECTOR_CASES = {
     };
   },
 
+  quantizeRowsInt4(pools, random) {
+    const [batch, rows, cols] = vectorShape(random);
+    const scales = pools.out + Math.ceil((batch * rows * cols) / 64) * 64;
+    return {
+      args: [
+        ...[batch, rows, cols, ...source(pools, random, batch, rows, cols), pools.out, rows * cols, cols],
+        ...[scales, rows * 4, 4],
+      ],
+      bytes: scales - pools.out + batch * rows * 4,
+    };
+  },
+
+  packRowsInt4: rowsOfBytes((cols) => [cols, Math.ceil(cols / 2)]),
+
+  expandRowsInt4: rowsOfBytes((cols) => [Math.ceil(cols / 2), cols]),
+
   rowMaxima(pools, random) {
     const [batch, rows, cols] = vectorShape(random);
     return {

@@ -4,6 +4,7 @@ import { ATTENTION_KERNELS } from './interface/attention.js';
 import { CONVOLUTION_KERNELS } from './interface/convolutions.js';
 import { FLOAT_PRODUCT_KERNELS } from './interface/float-products.js';
 import { GROUP_PRODUCT_KERNELS } from './interface/group-products.js';
+import { INT4_ROW_KERNELS } from './interface/int4-rows.js';
 import { INTEGER_PRODUCT_KERNELS } from './interface/integer-products.js';
 import { L1_NORM_KERNELS } from './interface/l1-norms.js';
 import { ROW_PART_KERNELS } from './interface/row-parts.js';
@@ -21,6 +22,7 @@ import { attentionKernels } from './reference/attention.js';
 import { convolutionKernels } from './reference/convolution.js';
 import { floatProductKernels } from './reference/float-products.js';
 import { groupProductKernels } from './reference/gemm.js';
+import { int4RowKernels } from './reference/int4-rows.js';
 import { integerProductKernels } from './reference/integer-products.js';
 import { l1NormKernels } from './reference/l1-norm.js';
 import { rowPartKernels } from './reference/quantize.js';
@@ -32,6 +34,7 @@ import { ATTENTION_CASES } from './selftest/attention.js';
 import { CONVOLUTION_CASES } from './selftest/convolutions.js';
 import { FLOAT_PRODUCT_CASES } from './selftest/float-products.js';
 import { GROUP_PRODUCT_CASES } from './selftest/group-products.js';
+import { INT4_ROW_CASES } from './selftest/int4-rows.js';
 import { INTEGER_PRODUCT_CASES } from './selftest/integer-products.js';
 import { L1_NORM_CASES } from './selftest/l1-norms.js';
 import { ROW_PART_CASES } from './selftest/row-parts.js';
@@ -45,6 +48,7 @@ import { bindConvolutions, bindWindows, emitConvolutions, emitWindows } from './
 import { emitGemmF32 } from './wasm/gemm-f32.js';
 import { bindFloatProducts } from './wasm/gemm-f32-bind.js';
 import { emitGemmGroups } from './wasm/gemm-groups.js';
+import { emitInt4Rows } from './wasm/int4-rows.js';
 import { emitIntegerProducts } from './wasm/integer-products.js';
 import { bindIntegerProducts } from './wasm/integer-products-bind.js';
 import { emitL1Norms } from './wasm/l1-norm.js';
@@ -147,5 +151,12 @@ export const FAMILIES: readonly KernelFamily[] = [
     reference: rowPartKernels,
     emit: emitRowParts,
     cases: ROW_PART_CASES,
+  }),
+  defineFamily({
+    name: 'int4-rows',
+    names: INT4_ROW_KERNELS,
+    reference: int4RowKernels,
+    emit: emitInt4Rows,
+    cases: INT4_ROW_CASES,
   }),
 ];

@@ -9,6 +9,7 @@ export type { AttentionKernels } from './interface/attention.js';
 export * from './interface/convolutions.js';
 export type { FloatProductKernels } from './interface/float-products.js';
 export * from './interface/group-products.js';
+export type { Int4RowKernels } from './interface/int4-rows.js';
 export * from './interface/integer-products.js';
 export * from './interface/l1-norms.js';
 export type { RowPartKernels } from './interface/row-parts.js';

@@ -28,6 +28,7 @@ import { ATTENTION_KERNELS, type AttentionKernels } from './interface/attention.
 import { CONVOLUTION_KERNELS, type ConvolutionKernels } from './interface/convolutions.js';
 import { FLOAT_PRODUCT_KERNELS, type FloatProductKernels } from './interface/float-products.js';
 import { GROUP_PRODUCT_KERNELS, type GroupProductKernels } from './interface/group-products.js';
+import { INT4_ROW_KERNELS, type Int4RowKernels } from './interface/int4-rows.js';
 import { INTEGER_PRODUCT_KERNELS, type IntegerProductKernels } from './interface/integer-products.js';
 import { L1_NORM_KERNELS, type L1NormKernels } from './interface/l1-norms.js';
 import { ROW_PART_KERNELS, type RowPartKernels } from './interface/row-parts.js';
@@ -48,7 +49,8 @@ export interface KernelTable
     L1NormKernels,
     SamplingKernels,
     SparseProductKernels,
-    RowPartKernels {}
+    RowPartKernels,
+    Int4RowKernels {}
 
 /** What computes: the definition, WebAssembly SIMD, or C++ with WebAssembly for what it lacks. */
 export type Backend = 'reference' | 'wasm' | 'native';
@@ -91,6 +93,7 @@ export const KERNEL_NAMES = [
   ...SAMPLING_KERNELS,
   ...SPARSE_PRODUCT_KERNELS,
   ...ROW_PART_KERNELS,
+  ...INT4_ROW_KERNELS,
 ] as const;
 
 /** Name of one compute method of {@link Kernels}. */

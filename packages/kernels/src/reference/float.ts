@@ -75,16 +75,16 @@ export function sum16(count: number, at: (i: number) => number): number {
   return s[0];
 }
 
-/** Scale of a row of int8 codes and the factor that makes codes from values; see `quantizeRows`. */
-export function rowScale(amax: number): { scale: number; inverse: number } {
-  const inverse = f(127 / amax);
-  return Number.isFinite(inverse) ? { scale: f(amax / 127), inverse } : { scale: 0, inverse: 0 };
+/** Scale of a row of codes up to `largest` and the factor that makes codes from values; see `quantizeRows`. */
+export function rowScale(amax: number, largest = 127): { scale: number; inverse: number } {
+  const inverse = f(largest / amax);
+  return Number.isFinite(inverse) ? { scale: f(amax / largest), inverse } : { scale: 0, inverse: 0 };
 }
 
-/** One int8 code: rne(value·inverse) clamped to ±127, 0 for NaN. */
-export function rowCode(value: number, inverse: number): number {
+/** One code: rne(value·inverse) clamped to ±largest, 0 for NaN. */
+export function rowCode(value: number, inverse: number, largest = 127): number {
   const code = roundEven(f(value * inverse));
-  if (code > 127) return 127;
-  if (code < -127) return -127;
+  if (code > largest) return largest;
+  if (code < -largest) return -largest;
   return Number.isNaN(code) ? 0 : code;
 }

@@ -8,7 +8,7 @@ import type { VectorKernels } from '../interface/vectors.js';
 import { rowCode, rowScale } from './float.js';
 
 /** max(0, |x|) over `count` float32 from word `from`. */
-function maximum({ f32 }: Arena, from: number, count: number): number {
+export function maximum({ f32 }: Arena, from: number, count: number): number {
   let amax = 0;
   for (let i = 0; i < count; i += 1) {
     const magnitude = Math.abs(f32[from + i]);

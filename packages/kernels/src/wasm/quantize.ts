@@ -45,18 +45,18 @@ export function quantizeLocals(f: FunctionBuilder): QuantizeLocals {
   };
 }
 
-const LOWEST_CODE = v128(new Uint8Array(16).fill(-127));
-
 /** Four values to int32 codes before clamping; NaN gives 0. */
 function codes(value: V128, inverse: V128): V128 {
   return op('i32x4.trunc_sat_f32x4_s', op('f32x4.nearest', op('f32x4.mul', value, inverse)));
 }
 
-/** Sixteen int32 codes to bytes, clamped to ±127. */
-function narrow([a, b, c, d]: readonly V128[]): V128 {
+/** Sixteen int32 codes to bytes, clamped to ±largest. */
+function narrow([a, b, c, d]: readonly V128[], largest: number): V128 {
   const low = op('i16x8.narrow_i32x4_s', a, b);
   const high = op('i16x8.narrow_i32x4_s', c, d);
-  return op('i8x16.max_s', op('i8x16.narrow_i16x8_s', low, high), LOWEST_CODE);
+  const limit = (code: number): V128 => v128(new Uint8Array(16).fill(code));
+  const bytes = op('i8x16.max_s', op('i8x16.narrow_i16x8_s', low, high), limit(-largest));
+  return largest === 127 ? bytes : op('i8x16.min_s', bytes, limit(largest));
 }
 
 /** amax = max(0, |x|) over `cols` floats at `src`. */
@@ -78,20 +78,21 @@ export function rowMaximum(f: FunctionBuilder, locals: QuantizeLocals, src: I32,
 
 /**
  * Quantises `cols` floats at `src` to bytes at `dst` with the maximum in `locals.amax`, stores the scale, and sets
- * the bytes from `cols` to `padTo` to 0.
+ * the bytes from `cols` to `padTo` to 0. `largest` is the code of the maximum.
  */
 export function quantizeRow(
   f: FunctionBuilder,
   locals: QuantizeLocals,
   row: { src: I32; dst: Local<'i32'>; cols: I32; padTo: I32; scale: I32 },
+  largest = 127,
 ): void {
   const { amax, inverse, x, scalarInverse, scalarMax, at, count } = locals;
   const { dst } = row;
   f.set(scalarMax, maxLane(f, amax));
-  f.set(scalarInverse, op('f32.div', f32(127), scalarMax));
+  f.set(scalarInverse, op('f32.div', f32(largest), scalarMax));
   f.if(
     op('f32.lt', scalarInverse, f32(Number.POSITIVE_INFINITY)),
-    () => f.store('f32.store', row.scale, op('f32.div', scalarMax, f32(127))),
+    () => f.store('f32.store', row.scale, op('f32.div', scalarMax, f32(largest))),
     () => {
       f.set(scalarInverse, f32(0));
       f.store('f32.store', row.scale, f32(0));
@@ -102,14 +103,14 @@ export function quantizeRow(
   f.set(count, row.cols);
   f.while(atLeast(count, 16), () => {
     const four = [0, 16, 32, 48].map((offset) => codes(load('v128.load', at, offset), inverse));
-    f.store('v128.store', dst, narrow(four));
+    f.store('v128.store', dst, narrow(four, largest));
     advance(f, at, 64);
     advance(f, dst, 16);
     advance(f, count, -16);
   });
   f.while(atLeast(count, 4), () => {
     f.set(x, codes(load('v128.load', at), inverse));
-    f.storeLane('v128.store32_lane', 0, dst, narrow([x, x, x, x]));
+    f.storeLane('v128.store32_lane', 0, dst, narrow([x, x, x, x], largest));
     advance(f, at, 16);
     advance(f, dst, 4);
     advance(f, count, -4);
@@ -117,7 +118,7 @@ export function quantizeRow(
   f.if(count, () => {
     loadTail(f, x, at, count);
     f.set(x, codes(x, inverse));
-    f.set(x, narrow([x, x, x, x]));
+    f.set(x, narrow([x, x, x, x], largest));
     f.if(
       op('i32.and', count, i32(2)),
       () => {
