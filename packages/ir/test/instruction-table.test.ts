@@ -191,6 +191,20 @@ describe('accesses', () => {
     ]);
     expect(accesses('MV', { ...values, finish: 1 })).toContain('w out 3000..3128 (128)');
     expect(accesses('MV', { ...values, batch: 0 })).toEqual([]);
+    // Two codes per byte; an odd last one has a byte of its own.
+    const narrow = { ...values, bits: 4, bBatch: 64, bRow: 4 };
+    expect(accesses('MV', narrow)).toContain('r b 1000..1128 (128)');
+    expect(accesses('MV', { ...narrow, n: 7 })).toContain('r b 1000..1128 (128)');
+    const keys = {
+      ...narrow,
+      mode: MATRIX_MODES.indexOf('keys'),
+      n: 16,
+      k: 8,
+      bScale: 4000,
+      bScaleBatch: 64,
+    };
+    expect(accesses('MV', keys)).toContain('r b 1000..1128 (128)');
+    expect(accesses('MV', keys)).toContain('r bScale 4000..4128 (128)');
   });
 
   it('of the vector unit: by function, with shared sources and padded codes', () => {
@@ -238,6 +252,31 @@ describe('accesses', () => {
       'w dst 200..360 (160)',
     ]);
     expect(accesses('VEC', { function: 99, batch: 1, rows: 1, cols: 1 })).toEqual([]);
+  });
+
+  it('of rows as int4: two codes per byte, and a scale per row', () => {
+    const rows = {
+      function: functionCode('quantizeInt4'),
+      batch: 2,
+      rows: 3,
+      cols: 10,
+      src0: 0,
+      src0Batch: 120,
+      src0Row: 40,
+      padTo: 16,
+      dst: 500,
+      dstBatch: 15,
+      dstRow: 5,
+      scale: 600,
+      scaleBatch: 12,
+      scaleRow: 4,
+    };
+    expect(accesses('VEC', rows)).toEqual([
+      'r src0 0..240 (240)',
+      'w dst 500..530 (30)',
+      'w scale 600..624 (24)',
+    ]);
+    expect(accesses('VEC', { ...rows, cols: 9 })).toContain('w dst 500..530 (30)');
   });
 
   it('of rows in parts: one maximum per row and part, whatever the columns', () => {
@@ -312,6 +351,10 @@ describe('accesses', () => {
     expect(rows16Bytes(8, 32, 40, 1)).toBe(16 * 40 + 2 * 32);
     expect(rows16Bytes(8, 32, 41, 16)).toBe(16 * 44 + 2 * 32);
     expect(rows16Bytes(4, 32, 41, 17)).toBe(2 * (8 * 48 + 2 * 32));
+    // Units of 16 columns of 2 bits, of 32 columns of 3 bits.
+    expect(rows16Bytes(2, 32, 41, 16)).toBe(4 * 48 + 2 * 32);
+    expect(rows16Bytes(3, 32, 41, 16)).toBe(6 * 64 + 2 * 32);
+    expect(rows16Bytes(3, 128, 4096, 16)).toBe(6 * 4096 + 32 * 32);
     expect(TRANSFER_KINDS).toHaveLength(4);
   });
 });

@@ -2,12 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import {
   type BitloomError,
+  cacheBits,
   dense,
   FLOAT_NUMERICS,
   FP16,
   formatType,
   type GraphFunction,
   type GraphNode,
+  integerNumerics,
   intFormat,
   type Model,
   type QuantizedType,
@@ -394,6 +396,21 @@ describe('numerics', () => {
     const whole = int8Cache().scales.map((level) => ({ ...level, block: [1, 1, 4] }));
     const states = integer.states.map((state) => ({ ...state, type: { ...int8Cache(), scales: whole } }));
     expect(verifyModel({ ...integer, states }).size).toBe(2);
+  });
+
+  it('know caches of 4 bits', () => {
+    const numerics = integerNumerics('W8A8-KV4', 4);
+    expect([integerNumerics('W8A8'), numerics, tinyModel().numerics].map(cacheBits)).toEqual([
+      8,
+      4,
+      undefined,
+    ]);
+    expect(record(numerics)).toMatchObject({ code: 'model-numerics', where: "state 'keys'" });
+    const narrow = integer.states.map((state) => ({
+      ...state,
+      type: { ...int8Cache(), element: intFormat(4) },
+    }));
+    expect(verifyModel({ ...integer, numerics, states: narrow }).size).toBe(2);
   });
 
   it('agree with the products', () => {

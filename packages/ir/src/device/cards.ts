@@ -85,8 +85,8 @@ function energy(staticWatts: number): EnergyTable {
 const U280_BUDGET: ResourceBudget = { dsp: 9024, bram: 2016, uram: 960, lut: 1303680 };
 const VHK158_BUDGET: ResourceBudget = { dsp: 7392, bram: 3741, uram: 1301, lut: 1802240 };
 
-/** INT8 activations and KV cache, float32 special functions: W8A8, W4A8 and what else shares their points. */
-const INTEGER_NUMERICS = [numericsKey(integerNumerics('integer'))];
+/** INT8 activations, INT8 or INT4 KV cache, float32 special functions: W8A8, W4A8 and what else shares their points. */
+const INTEGER_NUMERICS = ([8, 4] as const).map((bits) => numericsKey(integerNumerics('integer', bits)));
 
 const DISPATCHER = {
   queueDepth: 16,
@@ -178,7 +178,7 @@ const ARTEFACT_MATRIX: MatrixEngine = {
   mm: { m: 2, n: 128, k: 16, startupCycles: 24 },
   mv: { m: 1, n: 64, k: 16, startupCycles: 24 },
   dsp: { kind: 'DSP48E2', count: 2048, productsPerDsp: 2 },
-  weightBits: [4, 8],
+  weightBits: [2, 3, 4, 8],
   keeps: [2, 4, 8, 16],
   // Buffer B is 32 bytes wide: a byte of each of 32 tokens for every column.
   activationRows: 32,

@@ -18,8 +18,11 @@ export interface Numerics {
   readonly rounding: 'nearest-even';
   /** Rule of activation scales. */
   readonly activationScale: 'none' | 'per-token-amax/127';
-  /** How keys and values are kept and read back. `int8`: codes with one float32 scale per token and head. */
-  readonly kvCache: 'f32' | 'int8-per-token-head';
+  /**
+   * How keys and values are kept and read back: float32, or codes with one float32 scale per token and head, amax/127
+   * for `int8` and amax/7 for `int4` (codes -7..7).
+   */
+  readonly kvCache: 'f32' | 'int8-per-token-head' | 'int4-per-token-head';
   /** Scores: float32 dot, or int32 dot of codes times both scales (key scale first). */
   readonly scores: 'f32' | 'int8';
   /**
@@ -48,15 +51,24 @@ export const FLOAT_NUMERICS: Numerics = {
   splitK: 'sequential',
 };
 
-/** Numerics of the integer schemes: INT8 activations per token, INT8 KV cache, float32 special functions. */
-export function integerNumerics(scheme: string): Numerics {
+/** Width of the codes of an integer KV cache. */
+export type CacheBits = 4 | 8;
+
+/** Numerics of the integer schemes: INT8 activations per token, INT8 or INT4 KV cache, float32 special functions. */
+export function integerNumerics(scheme: string, codeBits: CacheBits = 8): Numerics {
   return {
     ...FLOAT_NUMERICS,
     scheme,
     linear: 'int8-activations',
     activationScale: 'per-token-amax/127',
-    kvCache: 'int8-per-token-head',
+    kvCache: `int${codeBits}-per-token-head`,
     scores: 'int8',
     probabilities: 'int8-value-scale-folded',
   };
+}
+
+/** Width of the codes of the KV cache; undefined for a float cache. */
+export function cacheBits({ kvCache }: Pick<Numerics, 'kvCache'>): CacheBits | undefined {
+  if (kvCache === 'f32') return undefined;
+  return kvCache === 'int4-per-token-head' ? 4 : 8;
 }

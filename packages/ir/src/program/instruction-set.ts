@@ -139,7 +139,7 @@ function vectorAccesses(f: ResolvedFields): readonly Access[] {
     out.push(stridedAccess(f, source.operand, { batch: Math.ceil(batch / share), rows, run }, false));
   }
   const written = fn.dstCols === 'one' ? 1 : Math.max(cols, fn.dstBytes === 1 ? f.number('padTo') : 0);
-  out.push(stridedAccess(f, 'dst', { batch, rows, run: written * fn.dstBytes }, true));
+  out.push(stridedAccess(f, 'dst', { batch, rows, run: Math.ceil(written * fn.dstBytes) }, true));
   if (fn.writesScale) out.push(stridedAccess(f, 'scale', { batch, rows, run: 4 }, true));
   if (fn.name === 'maskScores' && f.number('share') > 0) {
     // A byte for each block of scores, from the first token of the sequence to the last one of the rows.
@@ -188,7 +188,8 @@ const TABLE: readonly InstructionSpec[] = [
     queues: ['matrix'],
     fields: MATRIX_FIELDS,
     rules: MATRIX_RULES,
-    reference: 'gemmGroups, attentionScores, attentionMix by mode',
+    reference:
+      'gemmGroups, attentionScores, attentionMix by mode; expandRowsInt4 before the last two where bits is 4',
     accesses: matrixAccesses,
     timing: mmTiming,
     work: matrixWork,
@@ -200,7 +201,8 @@ const TABLE: readonly InstructionSpec[] = [
     queues: ['matrix'],
     fields: MATRIX_FIELDS,
     rules: MATRIX_RULES,
-    reference: 'gemmGroups, attentionScores, attentionMix by mode',
+    reference:
+      'gemmGroups, attentionScores, attentionMix by mode; expandRowsInt4 before the last two where bits is 4',
     accesses: matrixAccesses,
     timing: mvTiming,
     work: matrixWork,

@@ -24,9 +24,13 @@ export const MATRIX_FIELDS: readonly FieldSpec[] = [
     'mode',
     4,
     MATRIX_MODES,
-    'weights: b is rows16 group-scaled; keys: b is int8 rows [n, k]; values: b is int8 [k, n]',
+    'weights: b is rows16 group-scaled; keys: b is rows of codes [n, k]; values: b is rows of codes [k, n]',
   ),
-  uint('bits', 4, 'container width of the codes of b: 4 or 8'),
+  uint(
+    'bits',
+    4,
+    'container width of the codes of b: 2, 3, 4, 5, 6 or 8 (mode weights); int8, or 4: c + 8, two per byte, the even column low (modes keys, values)',
+  ),
   uint('group', 16, 'inner elements that share a scale (mode weights)'),
   uint('batch', 16, 'independent products', { dynamic: true }),
   uint('bShare', 16, 'batches that share one b: b of batch i is floor(i / bShare); grouped queries'),
@@ -66,13 +70,20 @@ export function weightTileBytes(bits: number, group: number, keep: number, k: nu
   return roundUp16(4 * blocks) + blocks * block;
 }
 
-/** Bytes of `rows` rows (whole blocks of 16) of a rows16 tile: codes of each group, then 16 fp16 scales. */
+/** Columns to which a group is padded in rows16, by the bits of a code: what fills whole steps of 64 bytes. */
+const UNIT_COLUMNS: Readonly<Record<number, number>> = { 2: 16, 3: 32, 4: 8, 5: 32, 6: 16, 8: 4 };
+
+/**
+ * Bytes of `rows` rows (whole blocks of 16) of a rows16 tile: codes of each group without a gap between them, in whole
+ * units, then 16 fp16 scales.
+ * @param bits a width that has a container: 2, 3, 4, 5, 6 or 8
+ */
 export function rows16Bytes(bits: number, group: number, k: number, rows: number): number {
-  const step = bits === 4 ? 8 : 4;
+  const unit = UNIT_COLUMNS[bits] ?? 4;
   const groups = Math.ceil(k / group);
   const lastLength = k - (groups - 1) * group;
-  const padded = (length: number): number => Math.ceil(length / step) * step;
-  const codes = ((groups - 1) * padded(group) + padded(lastLength)) * 16 * (bits === 4 ? 0.5 : 1);
+  const padded = (length: number): number => Math.ceil(length / unit) * unit;
+  const codes = ((groups - 1) * padded(group) + padded(lastLength)) * 2 * bits;
   return Math.ceil(rows / 16) * (codes + groups * 32);
 }
 
@@ -91,7 +102,8 @@ export function matrixAccesses(f: ResolvedFields): readonly Access[] {
       plainRange(f, 'b', weightTileBytes(f.number('bits'), f.number('group'), f.number('keep'), k, n), false),
     );
   } else {
-    const [rows, run] = mode === 'keys' ? [n, k] : [k, n];
+    const [rows, cols] = mode === 'keys' ? [n, k] : [k, n];
+    const run = f.number('bits') === 4 ? Math.ceil(cols / 2) : cols;
     out.push(stridedAccess(f, 'b', { batch: bBatches, rows, run }, false));
   }
   if (mode === 'keys') out.push(stridedAccess(f, 'bScale', { batch: bBatches, rows: 1, run: 4 * n }, false));

@@ -15,7 +15,7 @@ export interface VectorFunction {
     readonly elementBytes: number;
     readonly cols: 'cols' | 'layout';
   }[];
-  /** Bytes per element written to `dst`; columns written are `padTo` when that is larger. */
+  /** Bytes per element written to `dst`, a half where two codes share a byte; columns written are `padTo` when that is larger. */
   readonly dstBytes: number;
   /** Elements written to each row of `dst`: one, or (when absent) as many as there are columns. */
   readonly dstCols?: 'one';
@@ -209,6 +209,17 @@ export const VECTOR_FUNCTIONS: readonly VectorFunction[] = [
     dstBytes: 1,
     writesScale: true,
     passes: 1,
+    exponentialPasses: 0,
+  },
+  {
+    name: 'quantizeInt4',
+    code: 16,
+    reference: 'quantizeRowsInt4, packRowsInt4',
+    doc: 'int4 codes -7..7 as c + 8, two per byte, the even column low, and a float32 scale per row',
+    sources: [ROW('src0')],
+    dstBytes: 0.5,
+    writesScale: true,
+    passes: 2,
     exponentialPasses: 0,
   },
 ];

@@ -96,7 +96,7 @@ export const numericsForm = z.object({
   specialFunctions: z.enum(['f32', 'f16']),
   rounding: z.literal('nearest-even'),
   activationScale: z.enum(['none', 'per-token-amax/127']),
-  kvCache: z.enum(['f32', 'int8-per-token-head']),
+  kvCache: z.enum(['f32', 'int8-per-token-head', 'int4-per-token-head']),
   scores: z.enum(['f32', 'int8']),
   probabilities: z.enum(['f32', 'int8-value-scale-folded']),
   softmax: z.literal('two-pass'),

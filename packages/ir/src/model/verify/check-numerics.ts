@@ -5,6 +5,7 @@
 
 import { BitloomError } from '../../error.js';
 import type { Model, StateDecl } from '../graph.js';
+import { type CacheBits, cacheBits } from '../numerics.js';
 import { formatType } from '../ops.js';
 import type { ValueType } from '../types.js';
 
@@ -29,7 +30,8 @@ export function checkNumerics(
 ): void {
   const { numerics } = model;
   const isInteger = numerics.linear === 'int8-activations';
-  const isIntegerCache = numerics.kvCache === 'int8-per-token-head';
+  const codeBits = cacheBits(numerics);
+  const isIntegerCache = codeBits !== undefined;
   const record = `numerics '${numerics.scheme}'`;
   const scale = isInteger ? 'per-token-amax/127' : 'none';
   if (numerics.activationScale !== scale) {
@@ -44,15 +46,15 @@ export function checkNumerics(
     fail('the probabilities contradict the KV cache', record, probabilities, numerics.probabilities);
   }
   for (const state of model.states) {
-    if (state.purpose === 'kv-cache') checkCache(state, isIntegerCache);
+    if (state.purpose === 'kv-cache') checkCache(state, codeBits);
   }
   checkLinears(model, types, isInteger);
 }
 
-function checkCache(state: StateDecl, isInteger: boolean): void {
+function checkCache(state: StateDecl, bits: CacheBits | undefined): void {
   const { type } = state;
   const where = `state '${state.name}'`;
-  if (!isInteger) {
+  if (bits === undefined) {
     if (type.kind === 'dense' && type.dtype === 'f32') return;
     fail('the KV cache is not what the numerics record says', where, 'f32', formatType(type));
   }
@@ -61,15 +63,23 @@ function checkCache(state: StateDecl, isInteger: boolean): void {
   const isPerTokenAndHead =
     type.kind === 'quantized' &&
     type.element.kind === 'int' &&
-    type.element.bits === 8 &&
+    type.element.bits === bits &&
     type.element.signed &&
     level?.format.name === 'fp32' &&
     heads === 1 &&
     tokens === 1 &&
     (width === 0 || width === type.shape[2]);
-  if (isPerTokenAndHead) return;
-  const expected = 'int8 codes with one fp32 scale per head and token (block 1x1x0)';
+  if (isPerTokenAndHead && hasWholeBytes(state, bits)) return;
+  const expected = `int${bits} codes with one fp32 scale per head and token (block 1x1x0)`;
   fail('the KV cache is not what the numerics record says', where, expected, formatType(type));
+}
+
+/** Whether the codes of a token and head fill bytes. @throws BitloomError `model-numerics` */
+function hasWholeBytes({ name, type }: StateDecl, bits: CacheBits): boolean {
+  const width = type.shape[2];
+  if (bits === 8 || typeof width !== 'number' || width % 2 === 0) return true;
+  const message = 'two codes of a KV cache share a byte, and a head has an odd number of them';
+  fail(message, `state '${name}'`, 'heads of an even width', String(width));
 }
 
 /** Quantised linear operations need the integer record, and the integer record needs one of them. */
