@@ -71,8 +71,9 @@ export const card: fc.Arbitrary<Device> = fc
     hbmChannels: fc.integer({ min: 1, max: 32 }),
     efficiency: fc.constantFrom(1, 0.7, 0.33),
     withoutDdr: fc.boolean(),
+    weightBits: fc.constantFrom([4, 8], [2, 3, 4, 8], [2, 3, 4, 5, 6, 7, 8]),
   })
-  .map((changes) => cardWith('random', { ...changes, weightBits: [2, 3, 4, 5, 6, 7, 8] }, findCard('u280')));
+  .map((changes) => cardWith('random', changes, findCard('u280')));
 
 export const options: fc.Arbitrary<CompileOptions> = fc.record({
   maxChunk: fc.constantFrom(1, 2, 5, 16, 32, 33, 64, 128),

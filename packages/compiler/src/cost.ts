@@ -2,13 +2,23 @@
  * The compiler's own analytic cost model: cycles of a weight tile as the larger of its load and its product,
  * double-buffered. It knows no simulator; the correlation of the two is measured in `benchmarks/`.
  */
-import { type Device, type MatrixMode, matrixProductCycles, weightTileBytes } from '@bitloom/ir';
+import {
+  type Device,
+  dramRefreshCloses,
+  findBuffer,
+  findMemory,
+  type MatrixMode,
+  matrixProductCycles,
+  memoryDram,
+  weightTileBytes,
+} from '@bitloom/ir';
+import { weightSlots } from './weight-ring.js';
 
 /** What the model needs to know of a packed matrix. */
 export interface MatrixShape {
   readonly rows: number;
   readonly cols: number;
-  /** Container width of the codes: 4 or 8. */
+  /** Container width of the codes. */
   readonly bits: number;
   readonly group: number;
   /** Kept values of each 16 columns; 0: dense. */
@@ -28,9 +38,6 @@ export interface WeightTile {
   readonly kParts: readonly InnerPart[];
 }
 
-/** Operations that a dispatcher resolves for the load and the product of a tile: addresses, slots and ragged lengths. */
-const TILE_OPERATIONS = 16;
-
 /** Cycles of all tiles of a matrix for `m` rows of activations. */
 export function tiledCycles(
   matrix: MatrixShape,
@@ -43,22 +50,57 @@ export function tiledCycles(
   let cycles = 0;
   const tiles = Math.ceil(matrix.rows / tile.rows);
   const lastRows = matrix.rows - (tiles - 1) * tile.rows;
+  const { timeDivisor } = device.calibration;
+  const { group, keep } = matrix;
+  const slots = weightSlots(device);
+  const loads = loadsOf(device, bytesPerCycle);
+  const dispatch = dispatchCycles(tile.kParts.length, m, slots, device);
   for (const [rows, count] of [
     [tile.rows, tiles - 1],
     [lastRows, 1],
   ] as const) {
     for (const part of tile.kParts) {
-      const load = (part.bytes * Math.ceil(rows / 16)) / bytesPerCycle;
-      const { group, keep } = matrix;
+      const load = Math.ceil((part.bytes * Math.ceil(rows / 16)) / loads.bytesPerCycle);
       const rescales = m * rows * Math.ceil(part.length / group);
       const product = { m, n: rows, k: part.length, group, keep, rescales };
-      const compute = matrixProductCycles(product, mode, device.matrix) / device.calibration.timeDivisor;
-      const { cyclesPerInstruction, cyclesPerOperation } = device.dispatcher;
-      const dispatch = 2 * cyclesPerInstruction + TILE_OPERATIONS * cyclesPerOperation;
-      cycles += count * Math.max(load, compute, dispatch);
+      const compute = Math.ceil(matrixProductCycles(product, mode, device.matrix) / timeDivisor);
+      // A slot is free again once its product is complete; loads of the other slots go on meanwhile.
+      const turn = loads.latency + load + compute + mode.startupCycles;
+      cycles += count * Math.max(load, compute, dispatch, turn / slots);
     }
   }
   return cycles;
+}
+
+/** How fast tiles stream in, and how long the first byte of one is on its way. */
+function loadsOf(device: Device, bytesPerCycle: number): { bytesPerCycle: number; latency: number } {
+  const memory = findMemory(device, 'hbm');
+  const port = findBuffer(device, 'weights')?.bytesPerCyclePerPort ?? bytesPerCycle;
+  if (memory === undefined) return { bytesPerCycle: Math.min(bytesPerCycle, port), latency: 0 };
+  const dram = memoryDram(memory);
+  const { clocks } = dram;
+  const refresh = dram.refresh === 'none' ? 0 : (clocks.nRFC + dramRefreshCloses(clocks)) / clocks.nREFI;
+  const nanoseconds = memory.controllerNs + (clocks.nRCDRD + clocks.nCL) * dram.clockNs;
+  return {
+    bytesPerCycle: Math.min(bytesPerCycle * (1 - refresh), port),
+    latency: nanoseconds * 1e-9 * device.clockHz,
+  };
+}
+
+/**
+ * Cycles that a dispatcher takes for the load and the product of a tile, and its part of the loop over rows of tiles:
+ * addresses always move with the rows, slots only where the parts of a turn are no whole turns of the ring, lengths only
+ * in prefill.
+ */
+function dispatchCycles(parts: number, m: number, slots: number, device: Device): number {
+  const { cyclesPerInstruction, cyclesPerOperation, cyclesPerIteration } = device.dispatcher;
+  const slotOperations = parts % slots === 0 ? 0 : 8 - 4 / parts;
+  const operations = 4 + (device.cores > 1 ? 2 : 0) + (m > 1 ? 3 : 0) + slotOperations;
+  return (
+    2 * cyclesPerInstruction +
+    operations * cyclesPerOperation +
+    (cyclesPerInstruction + cyclesPerIteration) / parts
+  );
 }
 
 /** Cuts the inner length into the fewest equal parts of whole groups whose tile fits a slot. */

@@ -24,6 +24,7 @@ import {
   weightTileBytes,
 } from '@bitloom/ir';
 import { type ChooseTile, chooseWeightTile, type MatrixShape, type WeightTile } from './cost.js';
+import { weightSlots } from './weight-ring.js';
 
 /** Base registers of the slot descriptor; all hold 0 unless a runtime moves a part of the image. */
 export const REGISTERS = [
@@ -57,14 +58,6 @@ export interface PackedMatrix extends MatrixShape {
   readonly sliceBytes: number;
   /** How the rows of a core are cut; tiles lie one behind the other, the inner parts of a row tile first. */
   readonly tile: WeightTile;
-}
-
-/** Weight buffers of up to this many bytes are two slots: cut further, tiles would be mostly start-up. */
-const SMALL_WEIGHTS = 192 * 1024;
-
-/** Slots of the weight ring: four, or two where the buffer is small. */
-export function weightSlots(device: Device): number {
-  return (findBuffer(device, 'weights')?.bytes ?? 0) <= SMALL_WEIGHTS ? 2 : 4;
 }
 
 /** Group-quantised rows in canonical layout, for gathers. */
@@ -154,12 +147,9 @@ export class MemoryImage {
       });
     }
     const { codeBits, ...codes } = groupCodes(name, constant.type);
-    const shape = {
-      ...codes,
-      bits: codeBits <= 4 ? 4 : 8,
-      keep: this.sparseChains ? codes.keep : 0,
-    };
-    const { rows, cols, group, bits, keep } = shape;
+    const keep = this.sparseChains ? codes.keep : 0;
+    const shape = { ...codes, keep, bits: containerBits(codeBits, keep, this.device.matrix.weightBits) };
+    const { rows, cols, group, bits } = shape;
     const perCore = ownRows ?? rows;
     this.requireEngine(name, shape);
     const tile = this.weightTile(name, { ...shape, rows: perCore });
@@ -171,7 +161,7 @@ export class MemoryImage {
     if (cols % group !== 0) this.notes.push(`weight '${name}': last group of ${cols % group} of ${group}`);
     const partGroups = Math.ceil((tile.kParts[0]?.length ?? cols) / group);
     const layout =
-      `${keep === 0 ? 'rows16' : 'sparse16'}.${bits === 4 ? 'u4' : 's8'}.g${group}` +
+      `${keep === 0 ? 'rows16' : 'sparse16'}.${bits === 8 ? 's8' : `u${bits}`}.g${group}` +
       `${keep === 0 ? '' : `.k${keep}`}.t${tile.rows}x${partGroups}${slices.length > 1 ? `.c${perCore}` : ''}`;
     const region = this.place(
       name,
@@ -437,6 +427,20 @@ export class MemoryImage {
     this.regions.push(region);
     return region;
   }
+}
+
+/** Widths of containers in the layouts of dense and of sparse weights. */
+const DENSE_WIDTHS: readonly number[] = [2, 3, 4, 5, 6, 8];
+const SPARSE_WIDTHS: readonly number[] = [4, 8];
+
+/**
+ * Width of the container of codes: the narrowest that holds them and that the card expands. Every card is asked for 4
+ * bits for what fits them, and for 8 otherwise, where it has nothing narrower.
+ */
+function containerBits(codeBits: number, keep: number, weightBits: readonly number[]): number {
+  const widest = codeBits <= 4 ? 4 : 8;
+  const widths = keep === 0 ? DENSE_WIDTHS : SPARSE_WIDTHS;
+  return widths.find((bits) => bits >= codeBits && bits <= widest && weightBits.includes(bits)) ?? widest;
 }
 
 interface GroupCodes {

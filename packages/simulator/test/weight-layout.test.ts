@@ -3,6 +3,7 @@ import {
   type CanonicalMatrix,
   groupsPerRow,
   packCanonical,
+  ROWS16_CONTAINERS,
   unpackCanonical,
   unpackRows16,
   unpackSparse16,
@@ -25,6 +26,8 @@ describe('names of layouts', () => {
       { kind: 'rows16', containerBits: 8, groupSize: 32, tileRows: 0, tileGroups: 0, sliceRows: 0 },
     ],
     ['rows16.u4.g128.t64x8.c1376', { tileRows: 64, sliceRows: 1376 }],
+    ['rows16.u3.g128.t64x8', { containerBits: 3, tileRows: 64 }],
+    ['rows16.u2.g64', { containerBits: 2, groupSize: 64 }],
     ['sparse16.u4.g128.k8.t64x8', { kind: 'sparse16', keep: 8, tileRows: 64, sliceRows: 0 }],
     ['sparse16.s8.g32.k4.t16x1.c48', { kind: 'sparse16', containerBits: 8, keep: 4, sliceRows: 48 }],
   ])('%s', (name, expected) => {
@@ -35,6 +38,8 @@ describe('names of layouts', () => {
     'f32',
     'canonical',
     'rows16.u4',
+    'rows16.u7.g32',
+    'sparse16.u5.g32.k8',
     'rows16.u4.g128.k8.t64x8',
     'sparse16.u4.g128.t64x8',
     'rows16.u4.g0.t0x0',
@@ -70,7 +75,8 @@ function matrixOf(
 const shapes = fc.record({
   rows: fc.integer({ min: 1, max: 130 }),
   cols: fc.integer({ min: 1, max: 150 }),
-  bits: fc.constantFrom(4, 8),
+  bits: fc.integer({ min: 2, max: 8 }),
+  wider: fc.nat(2),
   tileRows: fc.integer({ min: 1, max: 4 }).map((blocks) => 16 * blocks),
   tileGroups: fc.integer({ min: 1, max: 3 }),
   sliceRows: fc.constantFrom(0, 16, 48, 64),
@@ -80,10 +86,12 @@ const shapes = fc.record({
 describe('packed weights', () => {
   it('every slice is tiled for itself, every tile is the part it says, whole blocks and nothing between', () => {
     fc.assert(
-      fc.property(shapes, ({ rows, cols, bits, keep, ...tile }) => {
+      fc.property(shapes, ({ rows, cols, bits, wider, keep, ...tile }) => {
         const groupSize = 32;
         const matrix = matrixOf(rows, cols, bits, groupSize, keep);
-        const containerBits = bits === 4 ? 4 : 8;
+        const fitting = ROWS16_CONTAINERS.filter((one) => one.bits >= bits).map((one) => one.bits);
+        const dense = fitting[Math.min(wider, fitting.length - 1)];
+        const containerBits = keep === 0 ? dense : bits <= 4 ? 4 : 8;
         const layout: WeightLayout = {
           kind: keep === 0 ? 'rows16' : 'sparse16',
           containerBits,
@@ -107,7 +115,7 @@ describe('packed weights', () => {
           const bytes = weightTileBytes(containerBits, groupSize, keep, shape.cols, shape.rows);
           const own = target.slice(at, at + bytes);
           at += bytes;
-          const back = keep === 0 ? unpackRows16(own, shape) : unpackSparse16(own, shape);
+          const back = keep === 0 ? unpackRows16(own, shape, { containerBits }) : unpackSparse16(own, shape);
           const got = unpackCanonical(back).codes;
           for (let row = 0; row < shape.rows; row++) {
             const from = (part.rowStart + row) * cols + part.groupStart * groupSize;

@@ -84,9 +84,10 @@ function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<Arra
   }
   const block = type.scales[0]?.block[1] ?? 0;
   const shape = { rows, cols, bits: type.element.bits, groupSize: block === 0 ? cols : block };
-  // The codes of another model may fit the container of the region as well; their own container tells them apart.
-  const containerBits = shape.bits <= 4 ? 4 : 8;
-  checkSize(region, packedBytes({ ...layout, containerBits }, shape));
+  // The codes of another model may fit the container of the region as well; that which compilers choose tells them apart.
+  const widest = shape.bits <= 4 ? 4 : 8;
+  const isChosen = layout.containerBits >= shape.bits && layout.containerBits <= widest;
+  checkSize(region, packedBytes(isChosen ? layout : { ...layout, containerBits: widest }, shape));
   const { codes, scales } = canonicalComponents(bundle, constant, { ...type, shape: [rows, cols] });
   packWeights(layout, { ...shape, codes, scales: halfWords(scales) }, target);
 }

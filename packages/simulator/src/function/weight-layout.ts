@@ -2,12 +2,14 @@
  * Names of the layouts in which weights lie in the memory image: `rows16.u4.g128.t64x8`, and for sparse matrices
  * `sparse16.u4.g128.k8.t64x8`; `.c1376` behind either. Tiles of `t` rows x whole groups of columns lie one behind the
  * other, the parts of a row tile first. With `c` the rows are first cut into slices of that many rows, one per core,
- * each tiled for itself.
+ * each tiled for itself. `u3` is the container of a code, 3 bits without a sign; `s8` that of signed bytes.
  */
+import { ROWS16_CONTAINERS, type Rows16ContainerBits } from '@bitloom/formats';
 
 export interface WeightLayout {
   readonly kind: 'rows16' | 'sparse16';
-  readonly containerBits: 4 | 8;
+  /** Of sparse layouts 4 or 8. */
+  readonly containerBits: Rows16ContainerBits;
   readonly groupSize: number;
   /** Values kept of each 16 columns; 0 in a dense layout. */
   readonly keep: number;
@@ -19,19 +21,21 @@ export interface WeightLayout {
 }
 
 const PATTERN =
-  /^(rows16|sparse16)\.(u4|s8)\.g([1-9][0-9]*)(?:\.k([0-9]+))?(?:\.t([1-9][0-9]*)x([1-9][0-9]*))?(?:\.c([1-9][0-9]*))?$/;
+  /^(rows16|sparse16)\.(u[2-6]|s8)\.g([1-9][0-9]*)(?:\.k([0-9]+))?(?:\.t([1-9][0-9]*)x([1-9][0-9]*))?(?:\.c([1-9][0-9]*))?$/;
 
 /** What a layout's name says, or undefined for another name. */
 export function parseWeightLayout(name: string): WeightLayout | undefined {
   const match = PATTERN.exec(name);
   if (match === null) return undefined;
   const [, kind, container, group, keep, rows, groups, slice] = match;
+  const containerBits = ROWS16_CONTAINERS.find((entry) => entry.name === container)?.bits;
   const isSparse = kind === 'sparse16';
   // A sparse layout says what it keeps, a dense one has nothing to say.
-  if (isSparse !== (keep !== undefined)) return undefined;
+  if (isSparse !== (keep !== undefined) || containerBits === undefined) return undefined;
+  if (isSparse && containerBits !== 4 && containerBits !== 8) return undefined;
   return {
     kind: isSparse ? 'sparse16' : 'rows16',
-    containerBits: container === 'u4' ? 4 : 8,
+    containerBits,
     groupSize: Number(group),
     keep: Number(keep ?? 0),
     tileRows: Number(rows ?? 0),
