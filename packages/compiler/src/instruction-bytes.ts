@@ -81,6 +81,7 @@ function operandsOf(
   if ('add' in expression) return expression.add;
   if ('min' in expression) return expression.min;
   if ('max' in expression) return expression.max;
+  if ('lookup' in expression) return [expression.lookup[0]];
   if ('mul' in expression) return [expression.mul[1]];
   if ('floorDiv' in expression) return [expression.floorDiv[0]];
   if ('ceilDiv' in expression) return [expression.ceilDiv[0]];

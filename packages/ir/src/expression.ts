@@ -1,7 +1,7 @@
 /**
  * Quasi-affine integer expressions of length symbols and loop variables: integer combinations, floor and
- * ceiling division and modulo by positive constants, minimum, maximum. Shapes of the model graph and the
- * dynamic fields of instructions are written in them, so that one program serves every length.
+ * ceiling division and modulo by positive constants, minimum, maximum, and constant tables. Shapes of the model graph
+ * and the dynamic fields of instructions are written in them, so that one program serves every length.
  * Plain data (JSON-able); nothing here knows what a symbol stands for.
  */
 import { BitloomError, internalError } from './error.js';
@@ -16,7 +16,8 @@ export type Expression =
   | { readonly ceilDiv: readonly [Expression, number] }
   | { readonly mod: readonly [Expression, number] }
   | { readonly min: readonly Expression[] }
-  | { readonly max: readonly Expression[] };
+  | { readonly max: readonly Expression[] }
+  | { readonly lookup: readonly [Expression, readonly number[]] };
 
 /** Values of symbols by name. */
 export type Bindings = Readonly<Record<string, number>>;
@@ -108,6 +109,29 @@ export function modulo(term: Expression, divisor: number): Expression {
   return typeof term === 'number' ? term - Math.floor(term / divisor) * divisor : { mod: [term, divisor] };
 }
 
+/**
+ * The value of a constant table at an index; one outside of the table takes the nearest end. Tables say what depends on
+ * a length without rule, such as which tiles a mask shows.
+ * @throws BitloomError `expression-table` for an empty table, or values that are no safe integers
+ */
+export function lookUp(table: readonly number[], index: Expression): Expression {
+  if (table.length === 0 || !table.every((value) => Number.isSafeInteger(value))) {
+    throw new BitloomError({
+      code: 'expression-table',
+      message: 'a table of an expression holds at least one integer, and nothing else',
+      expected: 'safe integers',
+      got:
+        table.length === 0 ? 'an empty table' : String(table.find((value) => !Number.isSafeInteger(value))),
+    });
+  }
+  return typeof index === 'number' ? tableValue(table, index) : { lookup: [index, table] };
+}
+
+/** Entry of a table at an index, or at the end that is nearest to it. */
+export function tableValue(table: readonly number[], index: number): number {
+  return table[Math.max(0, Math.min(table.length - 1, index))];
+}
+
 export function minimum(...terms: readonly Expression[]): Expression {
   return extremum(terms, Math.min, (list) => ({ min: list }));
 }
@@ -157,6 +181,10 @@ export function evaluate(expression: Expression, bindings: Bindings): number {
     const value = evaluate(expression.mod[0], bindings);
     return value - Math.floor(value / expression.mod[1]) * expression.mod[1];
   }
+  if ('lookup' in expression) {
+    const [index, table] = expression.lookup;
+    return tableValue(table, evaluate(index, bindings));
+  }
   if ('min' in expression) return Math.min(...expression.min.map((e) => evaluate(e, bindings)));
   return Math.max(...expression.max.map((e) => evaluate(e, bindings)));
 }
@@ -194,6 +222,11 @@ export function compileExpression(
       const value = inner(values);
       return value - Math.floor(value / by) * by;
     };
+  }
+  if ('lookup' in expression) {
+    const [index, table] = expression.lookup;
+    const inner = compileExpression(index, slots);
+    return (values) => tableValue(table, inner(values));
   }
   const isMin = 'min' in expression;
   const list = (isMin ? expression.min : expression.max).map((e) => compileExpression(e, slots));
@@ -274,6 +307,18 @@ export function bounds(expression: Expression, intervals: Readonly<Record<string
       ? { min: evaluate(modulo(inner.min, by), {}), max: evaluate(modulo(inner.max, by), {}) }
       : { min: 0, max: by - 1 };
   }
+  if ('lookup' in expression) {
+    const [index, table] = expression.lookup;
+    const inner = bounds(index, intervals);
+    const last = table.length - 1;
+    const from = Math.max(0, Math.min(last, inner.min));
+    let [min, max] = [table[from], table[from]];
+    for (let i = from + 1; i <= Math.min(last, inner.max); i++) {
+      min = Math.min(min, table[i]);
+      max = Math.max(max, table[i]);
+    }
+    return { min, max };
+  }
   const list = ('min' in expression ? expression.min : expression.max).map((e) => bounds(e, intervals));
   const pick = 'min' in expression ? Math.min : Math.max;
   return { min: pick(...list.map((i) => i.min)), max: pick(...list.map((i) => i.max)) };
@@ -297,6 +342,7 @@ export function substitute(
   if ('floorDiv' in expression) return floorDivide(inner(expression.floorDiv[0]), expression.floorDiv[1]);
   if ('ceilDiv' in expression) return ceilDivide(inner(expression.ceilDiv[0]), expression.ceilDiv[1]);
   if ('mod' in expression) return modulo(inner(expression.mod[0]), expression.mod[1]);
+  if ('lookup' in expression) return lookUp(expression.lookup[1], inner(expression.lookup[0]));
   return 'min' in expression ? minimum(...expression.min.map(inner)) : maximum(...expression.max.map(inner));
 }
 
@@ -312,10 +358,7 @@ export function symbolsOf(expression: Expression, into: Set<string> = new Set())
 export function operationCount(expression: Expression): number {
   if (typeof expression === 'number' || 'sym' in expression) return 0;
   const operands = operandsOf(expression);
-  const own =
-    'mul' in expression || 'floorDiv' in expression || 'ceilDiv' in expression || 'mod' in expression
-      ? 1
-      : operands.length - 1;
+  const own = 'add' in expression || 'min' in expression || 'max' in expression ? operands.length - 1 : 1;
   return operands.reduce<number>((sum, operand) => sum + operationCount(operand), own);
 }
 
@@ -327,6 +370,7 @@ function operandsOf(
   if ('floorDiv' in expression) return [expression.floorDiv[0]];
   if ('ceilDiv' in expression) return [expression.ceilDiv[0]];
   if ('mod' in expression) return [expression.mod[0]];
+  if ('lookup' in expression) return [expression.lookup[0]];
   return 'min' in expression ? expression.min : expression.max;
 }
 
@@ -341,6 +385,24 @@ export function formatExpression(expression: Expression): string {
   if ('ceilDiv' in expression)
     return `ceil(${formatExpression(expression.ceilDiv[0])} / ${expression.ceilDiv[1]})`;
   if ('mod' in expression) return `(${formatExpression(expression.mod[0])} mod ${expression.mod[1]})`;
+  if ('lookup' in expression)
+    return `${formatTable(expression.lookup[1])}[${formatExpression(expression.lookup[0])}]`;
   const [name, list] = 'min' in expression ? ['min', expression.min] : ['max', expression.max];
   return `${name}(${list.map(formatExpression).join(', ')})`;
+}
+
+/** Tables of up to so many values are written out. */
+const SHORT_TABLE = 16;
+
+/** Text of a table: its values, or of a long one its length and 64 bits that depend on all of them. */
+function formatTable(table: readonly number[]): string {
+  if (table.length <= SHORT_TABLE) return `table(${table.join(' ')})`;
+  let [a, b] = [0x811c9dc5, 0x9e3779b9];
+  for (const value of table) {
+    const [low, high] = [value | 0, Math.floor(value / 2 ** 32)];
+    a = Math.imul(a ^ low, 0x01000193) ^ Math.imul(high + (a >>> 15), 0x85ebca6b);
+    b = Math.imul(b + low, 0xc2b2ae35) ^ (b >>> 13) ^ Math.imul(high, 0x27d4eb2f);
+  }
+  const text = (word: number): string => (word >>> 0).toString(16).padStart(8, '0');
+  return `table(${table.length}: ${text(a)}${text(b)})`;
 }

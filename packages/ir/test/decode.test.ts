@@ -87,14 +87,21 @@ describe('decodeExpressionPool refuses', () => {
     expect(decodeExpressionPool(pool([1, 0, 3, 3], { names: past }))).toEqual([
       { mul: [3, { sym: 'past' }] },
     ]);
+    expect(decodeExpressionPool(pool([1, 0, 9, 0], { names: [...past, 1, 2, 7, 0x43] }))).toEqual([
+      { lookup: [{ sym: 'past' }, [7, -3]] },
+    ]);
   });
 
   test.each<[string, Uint8Array, RegExp]>([
     ['a short header', new Uint8Array(8), /a header of 12 bytes/],
     ['no expression', pool([0, 1], { count: 0, starts: [] }), /0 expressions/],
     ['more expressions than bytes', pool([0, 1], { count: 2 ** 31 }), /expressions/],
-    ['an unknown operator', pool([9, 0]), /an operator in expression 0.*code 9/],
+    ['an unknown operator', pool([10, 0]), /an operator in expression 0.*code 10/],
     ['an operand that is missing', pool([0]), /another byte/],
+    ['a table that is not there', pool([1, 0, 9, 1], { names: [...past, 1, 1, 7] }), /one of 1 tables.*1/],
+    ['a table of nothing', pool([1, 0, 9, 0], { names: [...past, 1, 0] }), /1 to 65536 values.*0 in table 0/],
+    ['a table that ends too soon', pool([1, 0, 9, 0], { names: [...past, 1, 9, 1, 2] }), /another byte/],
+    ['a table twice', pool([1, 0, 9, 0], { names: [...past, 2, 1, 7, 1, 7] }), /each table once/],
     ['too few values', pool([0, 1, 2, 2]), /2 operands/],
     ['too many values', pool([0, 1, 0, 1]), /one value.*2/],
     ['a sum of nothing', pool([0, 1, 2, 0]), /1 to 256 operands/],

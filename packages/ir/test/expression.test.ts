@@ -10,6 +10,7 @@ import {
   evaluate,
   floorDivide,
   formatExpression,
+  lookUp,
   maximum,
   minimum,
   modulo,
@@ -34,6 +35,7 @@ function expressions(isAffine = false): fc.Arbitrary<Expression> {
     const extrema = [
       fc.array(node, { minLength: 1, maxLength: 3 }).map((min) => ({ min })),
       fc.array(node, { minLength: 1, maxLength: 3 }).map((max) => ({ max })),
+      fc.tuple(node, fc.array(small, { minLength: 1, maxLength: 6 })).map((lookup) => ({ lookup })),
     ];
     return {
       node: fc.oneof(
@@ -56,7 +58,7 @@ const point = fc.record({ a: value, b: value, c: value });
 
 /** Reads the text of an expression back and gives its value: an evaluator that shares nothing with the library. */
 function valueOfText(text: string, at: Readonly<Record<string, number>>): number {
-  const tokens = text.match(/-?\d+|[a-z]+|[()+*/,]/g) ?? [];
+  const tokens = text.match(/-?\d+|[a-z]+|[()+*/,[\]]/g) ?? [];
   let next = 0;
   const take = (wanted?: string): string => {
     const token = tokens[next++];
@@ -82,12 +84,24 @@ function valueOfText(text: string, at: Readonly<Record<string, number>>): number
     take(')');
     return pick(...values);
   };
+  const entry = (): number => {
+    take('(');
+    const values: number[] = [];
+    while (tokens[next] !== ')') values.push(Number(take()));
+    take(')');
+    take('[');
+    const index = read();
+    take(']');
+    if (index < 0) return values[0];
+    return index < values.length ? values[index] : values[values.length - 1];
+  };
   const read = (): number => {
     const token = take();
     if (token === 'floor') return divide(Math.floor);
     if (token === 'ceil') return divide(Math.ceil);
     if (token === 'min') return list(Math.min);
     if (token === 'max') return list(Math.max);
+    if (token === 'table') return entry();
     if (token === '(') {
       let sum = read();
       if (tokens[next] === 'mod') {
@@ -141,6 +155,8 @@ describe('builders', () => {
         expect(evaluate(modulo(x, by), at) === vx - Math.floor(vx / by) * by).toBe(true);
         expect(evaluate(minimum(x, k, y), at) === Math.min(vx, vy, k)).toBe(true);
         expect(evaluate(maximum(x, k, y), at) === Math.max(vx, vy, k)).toBe(true);
+        const table = [k, by, 7 - k];
+        expect(evaluate(lookUp(table, x), at)).toBe(vx <= 0 ? k : vx === 1 ? by : 7 - k);
       }),
     );
   });
@@ -150,6 +166,30 @@ describe('builders', () => {
       expect(errorOf(() => floorDivide(symbol('a'), by)).code).toBe('expression-divisor');
       expect(errorOf(() => modulo(symbol('a'), by)).code).toBe('expression-divisor');
     }
+  });
+});
+
+describe('tables', () => {
+  it('hold at least one integer', () => {
+    for (const table of [[], [1, 0.5], [Number.NaN]])
+      expect(errorOf(() => lookUp(table, symbol('a'))).code).toBe('expression-table');
+  });
+
+  it('are joined in sums where they are equal, long ones too', () => {
+    const table = Array.from({ length: 1000 }, (_, i) => (i * i) % 77);
+    const other = table.map((value, i) => (i === 600 ? value + 1 : value));
+    const [a, same, changed] = [table, [...table], other].map((values) => lookUp(values, symbol('a')));
+    expect(add(a, same)).toEqual({ mul: [2, a] });
+    expect(add(a, changed)).toEqual({ add: [a, changed] });
+  });
+
+  it('repeat where their index does', () => {
+    const i = symbol('i0');
+    const table = [5, 3, 8];
+    expect(iterationPeriod([lookUp(table, modulo(i, 4))], 'i0')).toBe(4);
+    expect(iterationPeriod([lookUp(table, symbol('seq')), modulo(i, 2)], 'i0')).toBe(2);
+    expect(iterationPeriod([lookUp(table, i), modulo(i, 2)], 'i0')).toBe(Number.POSITIVE_INFINITY);
+    expect(operationCount(lookUp(table, add(i, 1)))).toBe(2);
   });
 });
 

@@ -34,9 +34,11 @@ type Operands<T> = T extends readonly [number, infer E]
   ? [number, E]
   : T extends readonly [infer E, number]
     ? [E, number]
-    : T extends readonly (infer E)[]
-      ? E[]
-      : T;
+    : T extends readonly [infer E, readonly number[]]
+      ? [E, number[]]
+      : T extends readonly (infer E)[]
+        ? E[]
+        : T;
 
 test('every schema gives exactly its interface', () => {
   const same: [

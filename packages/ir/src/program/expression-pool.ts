@@ -3,9 +3,10 @@
  * with a stack and no recursion. Instructions refer to expressions by index.
  *
  * Bytes (little-endian; no bytes at all for an empty pool): uint32 expressions, uint32 symbols, uint32 code bytes;
- * uint32 start of each expression in the code; the code; each symbol's name as uint8 length and UTF-8; zeros up to
- * a multiple of 4. An item of the code is an operator byte and an operand: constants, factors and divisors as
- * signed, symbol indices and operand counts as unsigned variable-length integers.
+ * uint32 start of each expression in the code; the code; each symbol's name as uint8 length and UTF-8; where there are
+ * tables, their number, and of each its length and its values; zeros up to a multiple of 4. An item of the code is an
+ * operator byte and an operand: constants, factors and divisors as signed, symbol and table indices and operand counts
+ * as unsigned variable-length integers. Of tables, number and lengths are unsigned and values signed.
  */
 import { BitloomError } from '../error.js';
 import type { Expression } from '../expression.js';
@@ -13,13 +14,25 @@ import {
   EXPRESSION_BYTES,
   EXPRESSION_DEPTH,
   EXPRESSION_OPERANDS,
+  EXPRESSION_TABLE,
   SYMBOL_BYTES,
 } from '../expression-limits.js';
 
 const POOL_HEADER_BYTES = 12;
 
 /** Operators by code. `constant` and `symbol` push; the others take their operands from the stack. */
-const OPERATORS = ['constant', 'symbol', 'add', 'mul', 'floorDiv', 'ceilDiv', 'mod', 'min', 'max'] as const;
+const OPERATORS = [
+  'constant',
+  'symbol',
+  'add',
+  'mul',
+  'floorDiv',
+  'ceilDiv',
+  'mod',
+  'min',
+  'max',
+  'lookup',
+] as const;
 const CODE = {
   constant: 0,
   symbol: 1,
@@ -30,6 +43,7 @@ const CODE = {
   mod: 6,
   min: 7,
   max: 8,
+  lookup: 9,
 } as const;
 
 /** Collects expressions. Equal expressions share an index. */
@@ -50,10 +64,11 @@ export function createExpressionPool(): ExpressionPool {
   const indexByCode = new Map<string, number>();
   // The same object comes back for every instruction of an unrolled tile, so most look-ups end here.
   const indexByObject = new Map<object, number>();
+  const tables = createTablePool();
   let codeBytes = 0;
   let nameBytes = 0;
 
-  const symbolIndex = (name: string, where: () => string): number => {
+  const symbol = (name: string, where: () => string): number => {
     const known = symbols.get(name);
     if (known !== undefined) return known;
     const index = names.length;
@@ -72,7 +87,7 @@ export function createExpressionPool(): ExpressionPool {
       const seen = typeof expression === 'object' ? indexByObject.get(expression) : undefined;
       if (seen !== undefined) return seen;
       const items: number[] = [];
-      writePostfix(expression, items, 0, symbolIndex, where);
+      writePostfix(expression, items, 0, { symbol, table: tables.intern }, where);
       const key = String.fromCharCode(...items);
       let index = indexByCode.get(key);
       if (index === undefined) {
@@ -89,7 +104,9 @@ export function createExpressionPool(): ExpressionPool {
     },
     get byteLength() {
       if (codes.length === 0) return 0;
-      return Math.ceil((POOL_HEADER_BYTES + 4 * codes.length + codeBytes + nameBytes) / 4) * 4;
+      return (
+        Math.ceil((POOL_HEADER_BYTES + 4 * codes.length + codeBytes + nameBytes + tables.byteLength) / 4) * 4
+      );
     },
     encode(order) {
       const out = new Uint8Array(this.byteLength);
@@ -111,8 +128,53 @@ export function createExpressionPool(): ExpressionPool {
         out.set(name, at + 1);
         at += 1 + name.byteLength;
       }
+      out.set(tables.encode(), at);
       return out;
     },
+  };
+}
+
+/** Indices of what expressions share. */
+interface SharedIndices {
+  readonly symbol: (name: string, where: () => string) => number;
+  readonly table: (values: readonly number[], where: () => string) => number;
+}
+
+/** Tables of a pool, each distinct one once. */
+function createTablePool() {
+  const byObject = new Map<readonly number[], number>();
+  const byText = new Map<string, number>();
+  const encoded: number[][] = [];
+  let bytes = 0;
+  const head = (): number[] => {
+    const out: number[] = [];
+    if (encoded.length > 0) pushUnsigned(out, encoded.length);
+    return out;
+  };
+  return {
+    intern: (values: readonly number[], where: () => string): number => {
+      const seen = byObject.get(values);
+      if (seen !== undefined) return seen;
+      if (values.length === 0 || values.length > EXPRESSION_TABLE)
+        throw invalidExpression(where(), `a table of 1 to ${EXPRESSION_TABLE} values`, `${values.length}`);
+      const text = values.join(' ');
+      let index = byText.get(text);
+      if (index === undefined) {
+        index = encoded.length;
+        const items: number[] = [];
+        pushUnsigned(items, values.length);
+        for (const value of values) pushSigned(items, value, where);
+        encoded.push(items);
+        bytes += items.length;
+        byText.set(text, index);
+      }
+      byObject.set(values, index);
+      return index;
+    },
+    get byteLength() {
+      return head().length + bytes;
+    },
+    encode: (): Uint8Array => Uint8Array.from([...head(), ...encoded.flat()]),
   };
 }
 
@@ -120,20 +182,25 @@ function writePostfix(
   expression: Expression,
   out: number[],
   depth: number,
-  symbolIndex: (name: string, where: () => string) => number,
+  shared: SharedIndices,
   where: () => string,
 ): void {
   if (depth > EXPRESSION_DEPTH)
     throw invalidExpression(where(), `nesting of at most ${EXPRESSION_DEPTH}`, 'more');
   if (out.length > EXPRESSION_BYTES)
     throw invalidExpression(where(), `at most ${EXPRESSION_BYTES} bytes`, 'more');
-  const inner = (term: Expression): void => writePostfix(term, out, depth + 1, symbolIndex, where);
+  const inner = (term: Expression): void => writePostfix(term, out, depth + 1, shared, where);
   if (typeof expression === 'number') {
     writeSigned(out, CODE.constant, expression, where);
     return;
   }
   if ('sym' in expression) {
-    writeUnsigned(out, CODE.symbol, symbolIndex(expression.sym, where));
+    writeUnsigned(out, CODE.symbol, shared.symbol(expression.sym, where));
+    return;
+  }
+  if ('lookup' in expression) {
+    inner(expression.lookup[0]);
+    writeUnsigned(out, CODE.lookup, shared.table(expression.lookup[1], where));
     return;
   }
   if ('mul' in expression) {
@@ -168,16 +235,26 @@ function writePostfix(
 
 /** Operator, then sign in bit 6 and the magnitude in 6 bits, then 7 bits per byte; bit 7 = more follows. */
 function writeSigned(out: number[], code: number, value: number, where: () => string): void {
+  out.push(code);
+  pushSigned(out, value, where);
+}
+
+function pushSigned(out: number[], value: number, where: () => string): void {
   if (!Number.isSafeInteger(value)) throw invalidExpression(where(), 'safe integers', String(value));
   const magnitude = Math.abs(value);
   const rest = Math.floor(magnitude / 64);
-  out.push(code, (magnitude % 64) | (value < 0 ? 64 : 0) | (rest > 0 ? 128 : 0));
+  out.push((magnitude % 64) | (value < 0 ? 64 : 0) | (rest > 0 ? 128 : 0));
   writeRest(out, rest);
 }
 
 function writeUnsigned(out: number[], code: number, value: number): void {
+  out.push(code);
+  pushUnsigned(out, value);
+}
+
+function pushUnsigned(out: number[], value: number): void {
   const rest = Math.floor(value / 128);
-  out.push(code, (value % 128) | (rest > 0 ? 128 : 0));
+  out.push((value % 128) | (rest > 0 ? 128 : 0));
   writeRest(out, rest);
 }
 
@@ -209,7 +286,8 @@ export function decodeExpressionPool(bytes: Uint8Array): readonly Expression[] {
   if (count === 0 || namesStart + 2 * symbolCount > bytes.byteLength) {
     throw invalidPool(`${count} expressions and ${symbolCount} symbols`, `${bytes.byteLength} bytes`);
   }
-  const names = readNames(bytes, namesStart, symbolCount);
+  const { names, end: namesEnd } = readNames(bytes, namesStart, symbolCount);
+  const tables = readTables(bytes, namesEnd);
   const out: Expression[] = [];
   for (let i = 0; i < count; i++) {
     const start = view.getUint32(POOL_HEADER_BYTES + 4 * i, true);
@@ -220,12 +298,16 @@ export function decodeExpressionPool(bytes: Uint8Array): readonly Expression[] {
         `bytes ${start} to ${end}`,
       );
     }
-    out.push(readPostfix(bytes.subarray(codeStart + start, codeStart + end), names, i));
+    out.push(readPostfix(bytes.subarray(codeStart + start, codeStart + end), names, tables, i));
   }
   return out;
 }
 
-function readNames(bytes: Uint8Array, start: number, count: number): readonly string[] {
+function readNames(
+  bytes: Uint8Array,
+  start: number,
+  count: number,
+): { readonly names: readonly string[]; readonly end: number } {
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   const names: string[] = [];
   let at = start;
@@ -242,6 +324,28 @@ function readNames(bytes: Uint8Array, start: number, count: number): readonly st
     at = end;
   }
   if (new Set(names).size !== count) throw invalidPool('each symbol once', names.join(', ').slice(0, 128));
+  return { names, end: at };
+}
+
+/** The tables behind the names, if there are any, and the zeros at the end. */
+function readTables(bytes: Uint8Array, start: number): readonly (readonly number[])[] {
+  const fail = (expected: string, got: string): never => {
+    throw invalidPool(`${expected} in the tables`, got);
+  };
+  const reader = integerReader(bytes, start, fail);
+  const tables: (readonly number[])[] = [];
+  // A number of tables is not zero, and what fills the last word is.
+  const count = start < bytes.byteLength && bytes[start] !== 0 ? reader.unsigned() : 0;
+  for (let i = 0; i < count; i++) {
+    const length = reader.unsigned();
+    if (length === 0 || length > EXPRESSION_TABLE)
+      fail(`1 to ${EXPRESSION_TABLE} values`, `${length} in table ${i}`);
+    const values: number[] = [];
+    while (values.length < length) values.push(reader.signed());
+    tables.push(values);
+  }
+  if (new Set(tables.map((values) => values.join(' '))).size !== count) fail('each table once', 'one twice');
+  const at = reader.position();
   if (
     bytes.byteLength - at > 3 ||
     bytes.subarray(at).some((byte) => byte !== 0) ||
@@ -249,20 +353,12 @@ function readNames(bytes: Uint8Array, start: number, count: number): readonly st
   ) {
     throw invalidPool('zeros up to a multiple of 4 bytes', `${bytes.byteLength - at} other bytes`);
   }
-  return names;
+  return tables;
 }
 
-interface StackItem {
-  readonly expression: Expression;
-  readonly depth: number;
-}
-
-function readPostfix(code: Uint8Array, names: readonly string[], index: number): Expression {
-  const stack: StackItem[] = [];
-  let at = 0;
-  const fail = (expected: string, got: string): never => {
-    throw invalidPool(`${expected} in expression ${index}`, got);
-  };
+/** Reads bytes and variable-length integers one after the other. */
+function integerReader(code: Uint8Array, start: number, fail: (expected: string, got: string) => never) {
+  let at = start;
   const next = (): number => (at < code.byteLength ? code[at++] : fail('another byte', 'the end'));
   const readRest = (low: number, scale: number, isMore: boolean): number => {
     let value = low;
@@ -278,16 +374,39 @@ function readPostfix(code: Uint8Array, names: readonly string[], index: number):
     }
     return value;
   };
-  const signed = (): number => {
-    const byte = next();
-    const magnitude = readRest(byte & 63, 64, byte >= 128);
-    if ((byte & 64) === 0) return magnitude;
-    return magnitude === 0 ? fail('zero without a sign', '-0') : -magnitude;
+  return {
+    next,
+    position: (): number => at,
+    signed: (): number => {
+      const byte = next();
+      const magnitude = readRest(byte & 63, 64, byte >= 128);
+      if ((byte & 64) === 0) return magnitude;
+      return magnitude === 0 ? fail('zero without a sign', '-0') : -magnitude;
+    },
+    unsigned: (): number => {
+      const byte = next();
+      return readRest(byte & 127, 128, byte >= 128);
+    },
   };
-  const unsigned = (): number => {
-    const byte = next();
-    return readRest(byte & 127, 128, byte >= 128);
+}
+
+interface StackItem {
+  readonly expression: Expression;
+  readonly depth: number;
+}
+
+function readPostfix(
+  code: Uint8Array,
+  names: readonly string[],
+  tables: readonly (readonly number[])[],
+  index: number,
+): Expression {
+  const stack: StackItem[] = [];
+  const fail = (expected: string, got: string): never => {
+    throw invalidPool(`${expected} in expression ${index}`, got);
   };
+  const reader = integerReader(code, 0, fail);
+  const { signed, unsigned } = reader;
   const pop = (count: number): readonly StackItem[] =>
     count <= stack.length
       ? stack.splice(stack.length - count)
@@ -340,10 +459,17 @@ function readPostfix(code: Uint8Array, names: readonly string[], index: number):
     },
     min: () => pushList((min) => ({ min })),
     max: () => pushList((max) => ({ max })),
+    lookup: () => {
+      const which = unsigned();
+      const table =
+        which < tables.length ? tables[which] : fail(`one of ${tables.length} tables`, String(which));
+      pushUnary((term) => ({ lookup: [term, table] }));
+    },
   };
-  while (at < code.byteLength) {
-    const operator = OPERATORS[next()];
-    if (operator === undefined) fail('an operator', `code ${code[at - 1]}`);
+  while (reader.position() < code.byteLength) {
+    const which = reader.next();
+    const operator = OPERATORS[which];
+    if (operator === undefined) fail('an operator', `code ${which}`);
     readers[operator]();
   }
   if (stack.length !== 1) fail('one value', `${stack.length}`);

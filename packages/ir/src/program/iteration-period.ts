@@ -23,6 +23,7 @@ function gcd(a: number, b: number): number {
 }
 
 function lcm(a: number, b: number): number {
+  if (!Number.isFinite(a) || !Number.isFinite(b)) return Number.POSITIVE_INFINITY;
   return (a / gcd(a, b)) * b;
 }
 
@@ -59,6 +60,11 @@ export function progress(expression: Expression, variable: string): Progress {
   if ('floorDiv' in expression) return divided(expression.floorDiv, variable, false);
   if ('ceilDiv' in expression) return divided(expression.ceilDiv, variable, false);
   if ('mod' in expression) return divided(expression.mod, variable, true);
+  if ('lookup' in expression) {
+    const { period, step } = progress(expression.lookup[0], variable);
+    // A table follows no rule: its values repeat where its index does.
+    return step === 0 ? { period, step } : { period: Number.POSITIVE_INFINITY, step: undefined };
+  }
   const { period, steps } = together('min' in expression ? expression.min : expression.max, variable);
   return { period, step: steps.every((step) => step === steps[0]) ? steps[0] : undefined };
 }

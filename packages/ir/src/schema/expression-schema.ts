@@ -4,7 +4,12 @@
  */
 import * as z from 'zod';
 import type { Expression } from '../expression.js';
-import { EXPRESSION_DEPTH, EXPRESSION_OPERANDS, SYMBOL_BYTES } from '../expression-limits.js';
+import {
+  EXPRESSION_DEPTH,
+  EXPRESSION_OPERANDS,
+  EXPRESSION_TABLE,
+  SYMBOL_BYTES,
+} from '../expression-limits.js';
 import { integer, positive } from './pieces.js';
 
 const inner: z.ZodType<Expression> = z.lazy(() => expressionForms);
@@ -25,6 +30,7 @@ export const expressionForms = z.union([
   z.strictObject({ mod: divided }),
   z.strictObject({ min: operands }),
   z.strictObject({ max: operands }),
+  z.strictObject({ lookup: z.tuple([inner, z.array(integer).min(1).max(EXPRESSION_TABLE)]) }),
 ]);
 
 export const expressionSchema: z.ZodType<Expression> = z.preprocess((value, context) => {

@@ -35,6 +35,15 @@ export const expression: fc.Arbitrary<Expression> = fc.letrec<{ node: Expression
       )
       .map((mul) => ({ mul })),
     fc.tuple(tie('node'), divisor).map((floorDiv) => ({ floorDiv })),
+    fc
+      .tuple(
+        tie('node'),
+        fc.array(
+          anyInteger.filter((n) => !Object.is(n, -0)),
+          { minLength: 1, maxLength: 20 },
+        ),
+      )
+      .map((lookup) => ({ lookup })),
     fc.tuple(tie('node'), divisor).map((ceilDiv) => ({ ceilDiv })),
     fc.tuple(tie('node'), divisor).map((mod) => ({ mod })),
     fc.array(tie('node'), { minLength: 1, maxLength: 3 }).map((min) => ({ min })),

@@ -3,7 +3,7 @@
  * Tiles of a matrix share most of what their addresses and sizes are made of, so a value is kept until a variable that
  * it depends on moves.
  */
-import { type Expression, internalError, operationCount } from '@bitloom/ir';
+import { type Expression, internalError, operationCount, tableValue } from '@bitloom/ir';
 import { type Environment, LENGTH_SLOTS } from '../compiled-stream.js';
 
 const SLOT = 0;
@@ -13,6 +13,7 @@ const CEIL = 3;
 const MOD = 4;
 const MIN = 5;
 const MAX = 6;
+const LOOKUP = 7;
 
 /** What a node depends on: nothing that moves during a run, one slot of the environment, or several. */
 const FIXED = -1;
@@ -21,7 +22,7 @@ const SEVERAL = -2;
 /** One distinct expression. */
 interface Node {
   readonly op: number;
-  /** Slot, constant of a sum, divisor; unused otherwise. */
+  /** Slot, constant of a sum, divisor, number of a table; unused otherwise. */
   readonly number: number;
   /** Operands, and their factors in a sum. */
   readonly operands: readonly number[];
@@ -47,6 +48,8 @@ export const CONSTANT = -1;
 /** Collects expressions; {@link ExpressionTable} is what becomes of them. */
 export class ExpressionTableBuilder {
   readonly nodes: Node[] = [];
+  /** Constant tables that lookups read. */
+  readonly tables: (readonly number[])[] = [];
   private readonly byKey = new Map<string, number>();
   private readonly known = new Map<object, TableEntry>();
   private readonly operations = new Map<object, number>();
@@ -132,6 +135,7 @@ export class ExpressionTableBuilder {
     if ('mod' in expression) return this.divided(MOD, expression.mod);
     if ('min' in expression) return this.extremum(MIN, expression.min);
     if ('max' in expression) return this.extremum(MAX, expression.max);
+    if ('lookup' in expression) return this.lookup(expression.lookup);
     throw internalError('a sum is no atom');
   }
 
@@ -140,6 +144,14 @@ export class ExpressionTableBuilder {
     if (node !== CONSTANT) return { node: this.node(op, by, [node], []), constant: 0 };
     const quotient = op === CEIL ? Math.ceil(constant / by) : Math.floor(constant / by);
     return { node: CONSTANT, constant: op === MOD ? constant - quotient * by : quotient };
+  }
+
+  private lookup([index, table]: readonly [Expression, readonly number[]]): TableEntry {
+    const { node, constant } = this.add(index);
+    if (node === CONSTANT) return { node: CONSTANT, constant: tableValue(table, constant) };
+    const known = this.tables.indexOf(table);
+    const number = known >= 0 ? known : this.tables.push(table) - 1;
+    return { node: this.node(LOOKUP, number, [node], []), constant: 0 };
   }
 
   private extremum(op: number, list: readonly Expression[]): TableEntry {
@@ -194,9 +206,11 @@ export class ExpressionTable {
   /** Where the change of a node is counted: a slot, one behind all slots for several, two behind for none. */
   readonly moves: Int32Array;
   readonly slotCount: number;
+  readonly tables: readonly (readonly number[])[];
 
-  constructor({ nodes }: ExpressionTableBuilder, slotCount: number) {
+  constructor({ nodes, tables }: ExpressionTableBuilder, slotCount: number) {
     this.size = nodes.length;
+    this.tables = tables;
     this.slotCount = slotCount;
     this.op = Uint8Array.from(nodes, ({ op }) => op);
     this.number = Float64Array.from(nodes, ({ number }) => number);
@@ -258,7 +272,7 @@ export class ExpressionValues {
     return lengthNodes.map((node) => {
       const value = this.value(node);
       if (op[node] === MOD) return Math.floor(this.value(operands[first[node]]) / number[node]);
-      if (op[node] < MIN) return value;
+      if (op[node] < MIN || op[node] === LOOKUP) return value;
       for (let i = first[node]; i < first[node + 1]; i++) if (this.value(operands[i]) === value) return i;
       return -1;
     });
@@ -289,6 +303,8 @@ export class ExpressionValues {
         for (let i = start; i < end; i++) least = Math.min(least, this.value(operands[i]));
         return least;
       }
+      case LOOKUP:
+        return tableValue(this.table.tables[constant], this.value(operands[start]));
       default: {
         let most = constant;
         for (let i = start; i < end; i++) most = Math.max(most, this.value(operands[i]));

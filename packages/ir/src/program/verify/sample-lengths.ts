@@ -24,6 +24,7 @@ export function divisorsOf(expressions: Iterable<Expression>): Set<number> {
     if ('add' in e) e.add.forEach(visit);
     else if ('min' in e) e.min.forEach(visit);
     else if ('max' in e) e.max.forEach(visit);
+    else if ('lookup' in e) visit(e.lookup[0]);
     else if ('mul' in e) {
       out.add(Math.abs(e.mul[0]));
       visit(e.mul[1]);
