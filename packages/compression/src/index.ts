@@ -3,6 +3,7 @@
  * checkpoint has.
  */
 export { type BlockMask, type LocalGlobal, localGlobalMask, maskAttention } from './block-attention.js';
+export { withCacheBits } from './cache-bits.js';
 export { compareWeights, type ModelComparison, type WeightComparison } from './compare-weights.js';
 export { type KeptOfEach, PRUNED_SPARSITIES, withSparsity } from './prune-nm.js';
 export { type QuantizedBundle, quantizeModel } from './quantize-model.js';

@@ -1,6 +1,9 @@
 /** Rewrites the functions and states of a float graph for integer arithmetic. Types only; no bytes. */
 import {
+  BitloomError,
+  type CacheBits,
   FP32,
+  formatType,
   type GraphFunction,
   type GraphNode,
   intFormat,
@@ -47,20 +50,34 @@ export function quantizeFunction(fn: GraphFunction, weights: ReadonlySet<string>
   return { ...fn, nodes };
 }
 
-/** KV caches become int8 with one float32 scale per head and token; other states stay. */
-export function quantizeState(state: StateDecl): StateDecl {
+/**
+ * KV caches become codes of `bits` with one float32 scale per head and token; other states stay.
+ * @throws BitloomError `scheme-kv-cache` for codes of 4 bits in heads of an odd width: two of them share a byte
+ */
+export function quantizeState(state: StateDecl, bits: CacheBits): StateDecl {
   if (state.purpose !== 'kv-cache' || state.type.kind !== 'dense') return state;
   const { shape } = state.type;
+  const width = shape[shape.length - 1];
+  if (bits === 4 && typeof width === 'number' && width % 2 !== 0) {
+    throw new BitloomError({
+      code: 'scheme-kv-cache',
+      message: 'two codes of 4 bits share a byte, and the heads of this model have an odd number of them',
+      where: `state '${state.name}'`,
+      expected: 'heads of an even width',
+      got: formatType(state.type),
+      hint: 'choose the scheme without -KV4, whose cache is INT8',
+    });
+  }
   const type: ValueType = {
     kind: 'quantized',
     shape,
-    element: intFormat(8),
+    element: intFormat(bits),
     scales: [
       {
         format: FP32,
         block: shape.map((_, axis) => (axis === shape.length - 1 ? 0 : 1)),
         direction: 'multiply',
-        rule: 'amax/127',
+        rule: bits === 8 ? 'amax/127' : 'amax/7',
       },
     ],
     layout: 'rows',

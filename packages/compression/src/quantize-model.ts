@@ -5,6 +5,7 @@
 import { type NmSparsity, nmType, schemeType } from '@bitloom/formats';
 import {
   BitloomError,
+  cacheBits,
   type ConstantDecl,
   type DenseType,
   formatExpression,
@@ -34,7 +35,7 @@ export interface QuantizedBundle extends ModelBundle {
 
 /**
  * Quantises a float model. Weights of products and token tables get the formats of the scheme (layout `canonical`,
- * components `codes` and `scales`), activations one `quantize` per value, KV caches int8; all other float tensors
+ * components `codes` and `scales`), activations one `quantize` per value, KV caches int8 or int4; all other float tensors
  * become float32. A tied embedding stays one constant. Works on shape-only models.
  *
  * Weights of roles that the scheme prunes have a sparsity and the layout `nm` (components as `canonical`).
@@ -43,7 +44,7 @@ export interface QuantizedBundle extends ModelBundle {
  *
  * @param bundle under the scheme `stored`, an open checkpoint
  * @param scheme a name of {@link SCHEMES}, or a scheme of one's own
- * @throws BitloomError `scheme-unknown`, `model-already-quantized`, `quantize-graph`; `scheme-not-stored` when the codes
+ * @throws BitloomError `scheme-unknown`, `scheme-kv-cache`, `model-already-quantized`, `quantize-graph`; `scheme-not-stored` when the codes
  *   of the checkpoint are asked for and it has none
  */
 export function quantizeModel(bundle: CheckpointBundle, scheme: string | Scheme): QuantizedBundle {
@@ -70,12 +71,14 @@ export function quantizeModel(bundle: CheckpointBundle, scheme: string | Scheme)
   });
   const names = new Set(weights.keys());
   const integer = chosen.numerics.linear !== 'f32';
+  const codeBits = cacheBits(chosen.numerics);
   return {
     model: {
       ...model,
       numerics: chosen.numerics,
       constants,
-      states: integer ? model.states.map(quantizeState) : model.states,
+      states:
+        codeBits === undefined ? model.states : model.states.map((state) => quantizeState(state, codeBits)),
       functions: integer ? model.functions.map((fn) => quantizeFunction(fn, names)) : model.functions,
     },
     sections: layeredSections(bundle.sections, computed),

@@ -4,8 +4,9 @@
  */
 import { type NmSparsity, type Preset, preset, presetNames } from '@bitloom/formats';
 import { BitloomError, FLOAT_NUMERICS, integerNumerics, type Numerics, type TensorScheme } from '@bitloom/ir';
+import { withCacheBits } from './cache-bits.js';
 import { withSparsity } from './prune-nm.js';
-import { splitSparsity } from './scheme-suffix.js';
+import { splitCacheBits, splitSparsity } from './scheme-suffix.js';
 
 /** Where a weight is used. `embedding` are look-up tables of tokens, `head` the matrix that gives the logits. */
 export type WeightRole = 'linear' | 'embedding' | 'head';
@@ -77,10 +78,12 @@ export function schemeNames(): string[] {
 
 /**
  * The scheme called `name`: a row of {@link SCHEMES}, or a preset of `@bitloom/formats`; with a suffix `-8:16`, that
- * scheme with its linear weights pruned.
- * @throws BitloomError `scheme-unknown`, `scheme-sparsity`
+ * scheme with its linear weights pruned; with a suffix `-KV4`, that scheme with a KV cache of 4 bits.
+ * @throws BitloomError `scheme-unknown`, `scheme-sparsity`, `scheme-kv-cache`
  */
 export function findScheme(name: string): Scheme {
+  const cached = splitCacheBits(name);
+  if (cached !== undefined) return withCacheBits(findScheme(cached.scheme), cached.bits);
   const suffixed = splitSparsity(name);
   if (suffixed !== undefined) return withSparsity(findScheme(suffixed.scheme), suffixed);
   const scheme = SCHEMES.find((candidate) => candidate.name === name);

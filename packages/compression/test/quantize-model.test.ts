@@ -8,15 +8,17 @@ import {
   findFunction,
   formatType,
   type GraphNode,
+  integerNumerics,
   type Model,
   type ModelBundle,
   memorySections,
   type SectionSource,
   symbol,
+  verifyModel,
 } from '@bitloom/ir';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { quantizeModel, SCHEMES } from '../src/index.js';
+import { findScheme, quantizeModel, SCHEMES } from '../src/index.js';
 
 const VOCABULARY = 37;
 const WIDTH = 40;
@@ -147,6 +149,39 @@ describe('quantizeModel', () => {
     // 40 = 32 + 8 and 44 = 32 + 12: every weight is ragged.
     expect(notes).toHaveLength(4);
     expect(notes[3]).toBe("weight 'down' [40, 44]: groups of 32, the last of each row holds 12");
+  });
+
+  it('keeps the KV cache in 4 bits where the name says so', () => {
+    const { model } = quantizeModel(bundle(), 'W4A8-KV4');
+    verifyModel(model);
+    expect(model.states.map(({ type }) => formatType(type))).toEqual([
+      'int4{fp32/1x1x0; rows}[5, 16, 8]',
+      'f32[5]',
+    ]);
+    expect(model.numerics).toEqual(integerNumerics('W4A8-KV4', 4));
+    expect(model.constants).toEqual(quantizeModel(bundle(), 'W4A8').model.constants);
+    expect(findScheme('FlightLLM-8:16-KV4')).toMatchObject({
+      name: 'FlightLLM-8:16-KV4',
+      sparsity: findScheme('FlightLLM-8:16').sparsity,
+      numerics: integerNumerics('FlightLLM-8:16-KV4', 4),
+    });
+    expect(findScheme('FlightLLM-KV4-8:16').numerics.kvCache).toBe('int4-per-token-head');
+    for (const name of ['f32-KV4', 'W4A16-KV4', 'MXFP4-KV4', 'W4A8-KV8', 'W4A8-KV2', 'W4A8-KV4-KV4'])
+      expect(
+        codeOf(() => findScheme(name)),
+        name,
+      ).toBe('scheme-kv-cache');
+    expect(codeOf(() => findScheme('W5A8-KV4'))).toBe('scheme-unknown');
+  });
+
+  it('has no KV cache of 4 bits for heads of an odd width', () => {
+    const odd = bundle();
+    const states = odd.model.states.map((state) =>
+      state.purpose === 'kv-cache' ? { ...state, type: dense('f32', [5, 16, 7]) } : state,
+    );
+    const model = { ...odd, model: { ...odd.model, states } };
+    expect(codeOf(() => quantizeModel(model, 'W8A8-KV4'))).toBe('scheme-kv-cache');
+    expect(quantizeModel(model, 'W8A8').model.states).toHaveLength(2);
   });
 
   it('puts one quantize before the products that share a value', () => {

@@ -29,8 +29,8 @@ export function slowLogits(bundle: ModelBundle, ids: readonly number[]): Rows {
     constants.set(name, loaded);
     return loaded;
   };
-  const int8Cache = bundle.model.numerics.kvCache !== 'f32';
-  for (const node of fn.nodes) values.set(node.outputs[0], evaluateNode(node, get, int8Cache));
+  const largest = LARGEST[bundle.model.numerics.kvCache];
+  for (const node of fn.nodes) values.set(node.outputs[0], evaluateNode(node, get, largest));
   return get(fn.outputs[0]);
 }
 
@@ -60,12 +60,15 @@ function cut(flat: Float32Array | Float64Array, cols: number): Rows {
   ]);
 }
 
-/** A row rounded to int8 codes times their scale. */
-function rounded(row: readonly number[]): number[] {
+/** Largest code of a cache; a float cache has none. */
+const LARGEST = { f32: undefined, 'int8-per-token-head': 127, 'int4-per-token-head': 7 } as const;
+
+/** A row rounded to codes up to `largest` times their scale. */
+function rounded(row: readonly number[], largest = 127): number[] {
   const amax = Math.fround(row.reduce((max, v) => Math.max(max, Math.abs(v)), 0));
   if (amax === 0) return row.map(() => 0);
-  const scale = Math.fround(amax / 127);
-  return row.map((v) => Math.max(-127, Math.min(127, nearestEven(v * (127 / amax)))) * scale);
+  const scale = Math.fround(amax / largest);
+  return row.map((v) => Math.max(-largest, Math.min(largest, nearestEven(v * (largest / amax)))) * scale);
 }
 
 function nearestEven(value: number): number {
@@ -86,7 +89,7 @@ const UNARY: Readonly<Record<string, (x: number) => number>> = {
   relu: (x) => Math.max(0, x),
 };
 
-function evaluateNode(node: GraphNode, get: (name: string) => Rows, int8Cache: boolean): Rows {
+function evaluateNode(node: GraphNode, get: (name: string) => Rows, largest: number | undefined): Rows {
   const [a, b, c] = node.inputs;
   if (Object.hasOwn(UNARY, node.op)) return get(a).map((row) => row.map(UNARY[node.op]));
   switch (node.op) {
@@ -97,7 +100,7 @@ function evaluateNode(node: GraphNode, get: (name: string) => Rows, int8Cache: b
     case 'linear':
       return get(a).map((x) => get(b).map((w, n) => dot(x, w) + (c === undefined ? 0 : get(c)[0][n])));
     case 'quantize':
-      return get(a).map(rounded);
+      return get(a).map((row) => rounded(row));
     case 'rmsNorm':
       return get(a).map((whole) => {
         const width = optionalIntegerAttribute(node, 'headDim') ?? whole.length;
@@ -118,7 +121,7 @@ function evaluateNode(node: GraphNode, get: (name: string) => Rows, int8Cache: b
     case 'stateAppend':
       return get(b);
     case 'attention':
-      return attend(node, get(a), get(b), get(c), int8Cache, node.inputs.slice(3).map(get)[0]);
+      return attend(node, get(a), get(b), get(c), largest, node.inputs.slice(3).map(get)[0]);
     case 'takeLast':
       return get(a).slice(-1);
     case 'add':
@@ -145,16 +148,17 @@ function rotate(row: readonly number[], angles: readonly number[], node: GraphNo
   return out;
 }
 
-function attend(node: GraphNode, q: Rows, k: Rows, v: Rows, int8: boolean, mask?: Rows): Rows {
+function attend(node: GraphNode, q: Rows, k: Rows, v: Rows, largest: number | undefined, mask?: Rows): Rows {
   const heads = integerAttribute(node, 'heads');
   const kvHeads = integerAttribute(node, 'kvHeads');
   const width = integerAttribute(node, 'headDim');
   const scale = floatAttribute(node, 'scale');
   const window = optionalIntegerAttribute(node, 'window');
-  const head = (row: readonly number[], h: number): number[] => {
-    const part = row.slice(h * width, (h + 1) * width);
-    return int8 ? rounded(part) : part;
-  };
+  const head = (row: readonly number[], h: number): number[] => row.slice(h * width, (h + 1) * width);
+  const query = (row: readonly number[], h: number): number[] =>
+    largest === undefined ? head(row, h) : rounded(head(row, h));
+  const kept = (row: readonly number[], h: number): number[] =>
+    largest === undefined ? head(row, h) : rounded(head(row, h), largest);
   return q.map((row, t) =>
     Array.from({ length: heads }, (_, h) => {
       const kv = Math.floor((h * kvHeads) / heads);
@@ -165,17 +169,17 @@ function attend(node: GraphNode, q: Rows, k: Rows, v: Rows, int8: boolean, mask?
         const [columns, ...own] = mask.length === 1 ? mask[0] : mask[h];
         return own[line * columns + Math.floor(p / integerAttribute(node, 'maskCols'))] !== 0;
       };
-      const scores = k.filter(isSeen).map((key) => dot(head(row, h), head(key, kv)) * scale);
+      const scores = k.filter(isSeen).map((key) => dot(query(row, h), kept(key, kv)) * scale);
       const max = Math.max(...scores);
       const weights = scores.map((score) => Math.exp(score - max));
       const total = weights.reduce((sum, w) => sum + w, 0);
       let p = weights.map((w) => w / total);
-      let values = v.filter(isSeen).map((value) => head(value, kv));
-      if (int8) {
+      let values = v.filter(isSeen).map((value) => kept(value, kv));
+      if (largest !== undefined) {
         // The scales of the values go into the probabilities, which are rounded together.
         const scales = v
           .filter(isSeen)
-          .map((value) => Math.max(...value.slice(kv * width, (kv + 1) * width).map(Math.abs)) / 127);
+          .map((value) => Math.max(...value.slice(kv * width, (kv + 1) * width).map(Math.abs)) / largest);
         values = values.map((value, at) => value.map((x) => (scales[at] === 0 ? 0 : x / scales[at])));
         p = rounded(p.map((w, at) => w * scales[at]));
       }

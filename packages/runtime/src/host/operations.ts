@@ -11,6 +11,7 @@ import {
   stringAttribute,
 } from '@bitloom/ir';
 import { FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '@bitloom/kernels';
+import { appendStep } from './append.js';
 import { attentionScratchBytes, attentionStep } from './attention.js';
 import type { BlockConstant, ByteConstant, FloatConstant, TableConstant } from './constants.js';
 import { blockRowReader } from './embed-blocks.js';
@@ -293,52 +294,6 @@ function rope(site: StepSite): Step {
   };
 }
 
-function stateAppend(site: StepSite): Step {
-  const { segments, sequences } = site.frame;
-  const { copy, quantizeRows } = site.kernels;
-  const x = site.tokenRows(1);
-  const { kind, shard, heads, headDim, offset, headBytes, rowBytes, scalesOffset, scalesHeadBytes } =
-    site.state(0);
-  if (kind === 'f32') {
-    return () => {
-      for (let s = 0; s < sequences.rows; s += 1) {
-        const { first, rows, past, caches } = segments[s];
-        copy(
-          heads,
-          rows,
-          headDim,
-          x.pointer + first * x.rowBytes,
-          headDim * 4,
-          x.rowBytes,
-          caches[shard] + offset + past * rowBytes,
-          headBytes,
-          rowBytes,
-        );
-      }
-    };
-  }
-  return () => {
-    for (let s = 0; s < sequences.rows; s += 1) {
-      const { first, rows, past, caches } = segments[s];
-      quantizeRows(
-        heads,
-        rows,
-        headDim,
-        x.pointer + first * x.rowBytes,
-        headDim * 4,
-        x.rowBytes,
-        caches[shard] + offset + past * rowBytes,
-        headBytes,
-        rowBytes,
-        0,
-        caches[shard] + scalesOffset + past * 4,
-        scalesHeadBytes,
-        4,
-      );
-    }
-  };
-}
-
 /** The last row of each sequence, one behind the other. */
 function takeLast(site: StepSite): Step {
   const { segments, sequences } = site.frame;
@@ -411,7 +366,7 @@ const OPERATIONS: Readonly<Record<string, HostOperation>> = {
   rmsNorm: { inPlace: FIRST, step: rmsNorm },
   layerNorm: { inPlace: FIRST, step: layerNorm },
   rope: { inPlace: FIRST, step: rope },
-  stateAppend: { inPlace: NOWHERE, step: stateAppend },
+  stateAppend: { inPlace: NOWHERE, step: appendStep },
   attention: { inPlace: NOWHERE, scratchBytes: attentionScratchBytes, step: attentionStep },
   takeLast: { inPlace: NOWHERE, step: takeLast },
   add: binary('add'),

@@ -1,6 +1,6 @@
 /**
- * Key and value caches of a sequence, head-major: float32 [heads, capacity, headDim], or int8 codes of the same
- * shape with float32 scales [heads, capacity]. The caches of a sequence in one memory are one block, laid out here;
+ * Key and value caches of a sequence, head-major: float32 [heads, capacity, headDim], or codes of int8 or int4, one per
+ * byte, of the same shape with float32 scales [heads, capacity]. The caches of a sequence in one memory are one block, laid out here;
  * rows at and past the position hold anything, no step reads them.
  */
 import { formatType, type StateDecl } from '@bitloom/ir';
@@ -12,7 +12,10 @@ export interface StateLayout {
   readonly name: string;
   /** Index of the memory that holds it. */
   readonly shard: number;
+  /** What the bytes are. Codes of 4 bits lie in int8, so that the products are those of int8. */
   readonly kind: 'f32' | 'int8';
+  /** Width of a code; 32 for float32. */
+  readonly bits: 4 | 8 | 32;
   readonly heads: number;
   readonly headDim: number;
   readonly offset: number;
@@ -24,6 +27,12 @@ export interface StateLayout {
 }
 
 const ALIGNMENT = 64;
+
+/** Formats of codes that are appended, by name. */
+const CODE_BITS: ReadonlyMap<string, 4 | 8> = new Map([
+  ['int8', 8],
+  ['int4', 4],
+]);
 
 /**
  * Lays out the cache of a state for `capacity` tokens from byte `offset` of the block; `end` is where the next may
@@ -51,14 +60,14 @@ export function layOutState(
     const rowBytes = headDim * 4;
     const headBytes = capacity * rowBytes;
     return {
-      layout: { ...common, kind: 'f32', headBytes, rowBytes, scalesOffset: 0, scalesHeadBytes: 0 },
+      layout: { ...common, kind: 'f32', bits: 32, headBytes, rowBytes, scalesOffset: 0, scalesHeadBytes: 0 },
       end: offset + roundUp(heads * headBytes, ALIGNMENT),
     };
   }
   const [scale] = type.kind === 'quantized' ? type.scales : [];
+  const bits = type.kind === 'quantized' ? CODE_BITS.get(type.element.name) : undefined;
   const perRow =
     type.kind === 'quantized' &&
-    type.element.name === 'int8' &&
     type.scales.length === 1 &&
     scale !== undefined &&
     scale.format.name === 'fp32' &&
@@ -67,10 +76,10 @@ export function layOutState(
     scale.block[0] === 1 &&
     scale.block[1] === 1 &&
     (scale.block[2] === 0 || scale.block[2] === headDim);
-  if (!perRow) {
+  if (!perRow || bits === undefined) {
     throw unsupportedNode(
       user,
-      `state '${state.name}' in float32, or int8 with a float32 scale per head and token`,
+      `state '${state.name}' in float32, or int8 or int4 with a float32 scale per head and token`,
       formatType(type),
     );
   }
@@ -78,7 +87,7 @@ export function layOutState(
   const scalesOffset = offset + roundUp(heads * headBytes, ALIGNMENT);
   const scalesHeadBytes = capacity * 4;
   return {
-    layout: { ...common, kind: 'int8', headBytes, rowBytes: headDim, scalesOffset, scalesHeadBytes },
+    layout: { ...common, kind: 'int8', bits, headBytes, rowBytes: headDim, scalesOffset, scalesHeadBytes },
     end: scalesOffset + roundUp(heads * scalesHeadBytes, ALIGNMENT),
   };
 }
