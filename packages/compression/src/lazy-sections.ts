@@ -177,7 +177,7 @@ function insert<T>(map: Map<string, T>, key: string, value: T, capacity: number)
 }
 
 /** The same error, naming the tensor; rows count from its start. */
-function inTensor(error: unknown, constant: string, firstRow: number): unknown {
+export function inTensor(error: unknown, constant: string, firstRow: number): unknown {
   if (!(error instanceof BitloomError) || error.code === 'internal') return error;
   const place = error.where === undefined ? '' : ` (${error.where}, counting from row ${firstRow})`;
   return new BitloomError({

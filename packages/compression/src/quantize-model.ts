@@ -5,14 +5,15 @@
 import { type NmSparsity, nmType, schemeType } from '@bitloom/formats';
 import {
   BitloomError,
-  cacheBits,
   type ConstantDecl,
+  cacheBits,
   type DenseType,
   formatExpression,
   type Model,
   type ModelBundle,
   type TensorScheme,
 } from '@bitloom/ir';
+import { chooseWidths, type MixedMatrix } from './choose-widths.js';
 import { isFloat } from './dense-floats.js';
 import { fittingScheme } from './fitting-scheme.js';
 import {
@@ -23,7 +24,7 @@ import {
   widenedSection,
 } from './lazy-sections.js';
 import { quantizeFunction, quantizeState } from './quantize-graph.js';
-import { findScheme, type Scheme, type WeightRole } from './schemes.js';
+import { findScheme, type Scheme, type WeightRole, type WidthMix } from './schemes.js';
 import { type CheckpointBundle, storedConstant } from './stored-weights.js';
 import { findWeights } from './weight-roles.js';
 
@@ -39,6 +40,9 @@ export interface QuantizedBundle extends ModelBundle {
  * become float32. A tied embedding stays one constant. Works on shape-only models.
  *
  * Weights of roles that the scheme prunes have a sparsity and the layout `nm` (components as `canonical`).
+ *
+ * Under a mix every matrix has a width of its own, chosen at once: by the errors of some of its rows, which are read, or
+ * by place in a shape-only model; `notes` says which.
  *
  * Damaged values show when the sections are read: `quantize-not-finite`, `quantize-scale-overflow`.
  *
@@ -57,13 +61,17 @@ export function quantizeModel(bundle: CheckpointBundle, scheme: string | Scheme)
   const kept = chosen.keepsStored === true ? keptWeights(bundle, weights.keys(), chosen) : undefined;
   const computed = new Map<string, ComputedSection>();
   const notes: string[] = [];
+  const mixed =
+    chosen.mix === undefined ? undefined : mixedFormats(bundle, weights, chosen, chosen.mix, notes);
   const rewrite = new ConstantRewriter(bundle, computed, notes);
   const constants = model.constants.map((constant, index) => {
     const own = kept?.get(constant.name);
     if (own !== undefined) return own;
     const roles = weights.get(constant.name);
     const scheme =
-      roles === undefined ? undefined : chooseScheme(constant.name, roles, chosen.weights, notes);
+      roles === undefined
+        ? undefined
+        : (mixed?.get(constant.name) ?? chooseScheme(constant.name, roles, chosen.weights, notes));
     if (kept !== undefined && scheme !== undefined) notes.push(notKept(constant, scheme));
     return scheme === undefined
       ? rewrite.widen(constant)
@@ -106,6 +114,42 @@ function keptWeights(
     got: 'none',
     hint: 'choose W8A8 or W4A8, which round the weights',
   });
+}
+
+/** The formats of linear weights and head under a mix. A weight that is an embedding too is not mixed. */
+function mixedFormats(
+  bundle: ModelBundle,
+  weights: ReadonlyMap<string, ReadonlySet<WeightRole>>,
+  scheme: Scheme,
+  mix: WidthMix,
+  notes: string[],
+): ReadonlyMap<string, TensorScheme> {
+  const matrices = bundle.model.constants.flatMap((constant): MixedMatrix[] => {
+    const { name, type, components } = constant;
+    const roles = weights.get(name);
+    if (roles === undefined || roles.has('embedding')) return [];
+    if (type.kind !== 'dense' || !isFloat(type.dtype)) throw notFloat(constant);
+    const section = Object.hasOwn(components, 'data') ? components.data : undefined;
+    const sparsity = sparsityOf(roles, scheme);
+    return [
+      {
+        name,
+        shape: numericShape(name, type),
+        ...(section === undefined ? {} : { source: { constant: name, section, dtype: type.dtype } }),
+        ...(sparsity === undefined ? {} : { sparsity }),
+      },
+    ];
+  });
+  const { formats, average, isMeasured } = chooseWidths(matrices, mix, bundle.sections);
+  const counts = mix.formats.map((format) => {
+    const count = [...formats.values()].filter((one) => one.name === format.name).length;
+    return `${format.element.bits} bits ${count}`;
+  });
+  const how = isMeasured ? 'by measured errors' : 'by place, for the model has shapes only';
+  notes.push(
+    `widths of ${matrices.length} weights ${how}: ${counts.join(', ')}; ${average.toFixed(3)} on average`,
+  );
+  return formats;
 }
 
 function notKept({ name, type }: ConstantDecl, { name: scheme, element }: TensorScheme): string {

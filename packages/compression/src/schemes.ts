@@ -5,11 +5,20 @@
 import { type NmSparsity, type Preset, preset, presetNames } from '@bitloom/formats';
 import { BitloomError, FLOAT_NUMERICS, integerNumerics, type Numerics, type TensorScheme } from '@bitloom/ir';
 import { withCacheBits } from './cache-bits.js';
+import { findFlightLlmScheme, flightLlmScheme, mixedFlightLlmScheme } from './flightllm-schemes.js';
 import { withSparsity } from './prune-nm.js';
 import { splitCacheBits, splitSparsity } from './scheme-suffix.js';
 
 /** Where a weight is used. `embedding` are look-up tables of tokens, `head` the matrix that gives the logits. */
 export type WeightRole = 'linear' | 'embedding' | 'head';
+
+/** Formats of different widths, mixed. */
+export interface WidthMix {
+  /** Bits of a stored code, on average over all matrices that are mixed: what is chosen does not exceed it. */
+  readonly average: number;
+  /** From narrow to wide. */
+  readonly formats: readonly TensorScheme[];
+}
 
 export interface Scheme {
   readonly name: string;
@@ -21,6 +30,8 @@ export interface Scheme {
   readonly sparsity?: Readonly<Partial<Record<WeightRole, NmSparsity>>>;
   /** Matrices that the checkpoint keeps as symmetric group integers stay as they are; `weights` are for the others. */
   readonly keepsStored?: boolean;
+  /** Linear weights and head have one of several formats each, chosen by matrix; in place of `weights` for them. */
+  readonly mix?: WidthMix;
   readonly numerics: Numerics;
 }
 
@@ -37,20 +48,6 @@ function integerScheme(name: string, doc: string): Scheme {
   return { name, doc, weights: { linear, embedding: wide, head: wide }, numerics: integerNumerics(name) };
 }
 
-/**
- * What FlightLLM's cards compute (arXiv 2401.03868): every product INT4 in groups of 128, the head too, which is 3.41 GB
- * for LLaMA2-7B; the look-up table of tokens, of which a step reads one row, at 8 bits.
- */
-function flightLlmScheme(): Scheme {
-  const linear = preset('FlightLLM').weights;
-  return {
-    name: 'FlightLLM',
-    doc: 'INT4 weights in groups of 128, embedding INT8, INT8 activations per token, INT8 KV cache',
-    weights: { linear, embedding: preset('W8A8').weights, head: linear },
-    numerics: integerNumerics('FlightLLM'),
-  };
-}
-
 /** Float arithmetic on the values that the codes of a preset stand for; embedding and head stay in float32. */
 function weightOnly({ name, doc, weights }: Preset): Scheme {
   return { name, doc, weights: { linear: weights }, numerics: { ...FLOAT_NUMERICS, scheme: name } };
@@ -65,6 +62,9 @@ export const SCHEMES: readonly Scheme[] = [
     'INT4 weights in groups of 32, embedding and head INT8, INT8 activations per token, INT8 KV cache',
   ),
   flightLlmScheme(),
+  flightLlmScheme(3),
+  flightLlmScheme(2),
+  mixedFlightLlmScheme(3.5),
   storedScheme(
     'stored',
     'Q4_0 and Q8_0 weights of a GGUF file as they are, others INT8, INT8 activations per token, INT8 KV cache',
@@ -88,6 +88,8 @@ export function findScheme(name: string): Scheme {
   if (suffixed !== undefined) return withSparsity(findScheme(suffixed.scheme), suffixed);
   const scheme = SCHEMES.find((candidate) => candidate.name === name);
   if (scheme !== undefined) return scheme;
+  const flightLlm = findFlightLlmScheme(name);
+  if (flightLlm !== undefined) return flightLlm;
   try {
     return weightOnly(preset(name));
   } catch (error) {
@@ -95,7 +97,7 @@ export function findScheme(name: string): Scheme {
     throw new BitloomError({
       code: 'scheme-unknown',
       message: 'there is no quantisation scheme of this name',
-      expected: schemeNames().join(', '),
+      expected: `${schemeNames().join(', ')}; FlightLLM-W<bits>, FlightLLM-mixed<average>`,
       got: name,
       hint: '`bitloom formats` lists them; names are case-sensitive',
       cause: error,
