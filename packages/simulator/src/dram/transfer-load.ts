@@ -9,10 +9,21 @@ import type { ChannelFigures } from './channel-figures.js';
 /** Runs that are looked at one by one; of more, this many stand for all. */
 const SAMPLED_RUNS = 256;
 
+/** First channel, those up to the last block, the one that holds it, and those with a block less. */
+const MOST_SEGMENTS = 4;
+
 export class TransferLoad {
   /** Channels [first, first + count), around the end, that the transfer touches. */
   first = 0;
   count = 0;
+  /**
+   * Bursts of each channel of one run, by segments of neighbours that have the same: segment s ends before the channel
+   * that is segmentEnds[s] behind the first.
+   */
+  segments = 0;
+  readonly segmentEnds = new Int32Array(MOST_SEGMENTS);
+  readonly segmentBursts = new Float64Array(MOST_SEGMENTS);
+  /** Of many runs: bursts of each channel. */
   readonly bursts: Float64Array;
   /** Pages of the first channel that one run opens; what many runs open is in the arrays below. */
   pages = 0;
@@ -72,7 +83,8 @@ export class TransferLoad {
     } else {
       this.first = runs.channel;
       this.count = 1;
-      this.bursts[runs.channel] = end - begin;
+      this.segments = 0;
+      this.segment(1, end - begin);
       this.firstBurst = begin;
       this.lastBurst = end - 1;
     }
@@ -91,13 +103,25 @@ export class TransferLoad {
     const each = ((blocks - rest) / channels) * blockBursts;
     this.first = firstBlock % channels;
     this.count = Math.min(blocks, channels);
-    for (let k = 0, c = this.first; k < this.count; k++, c = c + 1 === channels ? 0 : c + 1)
-      this.bursts[c] = k < rest ? each + blockBursts : each;
-    this.bursts[this.first] -= Math.floor((start - firstBlock * interleave) / burstBytes);
-    this.bursts[lastBlock % channels] -= Math.floor(((lastBlock + 1) * interleave - end) / burstBytes);
+    const firstLess = Math.floor((start - firstBlock * interleave) / burstBytes);
+    const lastLess = Math.floor(((lastBlock + 1) * interleave - end) / burstBytes);
+    // The last block's channel ends those that have a block more.
+    const last = (blocks - 1) % channels;
+    const most = rest > 0 ? each + blockBursts : each;
+    this.segments = 0;
+    if (last > 0) this.segment(1, most - firstLess);
+    if (last > 1) this.segment(last, most);
+    this.segment(last + 1, most - lastLess - (last === 0 ? firstLess : 0));
+    if (last + 1 < this.count) this.segment(this.count, each);
     this.firstBurst = Math.floor(this.local(start) / burstBytes);
     // Where the range goes round, its last channel has passed as much as the first.
     this.lastBurst = Math.max(this.firstBurst, Math.floor(this.local(end - 1) / burstBytes));
+  }
+
+  private segment(end: number, bursts: number): void {
+    this.segmentEnds[this.segments] = end;
+    this.segmentBursts[this.segments] = bursts;
+    this.segments++;
   }
 
   /** Address within its channel of a striped address. */
@@ -144,45 +168,52 @@ export class TransferLoad {
 
   private addRun(start: number, length: number, channel: number): void {
     const { burstBytes } = this.figures;
-    const begin = Math.floor(start / burstBytes) * burstBytes;
-    const end = Math.ceil((start + length) / burstBytes) * burstBytes;
+    const begin = Math.floor(start / burstBytes);
+    const end = Math.ceil((start + length) / burstBytes);
     if (channel !== STRIPED) {
       this.addPiece(channel, begin, end - begin);
       return;
     }
-    const { interleave, channels } = this;
-    const turn = interleave * channels;
-    const turns = Math.floor((end - begin) / turn);
-    for (let c = 0; turns > 0 && c < channels; c++) this.addPiece(c, this.local(begin), turns * interleave);
-    for (let at = begin + turns * turn; at < end; ) {
-      const block = Math.floor(at / interleave);
-      const stop = Math.min(end, (block + 1) * interleave);
-      this.addPiece(block % channels, this.local(at), stop - at);
-      at = stop;
+    const { blockBursts, channels } = this;
+    let block = Math.floor(begin / blockBursts);
+    let within = begin - block * blockBursts;
+    // Of a range that goes round, whole turns first.
+    const turns = Math.floor((end - begin) / (blockBursts * channels));
+    for (let c = 0; turns > 0 && c < channels; c++)
+      this.addPiece(c, Math.floor(block / channels) * blockBursts + within, turns * blockBursts);
+    let rest = end - begin - turns * blockBursts * channels;
+    block += turns * channels;
+    while (rest > 0) {
+      const row = Math.floor(block / channels);
+      const bursts = Math.min(rest, blockBursts - within);
+      this.addPiece(block - row * channels, row * blockBursts + within, bursts);
+      rest -= bursts;
+      block++;
+      within = 0;
     }
   }
 
-  /** A stretch of a channel's own addresses. */
-  private addPiece(channel: number, start: number, bytes: number): void {
-    const { burstBytes, burstsPerPage, banksPerPage, pagesPerTurn } = this.figures;
-    const begin = Math.floor(start / burstBytes);
-    const bursts = Math.ceil(bytes / burstBytes);
+  /** Bursts from one on, in a channel's own addresses. */
+  private addPiece(channel: number, begin: number, bursts: number): void {
+    const { burstsPerPage, banksPerPage, pagesPerTurn } = this.figures;
     this.bursts[channel] += bursts;
     const firstPage = Math.floor(begin / burstsPerPage);
     const lastPage = Math.floor((begin + bursts - 1) / burstsPerPage);
     const opened = lastPage - firstPage + (this.pageOf[channel] === firstPage ? 0 : 1);
     const touched = Math.min(bursts, banksPerPage);
-    const set = (channel * pagesPerTurn + (lastPage % pagesPerTurn)) * banksPerPage;
+    const page = lastPage - Math.floor(lastPage / pagesPerTurn) * pagesPerTurn;
+    const set = (channel * pagesPerTurn + page) * banksPerPage;
     const perBank = Math.ceil(opened / pagesPerTurn);
+    const each = bursts / touched;
+    let bank = begin - Math.floor(begin / banksPerPage) * banksPerPage;
     for (let k = 0; k < touched; k++) {
-      const bank = (begin + k) % banksPerPage;
-      this.byBank[channel * banksPerPage + bank] += bursts / touched;
+      this.byBank[channel * banksPerPage + bank] += each;
       this.opensByBank[channel * banksPerPage + bank] += opened;
       this.visits[set + bank] += perBank;
+      bank = bank + 1 === banksPerPage ? 0 : bank + 1;
     }
     this.pageOf[channel] = lastPage;
-    if (opened === 0) return;
-    this.activates[channel] += Math.min(bursts, opened * banksPerPage);
+    if (opened > 0) this.activates[channel] += Math.min(bursts, opened * banksPerPage);
   }
 }
 

@@ -52,13 +52,23 @@ export class MemoryChannels {
   private busWork = 0;
   private rowWork = 0;
   private busy = 0;
+  /** When it was asked for and could begin, and the work of the channels being taken: of their bus and their activates. */
+  private start = 0;
+  private earliest = 0;
+  private bus = 0;
+  private rows = 0;
+  /** Largest of {@link free}. */
+  private latest = 0;
   /** The stretch between two refreshes that was looked at last. */
   private calmFrom = 0;
   private calmTo = 0;
   /** Cycle at which the last transfer had been asked for as a whole. */
   private asked = 0;
-  /** Whether the last transfer wrote. */
+  /** Whether the last transfer wrote, and this one does not, or the other way round. */
   private wrote = false;
+  private isTurn = false;
+  /** Whether activates of others are still under way where this transfer could begin. */
+  private rowsWait = false;
 
   constructor(decl: MemoryDecl, clockHz: number) {
     this.decl = decl;
@@ -101,6 +111,7 @@ export class MemoryChannels {
 
   reset(): void {
     this.free.fill(0);
+    this.latest = 0;
     this.rowsFree.fill(0);
     this.asked = 0;
     this.wrote = false;
@@ -109,63 +120,106 @@ export class MemoryChannels {
     this.pages.reset();
   }
 
-  /** Takes every channel of the transfer; results are in fields. This loop is most of the time of a serve. */
+  /** Takes every channel of the transfer; results are in fields. */
   private takeChannels(start: number, earliest: number, opened: number, isWrite: boolean): void {
-    const { load, free, rowsFree, figures } = this;
-    const { bursts, count, first, isScattered } = load;
-    const channels = free.length;
-    const perCycle = 1 / this.efficiency();
-    const { activatesAhead } = figures;
-    const isTurn = isWrite !== this.wrote;
+    const { load, figures } = this;
+    this.isTurn = isWrite !== this.wrote;
     this.wrote = isWrite;
-    // Backlog of others above which a transfer does not wait for all of it.
-    const shared = start + figures.reopen + figures.queue;
-    const rowsWait = this.rowsBusy > earliest;
-    const { rowsPassed } = this;
+    this.rowsWait = this.rowsBusy > earliest;
     this.findCalm(earliest);
-    const { calmFrom, calmTo } = this;
-    let lastBursts = -1;
-    let bus = 0;
-    let rows = 0;
-    let doRowsCount = false;
-    let busWork = 0;
-    let rowWork = 0;
-    let busy = 0;
-    for (let k = 0, c = first; k < count; k++, c = c + 1 === channels ? 0 : c + 1) {
-      const n = bursts[c];
-      if (n === 0) continue;
-      if (n !== lastBursts || isScattered) {
-        lastBursts = n;
-        bus = this.busCycles(c) * perCycle;
-        rows = this.rowCycles(c, opened) * perCycle;
-        doRowsCount = rows > 0 && (rowsWait || rows > bus + activatesAhead);
-        if (bus > busWork) busWork = bus;
-        if (rows > rowWork) rowWork = rows;
+    this.busWork = 0;
+    this.rowWork = 0;
+    this.busy = 0;
+    this.start = start;
+    this.earliest = earliest;
+    const perCycle = 1 / this.efficiency();
+    const { first, count } = load;
+    const channels = this.free.length;
+    if (load.isScattered) {
+      for (let k = 0, c = first; k < count; k++, c = c + 1 === channels ? 0 : c + 1) {
+        const bursts = load.bursts[c];
+        if (bursts === 0) continue;
+        this.bus = Math.max(bursts * figures.burst, load.groupBursts[c] * figures.sameGroup) * perCycle;
+        this.rows = this.scatteredRows(c) * perCycle;
+        this.takeNeighbours(c, c + 1, bursts, isWrite);
       }
-      const before = free[c];
-      const work = isTurn && before > start ? bus + this.turn(n, isWrite, before - start) : bus;
-      const from = before > earliest ? before : earliest;
-      // Almost always no refresh lies between.
-      let to = from + work;
-      if (from < calmFrom || to > calmTo) to = this.pass(from, work);
-      if (doRowsCount) {
-        const rowsTo = this.pass(Math.max(rowsFree[c], rowsPassed, earliest), rows);
-        rowsFree[c] = rowsTo;
-        if (rowsTo > this.rowsBusy) this.rowsBusy = rowsTo;
-        if (rowsTo - activatesAhead > to) to = rowsTo - activatesAhead;
+    } else {
+      const { segments, segmentEnds, segmentBursts } = load;
+      for (let s = 0, from = first; s < segments; s++) {
+        const bursts = segmentBursts[s];
+        const to = first + segmentEnds[s];
+        if (bursts > 0) {
+          this.bus = bursts * figures.burst * perCycle;
+          // Cycles between the first and the last activate, with one more.
+          this.rows = Math.min(opened * figures.banksPerPage, bursts) * figures.activate * perCycle;
+          if (from < channels) this.takeNeighbours(from, Math.min(to, channels), bursts, isWrite);
+          if (to > channels)
+            this.takeNeighbours(Math.max(from - channels, 0), to - channels, bursts, isWrite);
+        }
+        from = to;
       }
-      free[c] = to;
-      // Of what others have asked for, a full queue goes first; the rest shares the channel with this transfer.
-      if (before - shared > to - from) to = this.pass(earliest + figures.queue, 2 * Math.max(work, rows));
-      if (to > busy) busy = to;
     }
-    if (!rowsWait) {
-      this.rowsPassed = earliest + rowWork;
+    if (!this.rowsWait) {
+      this.rowsPassed = earliest + this.rowWork;
       this.rowsBusy = Math.max(this.rowsBusy, this.rowsPassed);
     }
-    this.busWork = busWork;
-    this.rowWork = rowWork;
+  }
+
+  /** Takes channels [first, end) that have the same work: `bus` and `rows`. */
+  private takeNeighbours(first: number, end: number, bursts: number, isWrite: boolean): void {
+    const { bus, rows, start, earliest, figures } = this;
+    const { activatesAhead } = figures;
+    if (bus > this.busWork) this.busWork = bus;
+    if (rows > this.rowWork) this.rowWork = rows;
+    const doRowsCount = rows > 0 && (this.rowsWait || rows > bus + activatesAhead);
+    // Backlog of others above which a transfer does not wait for all of it.
+    const shared = start + figures.reopen + figures.queue;
+    const { latest } = this;
+    const isPlain =
+      !this.isTurn &&
+      !doRowsCount &&
+      latest - shared <= bus &&
+      earliest >= this.calmFrom &&
+      Math.max(latest, earliest) + bus <= this.calmTo;
+    if (isPlain) {
+      this.takePlainly(first, end);
+      return;
+    }
+    const { free, isTurn } = this;
+    for (let c = first; c < end; c++) {
+      const before = free[c];
+      const work = isTurn && before > start ? bus + this.turn(bursts, isWrite, before - start) : bus;
+      const from = before > earliest ? before : earliest;
+      let to = this.pass(from, work);
+      if (doRowsCount) to = Math.max(to, this.takeRows(c) - activatesAhead);
+      free[c] = to;
+      if (to > this.latest) this.latest = to;
+      // Of what others have asked for, a full queue goes first; the rest shares the channel with this transfer.
+      if (before - shared > to - from) to = this.pass(earliest + figures.queue, 2 * Math.max(work, rows));
+      if (to > this.busy) this.busy = to;
+    }
+  }
+
+  /** The same where no refresh, turn, activate or backlog is in the way. This loop is most of the time of a serve. */
+  private takePlainly(first: number, end: number): void {
+    const { free, bus, earliest } = this;
+    let { busy } = this;
+    for (let c = first; c < end; c++) {
+      const before = free[c];
+      const to = (before > earliest ? before : earliest) + bus;
+      free[c] = to;
+      if (to > busy) busy = to;
+    }
     this.busy = busy;
+    if (busy > this.latest) this.latest = busy;
+  }
+
+  /** Takes the activates of a channel; gives when they are over. */
+  private takeRows(c: number): number {
+    const to = this.pass(Math.max(this.rowsFree[c], this.rowsPassed, this.earliest), this.rows);
+    this.rowsFree[c] = to;
+    if (to > this.rowsBusy) this.rowsBusy = to;
+    return to;
   }
 
   private efficiency(): number {
@@ -173,17 +227,9 @@ export class MemoryChannels {
     return this.load.isScattered ? scatteredEfficiency : efficiency;
   }
 
-  /** Cycles of a channel's data bus. */
-  private busCycles(c: number): number {
+  /** Cycles of a channel's activates of many runs. */
+  private scatteredRows(c: number): number {
     const { load, figures } = this;
-    const bus = load.bursts[c] * figures.burst;
-    return load.isScattered ? Math.max(bus, load.groupBursts[c] * figures.sameGroup) : bus;
-  }
-
-  /** Cycles between the first and the last activate, with one more: of one run that opens so many pages, or of many runs. */
-  private rowCycles(c: number, opened: number): number {
-    const { load, figures } = this;
-    if (!load.isScattered) return Math.min(opened * figures.banksPerPage, load.bursts[c]) * figures.activate;
     return Math.max(
       load.activates[c] * figures.activate,
       load.groupActivates[c] * figures.activateSameGroup,
