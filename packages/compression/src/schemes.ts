@@ -77,9 +77,10 @@ export function schemeNames(): string[] {
 }
 
 /**
- * The scheme called `name`: a row of {@link SCHEMES}, or a preset of `@bitloom/formats`; with a suffix `-8:16`, that
+ * The scheme called `name`: a row of {@link SCHEMES}, one of the families `FlightLLM-W<bits>` (2 to 8) and
+ * `FlightLLM-mixed<average>` (2 to 8), or a preset of `@bitloom/formats`; with a suffix `-8:16`, that
  * scheme with its linear weights pruned; with a suffix `-KV4`, that scheme with a KV cache of 4 bits.
- * @throws BitloomError `scheme-unknown`, `scheme-sparsity`, `scheme-kv-cache`
+ * @throws BitloomError `scheme-unknown`, `scheme-sparsity`, `scheme-kv-cache`, `scheme-mix`
  */
 export function findScheme(name: string): Scheme {
   const cached = splitCacheBits(name);
