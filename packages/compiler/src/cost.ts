@@ -53,30 +53,43 @@ export function tiledCycles(
   const { timeDivisor } = device.calibration;
   const { group, keep } = matrix;
   const slots = weightSlots(device);
-  const loads = loadsOf(device, bytesPerCycle);
+  const rates = ratesOf(device, bytesPerCycle);
   const dispatch = dispatchCycles(tile.kParts.length, m, slots, device);
   for (const [rows, count] of [
     [tile.rows, tiles - 1],
     [lastRows, 1],
   ] as const) {
-    for (const part of tile.kParts) {
-      const load = Math.ceil((part.bytes * Math.ceil(rows / 16)) / loads.bytesPerCycle);
+    for (const [use, part] of tile.kParts.entries()) {
+      const load = Math.ceil((part.bytes * Math.ceil(rows / 16)) / rates.bytesPerCycle);
       const rescales = m * rows * Math.ceil(part.length / group);
       const product = { m, n: rows, k: part.length, group, keep, rescales };
       const compute = Math.ceil(matrixProductCycles(product, mode, device.matrix) / timeDivisor);
-      // A slot is free again once its product is complete; loads of the other slots go on meanwhile.
-      const turn = loads.latency + load + compute + mode.startupCycles;
-      cycles += count * Math.max(load, compute, dispatch, turn / slots);
+      // Sums of a part are written, those of the parts before it are read first, through one port with the activations.
+      const values = (m * (part.length + 4 * rows * (use === 0 ? 1 : 2))) / rates.dataBytesPerCycle;
+      // A slot is free again once its product is complete. Cores that wait for that leave the memory to the others.
+      const turn = rates.latency + load / device.cores + compute + mode.startupCycles;
+      cycles += count * Math.max(load, compute, values, dispatch, turn / slots);
     }
   }
   return cycles;
 }
 
-/** How fast tiles stream in, and how long the first byte of one is on its way. */
-function loadsOf(device: Device, bytesPerCycle: number): { bytesPerCycle: number; latency: number } {
+interface Rates {
+  /** Bytes of tiles per cycle on a stream, refresh included. */
+  readonly bytesPerCycle: number;
+  /** Cycles until the first byte of a load. */
+  readonly latency: number;
+  /** Bytes of activations and sums per cycle. */
+  readonly dataBytesPerCycle: number;
+}
+
+function ratesOf(device: Device, bytesPerCycle: number): Rates {
+  const portOf = (space: string): number =>
+    findBuffer(device, space)?.bytesPerCyclePerPort ?? Number.POSITIVE_INFINITY;
   const memory = findMemory(device, 'hbm');
-  const port = findBuffer(device, 'weights')?.bytesPerCyclePerPort ?? bytesPerCycle;
-  if (memory === undefined) return { bytesPerCycle: Math.min(bytesPerCycle, port), latency: 0 };
+  const [port, dataBytesPerCycle] = [portOf('weights'), portOf('data')];
+  if (memory === undefined)
+    return { bytesPerCycle: Math.min(bytesPerCycle, port), latency: 0, dataBytesPerCycle };
   const dram = memoryDram(memory);
   const { clocks } = dram;
   const refresh = dram.refresh === 'none' ? 0 : (clocks.nRFC + dramRefreshCloses(clocks)) / clocks.nREFI;
@@ -84,6 +97,7 @@ function loadsOf(device: Device, bytesPerCycle: number): { bytesPerCycle: number
   return {
     bytesPerCycle: Math.min(bytesPerCycle * (1 - refresh), port),
     latency: nanoseconds * 1e-9 * device.clockHz,
+    dataBytesPerCycle,
   };
 }
 

@@ -25,10 +25,11 @@ import {
 } from '@bitloom/ir';
 import { type Allocation, DataBuffer } from './data-buffer.js';
 import type { Draft, InstructionDraft, Touch } from './draft.js';
-import { type MemoryImage, regionAddress, ringSlotBytes, weightSlots } from './image.js';
+import { type MemoryImage, regionAddress, ringSlotBytes } from './image.js';
 import { dataAddress, touchData, touchRegion } from './operands.js';
 import { CORE, columnsPerCore, ownItems } from './partition.js';
 import { checkTouches } from './tokens.js';
+import { weightSlots } from './weight-ring.js';
 
 /** A float32 value on chip. */
 export interface Floats {

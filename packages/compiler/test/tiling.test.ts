@@ -120,20 +120,68 @@ describe('chooseWeightTile', () => {
   });
 });
 
-it('counts the larger of load, product and dispatch for every tile', () => {
+describe('tiledCycles', () => {
   const shape = { rows: 40, cols: 64, bits: 8, group: 32, keep: 0 };
   const tile = { rows: 16, kParts: [{ start: 0, length: 64, bytes: rows16Bytes(8, 32, 64, 16) }] };
-  const mode = { m: 1, n: 16, k: 4, startupCycles: 99 };
-  const dispatcher = { ...U280.dispatcher, cyclesPerInstruction: 0, cyclesPerOperation: 0 };
-  // 3 tiles of 16 cycles: 64 / 4 steps of one block of outputs; the last tile of 8 rows is a block too.
-  expect(tiledCycles(shape, tile, 1, mode, 1e9, { ...U280, dispatcher })).toBe(3 * 16);
-  expect(tiledCycles(shape, tile, 5, mode, 1e9, { ...U280, dispatcher })).toBe(3 * 5 * 16);
-  // 1088 bytes per tile at 2 bytes per cycle.
-  expect(tiledCycles(shape, tile, 1, mode, 2, { ...U280, dispatcher })).toBe(3 * 544);
-  expect(
-    tiledCycles(shape, tile, 1, mode, 1e9, {
-      ...U280,
-      dispatcher: { ...dispatcher, cyclesPerInstruction: 50 },
-    }),
-  ).toBe(3 * 100);
+  const mode = { m: 1, n: 16, k: 4, startupCycles: 0 };
+  const dispatcher = {
+    ...U280.dispatcher,
+    cyclesPerInstruction: 0,
+    cyclesPerOperation: 0,
+    cyclesPerIteration: 0,
+  };
+  /** Without anything between a load and its product, with a weight buffer of four slots. */
+  const idle: Device = {
+    ...U280,
+    dispatcher,
+    memories: U280.memories.map((memory) => ({
+      ...memory,
+      controllerNs: 0,
+      dram: {
+        ...memory.dram,
+        refresh: 'none',
+        clocks: { ...memory.dram.clocks, nRCDRD: 0, nCL: 0 },
+      },
+    })),
+  };
+  const withBuffer = (space: string, change: Partial<Device['buffers'][number]>): Device => ({
+    ...idle,
+    buffers: idle.buffers.map((buffer) => (buffer.space === space ? { ...buffer, ...change } : buffer)),
+  });
+  const cycles = (m: number, bytesPerCycle: number, device = idle, more = mode): number =>
+    tiledCycles(shape, tile, m, more, bytesPerCycle, device);
+
+  it('counts the larger of load, product and dispatch for every tile', () => {
+    // 3 tiles of 16 cycles: 64 / 4 steps of one block of outputs; the last tile of 8 rows is a block too.
+    expect(cycles(1, 1e9)).toBe(3 * 16);
+    expect(cycles(5, 1e9)).toBe(3 * 5 * 16);
+    // 1088 bytes per tile at 2 bytes per cycle.
+    expect(cycles(1, 2)).toBe(3 * 544);
+    // Two instructions of a tile, and the loop over tiles; then 8 operations of one part whose slot moves with the tile.
+    expect(cycles(1, 1e9, { ...idle, dispatcher: { ...dispatcher, cyclesPerInstruction: 50 } })).toBe(
+      3 * 150,
+    );
+    expect(cycles(1, 1e9, { ...idle, dispatcher: { ...dispatcher, cyclesPerOperation: 50 } })).toBe(3 * 400);
+  });
+
+  it('knows the ports of weights and values, and what refresh takes', () => {
+    expect(cycles(1, 1e9, withBuffer('weights', { bytesPerCyclePerPort: 2 }))).toBe(3 * 544);
+    // 64 codes and 16 sums of 4 bytes; 8 rows in the last tile.
+    expect(cycles(1, 1e9, withBuffer('data', { bytesPerCyclePerPort: 1 }))).toBe(128 + 128 + 96);
+    const refreshed: Device = {
+      ...idle,
+      memories: idle.memories.map(({ dram, ...memory }) => ({
+        ...memory,
+        dram: { ...dram, refresh: 'all-banks', clocks: { ...dram.clocks, nRFC: 100, nREFI: 1000 } },
+      })),
+    };
+    expect(cycles(1, 2, refreshed)).toBeGreaterThan(3 * Math.floor(544 / 0.9));
+  });
+
+  it('lets a slot rest until its product is complete', () => {
+    // Four slots, a start-up of 984 and 16 cycles of product: one tile each 250 cycles, and one more for the load.
+    expect(cycles(1, 1e9, idle, { ...mode, startupCycles: 983 })).toBe(3 * 250);
+    const two = withBuffer('weights', { bytes: 64 * 1024 });
+    expect(cycles(1, 1e9, two, { ...mode, startupCycles: 983 })).toBe(3 * 500);
+  });
 });
