@@ -125,13 +125,24 @@ function rescaleUnits({ rescale, mm, mv }: MatrixEngine): number {
   return rescale.units === 0 ? Math.max(mm.m * mm.n, mv.m * mv.n) : rescale.units;
 }
 
+/** Bits of a code as the chains take it. */
+const CODE_BITS = 8;
+
 /**
- * Expands as many codes per cycle as a mode takes, for weights lie packed in their buffer. Each of eight bits is chosen
- * among the widths; the offset of an unsigned container is its top bit inverted and extended, which costs nothing more.
+ * Expands as many codes per cycle as a mode takes, for weights lie packed in their buffer. A lane has one wire per
+ * container for each bit of its code, because a container puts a column of a row in one place: what a word holds for
+ * the next cycle is a word of its own to the buffer's other port width. A bit is chosen among the containers that have
+ * it and the sign of those that end below it; above the widest but one there is one sign, which the bit below has
+ * chosen. The offset of an unsigned container is its top bit inverted, which costs nothing more.
  */
 function expanderPart({ matrix }: Device): ResourcePart {
   const codes = Math.max(matrix.mm.n * matrix.mm.k, matrix.mv.n * matrix.mv.k);
-  return part('weight expander', { lut: codes * 8 * multiplexerLuts(matrix.weightBits.length) });
+  const widths = [...matrix.weightBits].sort((a, b) => a - b);
+  const [second = 0] = widths.slice(-2);
+  let luts = 0;
+  for (let bit = 0; bit < CODE_BITS; bit += 1)
+    luts += multiplexerLuts(bit < second ? widths.length : Math.min(2, widths.length));
+  return part('weight expander', { lut: codes * luts });
 }
 
 /** LUTs of a lane beside its float units, per bit of a value: choice of three operands among four sources, control. */
