@@ -1,5 +1,5 @@
 /**
- * Attention over the int8 KV cache: scores, softmax with the value scales folded in, mix. Keys and
+ * Attention over the KV cache of int8 or int4 codes: scores, softmax with the value scales folded in, mix. Keys and
  * values stream through the KV ring in pairs of tiles; heads go through in blocks so that the scores of a
  * block fit on chip, and the scores of the next block are computed while the softmax of this one runs.
  */
@@ -55,6 +55,8 @@ interface AttentionContext {
   readonly emitter: Emitter;
   readonly keys: CacheRegions;
   readonly values: CacheRegions;
+  /** Bytes of the codes of a token and head in both. */
+  readonly rowBytes: number;
   readonly share: number;
   readonly headDim: number;
   /** Key heads of a core, at most. */
@@ -121,14 +123,17 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
 
   const probabilityRow = Math.ceil(mostColumns / 64) * 64;
   const scoreRow = probabilityRow * 4;
-  const fullTile = Math.floor(emitter.stream.slotBytes / (blockHeads * (headDim + 4)) / 16) * 16;
+  const [keys, values] = [keysName, valuesName].map((name) => emitter.image.cache(emitter.stateOf(name)));
+  const { rowBytes } = keys;
+  const fullTile = Math.floor(emitter.stream.slotBytes / (blockHeads * (rowBytes + 4)) / 16) * 16;
   if (fullTile === 0)
-    throw emitter.doesNotFit(node, 'stream', blockHeads * (headDim + 4) * 16, emitter.stream.slotBytes);
+    throw emitter.doesNotFit(node, 'stream', blockHeads * (rowBytes + 4) * 16, emitter.stream.slotBytes);
   const isWhole = fullTile >= mostColumns;
   const ctx: AttentionContext = {
     emitter,
-    keys: emitter.image.cache(emitter.stateOf(keysName)),
-    values: emitter.image.cache(emitter.stateOf(valuesName)),
+    keys,
+    values,
+    rowBytes,
     share,
     headDim,
     headsPerCore,
@@ -195,14 +200,14 @@ function tileLoads(
   slot: Expression,
   withScales: boolean,
 ): InstructionDraft[] {
-  const { emitter, tileRows, headDim } = ctx;
+  const { emitter, tileRows, rowBytes } = ctx;
   const length = tileLength(ctx.columns, tileRows, tile);
   const parts = withScales
     ? ([
-        [cache.codes, headDim, cache.codesHead, 0],
-        [cache.scales, 4, cache.scalesHead, block.mostHeads * tileRows * headDim],
+        [cache.codes, rowBytes, cache.codesHead, 0],
+        [cache.scales, 4, cache.scalesHead, block.mostHeads * tileRows * rowBytes],
       ] as const)
-    : ([[cache.codes, headDim, cache.codesHead, 0]] as const);
+    : ([[cache.codes, rowBytes, cache.codesHead, 0]] as const);
   return parts.map(([region, width, stride, offset], i) => {
     const start = add(
       block.first * stride,
@@ -246,7 +251,7 @@ function forEachTile(
 const matrixName = (emitter: Emitter): string => (emitter.lengths.maxRows === 1 ? 'MV' : 'MM');
 
 function emitScores(ctx: AttentionContext, block: Block): void {
-  const { emitter, share, headDim, query, scoreRow, tileRows } = ctx;
+  const { emitter, share, headDim, rowBytes, query, scoreRow, tileRows } = ctx;
   const { rows, maxRows } = emitter.lengths;
   emitter.tile(`scores of key heads ${block.first}..${block.first + block.mostHeads - 1}`);
   forEachTile(ctx, (tile, slot) => [
@@ -256,7 +261,7 @@ function emitScores(ctx: AttentionContext, block: Block): void {
       'matrix',
       {
         mode: MATRIX_MODES.indexOf('keys'),
-        bits: 8,
+        bits: ctx.keys.bits,
         batch: multiply(share, block.kvHeads),
         bShare: share,
         m: rows,
@@ -269,10 +274,10 @@ function emitScores(ctx: AttentionContext, block: Block): void {
           headDim,
         ),
         ...operand('aScale', dataAddress(query.scales, block.first * share * maxRows * 4), maxRows * 4, 4),
-        ...operand('b', bufferAddress('stream', slot), tileRows * headDim, headDim),
+        ...operand('b', bufferAddress('stream', slot), tileRows * rowBytes, rowBytes),
         ...operand(
           'bScale',
-          bufferAddress('stream', add(slot, block.mostHeads * tileRows * headDim)),
+          bufferAddress('stream', add(slot, block.mostHeads * tileRows * rowBytes)),
           tileRows * 4,
           0,
         ),
@@ -388,7 +393,7 @@ function emitMix(
   probabilityScales: Allocation,
   out: Floats,
 ): void {
-  const { emitter, share, headDim, probabilityRow, tileRows, tilesPerTrip } = ctx;
+  const { emitter, share, headDim, rowBytes, probabilityRow, tileRows, tilesPerTrip } = ctx;
   const { rows, maxRows } = emitter.lengths;
   emitter.tile(`mix of value heads ${block.first}..${block.first + block.mostHeads - 1}`);
   const tiles = ceilDivide(ctx.columns, tileRows);
@@ -399,7 +404,7 @@ function emitMix(
       'matrix',
       {
         mode: MATRIX_MODES.indexOf('values'),
-        bits: 8,
+        bits: ctx.values.bits,
         batch: multiply(share, block.kvHeads),
         bShare: share,
         m: rows,
@@ -412,7 +417,7 @@ function emitMix(
           probabilityRow,
         ),
         ...operand('aScale', dataAddress(probabilityScales), maxRows * 4, 4),
-        ...operand('b', bufferAddress('stream', slot), tileRows * headDim, headDim),
+        ...operand('b', bufferAddress('stream', slot), tileRows * rowBytes, rowBytes),
         acc: bufferAddress('accumulator', 0),
         ...operand(
           'out',

@@ -1,4 +1,4 @@
-/** Appends to the int8 KV cache. */
+/** Appends to the KV cache of int8 or int4 codes. */
 import { add, type GraphNode, internalError, multiply, TRANSFER_KINDS } from '@bitloom/ir';
 import { ownColumns } from './divided-values.js';
 import { pushVector } from './emit-vector.js';
@@ -16,27 +16,27 @@ export function emitStateAppend(emitter: Emitter, node: GraphNode): void {
     throw internalError('operands missing', node.name);
   const cache = emitter.image.cache(emitter.stateOf(stateName));
   emitter.batch.stateAliases.set(outName, emitter.stateOf(stateName));
-  const { headDim } = cache;
+  const { headDim, bits, rowBytes } = cache;
   const heads = itemsPerCore(cache.heads, emitter.cores, 1);
   const own = ownItems(cache.heads, heads, emitter.cores);
   const input = ownColumns(emitter, inputName, heads * headDim);
   const { rows, maxRows, position } = emitter.lengths;
-  const codes = emitter.allocate(`${node.name}.codes`, heads * maxRows * headDim);
+  const codes = emitter.allocate(`${node.name}.codes`, heads * maxRows * rowBytes);
   const scales = emitter.allocate(`${node.name}.scales`, heads * maxRows * 4);
   pushVector(
     emitter,
-    'quantize',
+    bits === 4 ? 'quantizeInt4' : 'quantize',
     { batch: own, rows, cols: headDim },
     {
       ...operand('src0', dataAddress(input.allocation, input.offset), headDim * 4, input.rowBytes),
-      ...operand('dst', dataAddress(codes), maxRows * headDim, headDim),
+      ...operand('dst', dataAddress(codes), maxRows * rowBytes, rowBytes),
       ...operand('scale', dataAddress(scales), maxRows * 4, 4),
-      padTo: headDim,
+      ...(bits === 4 ? {} : { padTo: headDim }),
     },
     [touchData(input.allocation, false), touchData(codes, true), touchData(scales, true)],
   );
   for (const [region, source, width, stride] of [
-    [cache.codes, codes, headDim, cache.codesHead],
+    [cache.codes, codes, rowBytes, cache.codesHead],
     [cache.scales, scales, 4, cache.scalesHead],
   ] as const) {
     const load = runs(

@@ -80,10 +80,16 @@ export interface CacheRegions {
   readonly scales: Region;
   readonly heads: number;
   readonly headDim: number;
+  /** Width of a code, and bytes of the codes of a token: two codes of 4 bits share a byte. */
+  readonly bits: number;
+  readonly rowBytes: number;
   /** Bytes from head to head. */
   readonly codesHead: number;
   readonly scalesHead: number;
 }
+
+/** Widths of codes that caches have. */
+const CACHE_BITS: readonly number[] = [4, 8];
 
 export class MemoryImage {
   readonly regions: Region[] = [];
@@ -346,23 +352,39 @@ export class MemoryImage {
       state === undefined ||
       state.type.kind !== 'quantized' ||
       state.type.element.kind !== 'int' ||
-      state.type.element.bits !== 8
+      !CACHE_BITS.includes(state.type.element.bits)
     ) {
       throw new BitloomError({
         code: 'compiler-numerics-unsupported',
-        message: `the state '${name}' is not an int8 KV cache`,
+        message: `the state '${name}' is not a KV cache of int8 or int4`,
         expected: 'a quantised state [heads, capacity, headDim]',
         got: state === undefined ? 'no such state' : formatType(state.type),
       });
     }
     const [heads, headDim] = [staticDim(state.type.shape[0], name), staticDim(state.type.shape[2], name)];
+    const { bits } = state.type.element;
+    const rowBytes = (headDim * bits) / 8;
+    const { weightBits } = this.device.matrix;
+    if (!Number.isInteger(rowBytes) || !weightBits.includes(bits)) {
+      const isTorn = !Number.isInteger(rowBytes);
+      throw new BitloomError({
+        code: 'compiler-numerics-unsupported',
+        message: `'${this.device.name}' cannot hold the state '${name}' as codes of ${bits} bits`,
+        where: `state '${name}'`,
+        expected: isTorn
+          ? 'heads of an even width'
+          : `an expander that takes ${weightBits.join(' or ')} bits`,
+        got: isTorn ? `heads of ${headDim}` : `${bits} bits`,
+        hint: 'choose the scheme without -KV4',
+      });
+    }
     const [codesHead, scalesHead] = [
-      this.headBytes(this.capacity * headDim),
+      this.headBytes(this.capacity * rowBytes),
       this.headBytes(this.capacity * 4),
     ];
     const codes = this.place(`${name}.codes`, 'hbm', heads * codesHead, 'kv', { from: 'zeros' });
     const scales = this.place(`${name}.scales`, 'hbm', heads * scalesHead, 'kv', { from: 'zeros' });
-    const cache = { codes, scales, heads, headDim, codesHead, scalesHead };
+    const cache = { codes, scales, heads, headDim, bits, rowBytes, codesHead, scalesHead };
     this.caches.set(name, cache);
     return cache;
   }
