@@ -60,7 +60,7 @@ export function expectAccounted(card: SimulatedCard): void {
 /** The program, or the code of the refusal where the card is too small for the model. */
 export function compiled(bundle: ModelBundle, device: Device, options: CompileOptions): Program | string {
   try {
-    return compile(bundle.model, device, options);
+    return compile(bundle.model, device, { sections: bundle.sections, ...options });
   } catch (error) {
     if (!(error instanceof BitloomError) || error.code !== 'compiler-does-not-fit') throw error;
     expect(error.message).toMatch(/short by \d+|at most \d+/);

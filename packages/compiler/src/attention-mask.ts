@@ -4,6 +4,7 @@ import type { Allocation } from './data-buffer.js';
 import type { Emitter } from './emitter.js';
 import { dataAddress, runs, touchData, touchRegion } from './operands.js';
 import { ownItems, ownStart } from './partition.js';
+import type { MaskBlocks } from './visible-columns.js';
 
 const OTHER_KIND = TRANSFER_KINDS.indexOf('other');
 
@@ -16,13 +17,15 @@ export interface AttentionMask {
   /** Queries and tokens of a block. */
   readonly maskRows: number;
   readonly maskCols: number;
+  /** The mask of all heads, where its bytes are known while compiling. */
+  readonly blocks: MaskBlocks | undefined;
 }
 
 /** Brings the mask of a node on chip: whole, or the heads of the executing core. */
 export function loadMask(emitter: Emitter, node: GraphNode, headsPerCore: number): AttentionMask | undefined {
   const name = node.inputs[3];
   if (name === undefined) return undefined;
-  const { region, heads, rows, cols } = emitter.image.mask(name);
+  const { region, heads, rows, cols, seen } = emitter.image.mask(name);
   const [maskRows, maskCols] = [integerAttribute(node, 'maskRows'), integerAttribute(node, 'maskCols')];
   const covered = Math.min(rows * maskRows, cols * maskCols);
   if (covered < emitter.capacity) {
@@ -54,5 +57,6 @@ export function loadMask(emitter: Emitter, node: GraphNode, headsPerCore: number
     rowBytes: cols,
     maskRows,
     maskCols,
+    blocks: seen === undefined ? undefined : { seen, heads, rows, cols, maskRows, maskCols },
   };
 }

@@ -18,6 +18,7 @@ import {
   type Program,
   type ProgramEntry,
   type Provenance,
+  type SectionSource,
   verifyModel,
 } from '@bitloom/ir';
 import type { ChooseTile } from './cost.js';
@@ -45,6 +46,11 @@ export interface CompileOptions {
   readonly onchipDecode?: boolean;
   /** Whether N:M sparse weights stay sparse (default). Without, their zeros are stored and computed. For ablation. */
   readonly sparseChains?: boolean;
+  /**
+   * Bytes of the model. With them, prefill leaves out the blocks of attention that a mask hides; without, it computes
+   * them and hides them then. The results are the same.
+   */
+  readonly sections?: SectionSource;
   /** How weights are cut into tiles that fit a slot; default: as the analytic cost says. To check that cost. */
   readonly chooseTile?: ChooseTile;
 }
@@ -89,7 +95,14 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
   }
   const names =
     options.entries ?? ['prefill', 'decode'].filter((name) => findFunction(model, name) !== undefined);
-  const image = new MemoryImage(model, device, capacity, options.sparseChains, options.chooseTile);
+  const image = new MemoryImage(
+    model,
+    device,
+    capacity,
+    options.sparseChains,
+    options.chooseTile,
+    options.sections,
+  );
   const provenance: Provenance[] = [{ node: 'entry', op: 'system', layer: -1, tile: '' }];
   const ctx: EntryContext = { model, device, image, capacity, provenance, provenanceIndex: new Map() };
   const notes: string[] = [];

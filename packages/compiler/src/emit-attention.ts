@@ -29,6 +29,7 @@ import type { Emitter, Floats } from './emitter.js';
 import type { CacheRegions } from './image.js';
 import { bufferAddress, dataAddress, operand, runs, tileLength, touchData, touchRegion } from './operands.js';
 import { itemsPerCore, ownBlock, ownItems, ownStart } from './partition.js';
+import { type TilePiece, type VisibleColumns, visibleColumns } from './visible-columns.js';
 
 /** Partial sums of a sum over a row of scores. */
 const PARTIAL_SUMS = 16;
@@ -67,6 +68,8 @@ interface AttentionContext {
   readonly first: Expression;
   readonly columns: Expression;
   readonly mask: AttentionMask | undefined;
+  /** Where hidden columns are left out; `columns` are then those that are not. */
+  readonly visible: VisibleColumns | undefined;
   readonly query: { readonly codes: Allocation; readonly scales: Allocation };
   readonly scoreRow: number;
   readonly probabilityRow: number;
@@ -95,7 +98,7 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
       : multiply(PARTIAL_SUMS, floorDivide(maximum(0, add(position, 1 - window)), PARTIAL_SUMS));
   // A micro-batch behind the last token has none, and its position may be a window behind what is cached.
   const isEverEmpty = emitter.batch.index > 0 && first !== 0;
-  const columns = isEverEmpty ? maximum(0, subtract(context, first)) : subtract(context, first);
+  const allColumns = isEverEmpty ? maximum(0, subtract(context, first)) : subtract(context, first);
   const mostColumns =
     window === 0 || hasMask ? emitter.capacity : Math.min(emitter.capacity, window + maxRows + PARTIAL_SUMS);
   const headsPerCore = itemsPerCore(kvHeads, emitter.cores, 1);
@@ -128,7 +131,18 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
   const fullTile = Math.floor(emitter.stream.slotBytes / (blockHeads * (rowBytes + 4)) / 16) * 16;
   if (fullTile === 0)
     throw emitter.doesNotFit(node, 'stream', blockHeads * (rowBytes + 4) * 16, emitter.stream.slotBytes);
-  const isWhole = fullTile >= mostColumns;
+  const mask = loadMask(emitter, node, headsPerCore * share);
+  const visible =
+    mask?.blocks === undefined || window > 0
+      ? undefined
+      : visibleColumns(mask.blocks, emitter.lengths, {
+          capacity: emitter.capacity,
+          mostTile: Math.min(fullTile, Math.ceil(mostColumns / 16) * 16),
+          engineColumns: emitter.device.matrix.mm.n,
+        });
+  const columns = visible?.columns ?? allColumns;
+  const isWhole = visible === undefined && fullTile >= mostColumns;
+  const tileRows = visible?.tileRows ?? (isWhole ? Math.ceil(mostColumns / 16) * 16 : fullTile);
   const ctx: AttentionContext = {
     emitter,
     keys,
@@ -140,12 +154,13 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     window,
     first,
     columns,
-    mask: loadMask(emitter, node, headsPerCore * share),
+    mask,
+    visible,
     query,
     scoreRow,
     probabilityRow,
-    tileRows: isWhole ? Math.ceil(mostColumns / 16) * 16 : fullTile,
-    trips: isWhole ? 1 : ceilDivide(columns, 2 * fullTile),
+    tileRows,
+    trips: isWhole ? 1 : ceilDivide(columns, 2 * tileRows),
     tilesPerTrip: isWhole ? 1 : 2,
   };
   const accumulatorBytes = blockHeads * share * maxRows * headDim * 4;
@@ -191,6 +206,17 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     emitter.data.free(allocation);
 }
 
+/** Where the tokens of a tile lie in the cache: in a row, or in pieces between those that a mask hides. */
+function tilePieces(
+  { visible, first, columns, tileRows }: AttentionContext,
+  tile: Expression,
+): readonly TilePiece[] {
+  if (visible !== undefined) return visible.pieces(tile);
+  return [
+    { start: add(first, multiply(tileRows, tile)), length: tileLength(columns, tileRows, tile), offset: 0 },
+  ];
+}
+
 /** Loads of one KV tile into a slot: codes [heads, rows, headDim], and, for keys, scales [heads, rows] behind them. */
 function tileLoads(
   ctx: AttentionContext,
@@ -201,26 +227,26 @@ function tileLoads(
   withScales: boolean,
 ): InstructionDraft[] {
   const { emitter, tileRows, rowBytes } = ctx;
-  const length = tileLength(ctx.columns, tileRows, tile);
   const parts = withScales
     ? ([
         [cache.codes, rowBytes, cache.codesHead, 0],
         [cache.scales, 4, cache.scalesHead, block.mostHeads * tileRows * rowBytes],
       ] as const)
     : ([[cache.codes, rowBytes, cache.codesHead, 0]] as const);
-  return parts.map(([region, width, stride, offset], i) => {
+  const pieces = tilePieces(ctx, tile);
+  const loads = parts.flatMap((part) => pieces.map((piece) => ({ part, piece })));
+  return loads.map(({ part: [region, width, stride, offset], piece }, i) => {
     const start = add(
       block.first * stride,
       ownStart(emitter.cores, ctx.headsPerCore * stride),
-      multiply(width, ctx.first),
-      multiply(tileRows * width, tile),
+      multiply(width, piece.start),
     );
     const fields = runs(
       region,
       start,
-      bufferAddress('stream', add(slot, offset)),
+      bufferAddress('stream', add(slot, offset, multiply(width, piece.offset))),
       {
-        length: multiply(width, length),
+        length: multiply(width, piece.length),
         count1: block.kvHeads,
         srcStride1: stride,
         dstStride1: tileRows * width,
@@ -229,7 +255,7 @@ function tileLoads(
     );
     const tokens = {
       ...(i === 0 ? { wait: 'matrix' as const } : {}),
-      ...(i === parts.length - 1 ? { release: 'matrix' as const } : {}),
+      ...(i === loads.length - 1 ? { release: 'matrix' as const } : {}),
     };
     return emitter.draft('LD', 'fetch', fields, [touchRegion(region, false)], tokens);
   });
@@ -295,6 +321,34 @@ function emitScores(ctx: AttentionContext, block: Block): void {
   ]);
 }
 
+/** Load of the scales of consecutive values to where the softmax of a block reads them, `column` columns behind the first. */
+function valueScales(
+  { emitter, values, headsPerCore, scoreRow }: AttentionContext,
+  block: Block,
+  stage: Allocation,
+  column: Expression,
+  piece: TilePiece,
+): InstructionDraft {
+  const start = add(
+    block.first * values.scalesHead,
+    ownStart(emitter.cores, headsPerCore * values.scalesHead),
+    multiply(4, piece.start),
+  );
+  const fields = runs(
+    values.scales,
+    start,
+    dataAddress(stage, multiply(4, add(column, piece.offset))),
+    {
+      length: multiply(4, piece.length),
+      count1: block.kvHeads,
+      srcStride1: values.scalesHead,
+      dstStride1: scoreRow,
+    },
+    KV_KIND,
+  );
+  return emitter.draft('LD', 'fetch', fields, [touchRegion(values.scales, false), touchData(stage, true)]);
+}
+
 function emitSoftmax(
   ctx: AttentionContext,
   block: Block,
@@ -302,7 +356,7 @@ function emitSoftmax(
   probabilities: Allocation,
   probabilityScales: Allocation,
 ): void {
-  const { emitter, share, scoreRow, probabilityRow, values, columns } = ctx;
+  const { emitter, share, scoreRow, probabilityRow, columns, visible } = ctx;
   const { rows, maxRows, position } = emitter.lengths;
   const valid0 = subtract(add(position, 1), ctx.first);
   emitter.tile(`softmax of key heads ${block.first}..${block.first + block.mostHeads - 1}`);
@@ -312,35 +366,21 @@ function emitSoftmax(
     `valueScales.${turn}.${scoreRow}`,
     Math.min(ctx.headsPerCore, emitter.plan.headBlock) * scoreRow,
   );
-  emitter.push(
-    emitter.draft(
-      'LD',
-      'fetch',
-      runs(
-        values.scales,
-        add(
-          block.first * values.scalesHead,
-          ownStart(emitter.cores, ctx.headsPerCore * values.scalesHead),
-          multiply(4, ctx.first),
-        ),
-        dataAddress(stage),
-        {
-          length: multiply(4, columns),
-          count1: block.kvHeads,
-          srcStride1: values.scalesHead,
-          dstStride1: scoreRow,
-        },
-        KV_KIND,
-      ),
-      [touchRegion(values.scales, false), touchData(stage, true)],
-    ),
-  );
+  if (visible === undefined) {
+    emitter.push(valueScales(ctx, block, stage, 0, { start: ctx.first, length: columns, offset: 0 }));
+  } else {
+    emitter.pushLoop(ceilDivide(columns, visible.tileRows), (tile) =>
+      visible
+        .pieces(tile)
+        .map((piece) => valueScales(ctx, block, stage, multiply(visible.tileRows, tile), piece)),
+    );
+  }
   const { mask } = ctx;
   if (ctx.window > 0 || mask !== undefined) {
     pushVector(
       emitter,
       'maskScores',
-      { batch: multiply(share, block.kvHeads), rows, cols: columns },
+      { batch: multiply(share, block.kvHeads), rows: visible?.maskedRows ?? rows, cols: columns },
       {
         ...operand('dst', dataAddress(block.scores), maxRows * scoreRow, scoreRow),
         valid0,
@@ -372,7 +412,7 @@ function emitSoftmax(
       ...operand('dst', dataAddress(probabilities), maxRows * probabilityRow, probabilityRow),
       ...operand('scale', dataAddress(probabilityScales), maxRows * 4, 4),
       padTo: multiply(16, ceilDivide(columns, 16)),
-      valid0,
+      valid0: visible?.valid0 ?? valid0,
       validStep: 1,
       share,
       immediate: Math.fround(scale),

@@ -19,6 +19,7 @@ import {
   peakBytesPerSecond,
   type QuantizedType,
   type Region,
+  type SectionSource,
   type SpaceName,
   STRIPED,
   weightTileBytes,
@@ -99,6 +100,7 @@ export class MemoryImage {
   private readonly capacity: number;
   private readonly sparseChains: boolean;
   private readonly chooseTile: ChooseTile;
+  private readonly sections: SectionSource | undefined;
   private readonly next = new Map<SpaceName, number>();
   private readonly matrices = new Map<string, PackedMatrix>();
   private readonly tiles = new Map<string, WeightTile>();
@@ -107,19 +109,24 @@ export class MemoryImage {
   private readonly caches = new Map<string, CacheRegions>();
   private readonly smallSpace: SpaceName;
 
-  /** @param sparseChains false: zeros of sparse weights are stored and computed like any code */
+  /**
+   * @param sparseChains false: zeros of sparse weights are stored and computed like any code
+   * @param sections bytes of constants that shape the program
+   */
   constructor(
     model: Model,
     device: Device,
     capacity: number,
     sparseChains = true,
     chooseTile: ChooseTile = chooseWeightTile,
+    sections?: SectionSource,
   ) {
     this.model = model;
     this.device = device;
     this.capacity = capacity;
     this.sparseChains = sparseChains;
     this.chooseTile = chooseTile;
+    this.sections = sections;
     this.smallSpace = findMemory(device, 'ddr') === undefined ? 'hbm' : 'ddr';
   }
 
@@ -312,12 +319,13 @@ export class MemoryImage {
     return region;
   }
 
-  /** A mask of blocks of scores: bytes [1 or heads, block rows, block columns]. */
+  /** A mask of blocks of scores: bytes [1 or heads, block rows, block columns], where they are known. */
   mask(name: string): {
     readonly region: Region;
     readonly heads: number;
     readonly rows: number;
     readonly cols: number;
+    readonly seen: Uint8Array | undefined;
   } {
     const constant = this.constant(name);
     const { type } = constant ?? {};
@@ -340,7 +348,10 @@ export class MemoryImage {
         layout: 'canonical',
       });
     this.floats.set(name, region);
-    return { region, heads, rows, cols };
+    const section = constant?.components.data;
+    const seen =
+      section !== undefined && this.sections?.has(section) === true ? this.sections.read(section) : undefined;
+    return { region, heads, rows, cols, seen };
   }
 
   /** Keys or values of one layer. */
