@@ -1,4 +1,4 @@
-/** Types of what `test/bench.test.ts` takes from this folder, whose files run as they stand, without a build. */
+/** Types of what `test/bench.test.ts` and `test/mapping-cost.test.ts` take from this folder, whose files run as they stand, without a build. */
 
 /** A line of a benchmark. */
 interface BenchmarkRow {
@@ -98,4 +98,34 @@ declare module '*/lib/vocabulary.mjs' {
     readonly scores: readonly number[];
     readonly types: readonly number[];
   };
+}
+
+declare module '*/lib/mapping-cost.mjs' {
+  type Device = import('@bitloom/ir').Device;
+  type QuantizedType = import('@bitloom/ir').QuantizedType;
+  type MatrixShape = import('@bitloom/compiler').MatrixShape;
+  type WeightTile = import('@bitloom/compiler').WeightTile;
+  interface TileSearch {
+    readonly matrix: MatrixShape;
+    readonly slotBytes: number;
+    readonly bytesPerCycle: number;
+  }
+  export function withoutBarriers(device: Device): Device;
+  export function searchOf(type: QuantizedType, device: Device, entry: string): TileSearch;
+  export function someTiles(search: TileSearch, device: Device): WeightTile[];
+  export function analyticCycles(
+    search: TileSearch,
+    tile: WeightTile,
+    tokens: number,
+    chunk: number,
+    device: Device,
+  ): number;
+  export function simulatedCycles(
+    type: QuantizedType,
+    tile: WeightTile,
+    tokens: number,
+    device: Device,
+  ): { readonly cycles: number; readonly chunk: number; readonly isSame: boolean };
+  export function pearson(a: readonly number[], b: readonly number[]): number;
+  export function spearman(a: readonly number[], b: readonly number[]): number;
 }
