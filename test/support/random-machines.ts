@@ -15,16 +15,19 @@ const weights = fc
   .tuple(fc.integer({ min: 2, max: 8 }), fc.constantFrom(8, 16, 32, 128))
   .map(([bits, groupSize]) => integerScheme(bits, perGroup(groupSize)));
 
-/** Widths and groups of their own for each role; sometimes N:M weights, in groups of whole tiles. */
+/**
+ * Widths and groups of their own for each role; sometimes N:M weights, in groups of whole tiles, or a KV cache of 4 bits.
+ */
 export const scheme: fc.Arbitrary<Scheme> = fc
   .record({
     formats: fc.record({ linear: weights, embedding: weights, head: weights }),
     sparsity: fc.option(fc.constantFrom(...PRUNED_SPARSITIES), { nil: undefined, freq: 3 }),
     bits: fc.integer({ min: 2, max: 8 }),
     groupSize: fc.constantFrom(32, 64, 128),
+    cacheBits: fc.constantFrom(4 as const, 8 as const),
   })
-  .map(({ formats, sparsity, bits, groupSize }) => {
-    const numerics = integerNumerics('random');
+  .map(({ formats, sparsity, bits, groupSize, cacheBits }) => {
+    const numerics = integerNumerics('random', cacheBits);
     const dense = { name: 'random', doc: 'for a test', weights: formats, numerics };
     if (sparsity === undefined) return dense;
     const linear = integerScheme(bits, perGroup(groupSize));

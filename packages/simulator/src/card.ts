@@ -29,6 +29,7 @@ import { type CoreActions, CoreWalk } from './function/core-walk.js';
 import { DeferredLoads } from './function/deferred-loads.js';
 import { ExchangeHub } from './function/exchange-hub.js';
 import { buildExecute, type ExecuteContext } from './function/execute.js';
+import { allocateInt4Scratch } from './function/int4-scratch.js';
 import { loadImage } from './function/load-image.js';
 import { buildReport } from './report.js';
 import { type Counters, createCounters } from './time/counters.js';
@@ -93,10 +94,11 @@ export class SimulatedCard {
     const copyRuns = createCopyRuns(kernels.arena);
     const deferred = new DeferredLoads(copyRuns);
     const exchange = new ExchangeHub(this.memory, deferred);
+    const int4 = allocateInt4Scratch(kernels.arena, program, device);
     this.deferred = deferred;
     this.exchange = exchange;
     this.contexts = this.memory.cores.map((memory, core) => {
-      return { kernels, core, memory, exchange, copyRuns, deferred, identity };
+      return { kernels, core, memory, exchange, copyRuns, deferred, identity, int4 };
     });
     loadImage(this.memory, program, options.bundle);
     this.top = kernels.arena.used;

@@ -9,6 +9,7 @@ import type { CoreMemory } from './card-memory.js';
 import type { CopyRuns } from './copy-runs.js';
 import type { DeferredLoads } from './deferred-loads.js';
 import type { ExchangeHub } from './exchange-hub.js';
+import { type Int4Scratch, roomForCodes } from './int4-scratch.js';
 import { invokeWith, type NumericFunction } from './invoke.js';
 
 export type Execute = (env: Environment) => void;
@@ -23,7 +24,11 @@ export interface ExecuteContext {
   readonly deferred: DeferredLoads;
   /** int32 0, 1, 2, ...: row numbers for kernels that gather. */
   readonly identity: number;
+  /** Where codes of 4 bits lie one per byte during an instruction. */
+  readonly int4: Int4Scratch;
 }
+
+const NOTHING: Execute = () => undefined;
 
 /** An argument of a call: a constant, or a function of the environment. */
 type Argument = number | Getter;
@@ -203,6 +208,41 @@ function gather(a: Arguments): Execute {
   };
 }
 
+/** One after the other. */
+function inTurn(first: Execute, second: Execute): Execute {
+  return (env) => {
+    first(env);
+    second(env);
+  };
+}
+
+/** Rows of codes of attention as a product reads them: where they are, or, of 4 bits, expanded before it. */
+interface CodeRows {
+  /** Pointer, batch stride, row stride. */
+  readonly operand: readonly Argument[];
+  readonly expand: Execute;
+}
+
+function codeRows(a: Arguments, rows: Argument, cols: Argument): CodeRows {
+  if (a.constant('bits') !== 4) return { operand: a.strided('b'), expand: NOTHING };
+  const batches = combine(a.field('batch'), a.field('bShare'), (batch, share) => Math.ceil(batch / share));
+  const { target, stride } = expanded(a, batches, rows, cols);
+  const expand = a.kernel('expandRowsInt4', [batches, rows, cols, ...a.strided('b'), target, stride, cols]);
+  return { operand: [target, stride, cols], expand };
+}
+
+/** Place and batch stride of codes one per byte. */
+function expanded(
+  a: Arguments,
+  batch: Argument,
+  rows: Argument,
+  cols: Argument,
+): { readonly target: Argument; readonly stride: Argument } {
+  const stride = combine(rows, cols, (count, width) => count * width);
+  const target = combine(batch, stride, (count, bytes) => roomForCodes(a.ctx.int4, count * bytes));
+  return { target, stride };
+}
+
 function matrix(a: Arguments): Execute {
   const mode = MATRIX_MODES[a.constant('mode')];
   const flags = combine(a.field('continue'), a.field('finish'), (more, finish) => more | (finish << 1));
@@ -221,31 +261,34 @@ function matrix(a: Arguments): Execute {
   }
   const [batch, m, n] = [a.field('batch'), a.field('m'), a.field('n')];
   if (mode === 'keys') {
-    return a.kernel('attentionScores', [
+    const { operand, expand } = codeRows(a, n, a.field('k'));
+    const product = a.kernel('attentionScores', [
       batch,
       m,
       n,
       a.field('k'),
       ...a.strided('a'),
       ...a.strided('aScale'),
-      ...a.strided('b'),
+      ...operand,
       a.pointer('bScale'),
       a.field('bScaleBatch'),
       a.field('bShare'),
       ...a.strided('out'),
     ]);
+    return expand === NOTHING ? product : inTurn(expand, product);
   }
   if (mode === 'values') {
     const accRow = combine(n, 4, (cols, bytes) => cols * bytes);
     const accBatch = combine(m, accRow, (rows, row) => rows * row);
-    return a.kernel('attentionMix', [
+    const { operand, expand } = codeRows(a, a.field('k'), n);
+    const product = a.kernel('attentionMix', [
       batch,
       m,
       n,
       a.field('k'),
       ...a.strided('a'),
       ...a.strided('aScale'),
-      ...a.strided('b'),
+      ...operand,
       a.field('bShare'),
       a.pointer('acc'),
       accBatch,
@@ -253,6 +296,7 @@ function matrix(a: Arguments): Execute {
       ...a.strided('out'),
       flags,
     ]);
+    return expand === NOTHING ? product : inTurn(expand, product);
   }
   throw internalError(`matrix mode ${a.constant('mode')}`);
 }
@@ -289,6 +333,17 @@ const binary =
   (name: KernelName): Builder =>
   (a) =>
     a.kernel(name, [...shape(a), ...a.strided('src0'), ...a.strided('src1'), ...a.strided('dst')]);
+
+/** Codes one per byte, then two. */
+function quantizeInt4(a: Arguments): Execute {
+  const [batch, rows, cols] = shape(a);
+  const { target, stride } = expanded(a, batch, rows, cols);
+  const codes = [target, stride, cols];
+  return inTurn(
+    a.kernel('quantizeRowsInt4', [...shape(a), ...a.strided('src0'), ...codes, ...a.strided('scale')]),
+    a.kernel('packRowsInt4', [...shape(a), ...codes, ...a.strided('dst')]),
+  );
+}
 
 /** By name in the table of vector functions. */
 const VECTOR_BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
@@ -345,6 +400,7 @@ const VECTOR_BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
         ...a.strided('scale'),
       ]),
   ],
+  ['quantizeInt4', quantizeInt4],
   ['rowMaxima', unary('rowMaxima')],
   [
     'quantizeBy',
@@ -443,8 +499,6 @@ function pooling(a: Arguments): Execute {
     a.pointer('out'),
   ]);
 }
-
-const NOTHING: Execute = () => undefined;
 
 /** By name in the instruction table. */
 const BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
