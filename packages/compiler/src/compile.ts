@@ -53,6 +53,8 @@ export interface CompileOptions {
   readonly sections?: SectionSource;
   /** How weights are cut into tiles that fit a slot; default: as the analytic cost says. To check that cost. */
   readonly chooseTile?: ChooseTile;
+  /** Called with the share of the entries that is done, 0 to 1, for a progress bar. */
+  readonly onProgress?: (share: number) => void;
 }
 
 const DEFAULT_CAPACITY = 4096;
@@ -109,7 +111,7 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
   if (options.onchipDecode === false)
     notes.push('decode: nothing is fused, results of every node and head go to memory and come back');
   if (options.sparseChains === false) notes.push('zeros of sparse weights are stored and computed');
-  const entries = names.map((name) => {
+  const entries = names.map((name, index) => {
     const fn = findFunction(model, name);
     if (fn === undefined) {
       throw new BitloomError({
@@ -120,7 +122,17 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
         got: name,
       });
     }
-    return planEntry(ctx, fn, maxChunk, options.onchipDecode ?? true, notes);
+    const { onProgress, onchipDecode = true } = options;
+    let furthest = 0;
+    const onEmitted = (share: number): void => {
+      // A plan that does not fit is begun again, and micro-batches take turns: the bar stands still meanwhile.
+      if (share <= furthest) return;
+      furthest = share;
+      onProgress?.((index + share) / names.length);
+    };
+    const entry = planEntry({ ...ctx, onEmitted }, fn, maxChunk, onchipDecode, notes);
+    onProgress?.((index + 1) / names.length);
+    return entry;
   });
   return {
     kind: 'program',

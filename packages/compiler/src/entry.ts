@@ -62,6 +62,8 @@ export interface EntryContext {
   readonly capacity: number;
   readonly provenance: Provenance[];
   readonly provenanceIndex: Map<string, number>;
+  /** Told which share of the nodes of an entry has been emitted, a plan after the other. */
+  readonly onEmitted?: ((share: number) => void) | undefined;
 }
 
 /** Splits nodes into those every token needs and those only the last token needs. */
@@ -154,9 +156,11 @@ class EntryBuilder {
         hint: 'run the model on the host (--device host)',
       });
     }
+    this.ctx.onEmitted?.(position / this.nodes.length);
     this.emitter.at(node);
     for (const name of new Set(node.inputs)) this.emitter.fetchSpilled(name);
-    emit(this.emitter, node);
+    if (product === undefined) emit(this.emitter, node);
+    else product.finish();
     this.storeOutputs(node);
     this.release(position);
     for (const name of node.outputs) this.emitter.spill(name);

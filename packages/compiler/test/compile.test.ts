@@ -13,7 +13,7 @@ import {
   verifyProgram,
 } from '@bitloom/ir';
 import { describe, expect, it } from 'vitest';
-import { HARD_CARDS } from '../../../test/support/small-cards.js';
+import { cardWith, HARD_CARDS } from '../../../test/support/small-cards.js';
 import { type CompileOptions, compile } from '../src/index.js';
 import { type LlamaShape, quantizedLlama, STORIES } from './support/quantized-llama.js';
 import { quantizedOpt } from './support/quantized-opt.js';
@@ -208,4 +208,15 @@ it('is deterministic: the same input twice gives the same program and the same b
   const [first, second] = [bytes(), bytes()];
   expect(first.length).toBe(25);
   for (const [i, part] of first.entries()) expect(Buffer.compare(part, second[i])).toBe(0);
+});
+
+it('says how far it is, from 0 to 1, without going back when a plan is begun again', () => {
+  const shares: number[] = [];
+  // The longest chunks do not fit a small buffer.
+  const card = cardWith('small', { buffers: { data: 64 * 1024 } });
+  compile(quantizedLlama({ ...STORIES, layers: 2 }), card, { onProgress: (share) => shares.push(share) });
+  expect(shares.length).toBeGreaterThan(20);
+  expect(shares).toEqual([...shares].sort((a, b) => a - b));
+  expect(shares[0]).toBeLessThan(0.1);
+  expect(shares.at(-1)).toBe(1);
 });

@@ -80,15 +80,21 @@ export async function compileFor(
   if (announcement !== undefined) terminal.log(announcement);
   const { model } = bundle;
   terminal.status(`compiling ${model.name} in ${model.numerics.scheme} for ${device.name}`);
-  const program = compile(model, device, {
-    capacity: options.context ?? defaultContext(model, request.tokens ?? 0),
-    modelHash: request.identified === true ? modelHash(model, bundle.sections, nodeSha256) : '',
-    deviceHash: deviceHash(device),
-    onchipDecode: options.onchipDecode ?? true,
-    sparseChains: options.sparseChains ?? true,
-    ...(request.entries === undefined ? {} : { entries: request.entries }),
-  });
-  return { program, bundle, notes };
+  const progress = await terminal.progress('compiling');
+  try {
+    const program = compile(model, device, {
+      capacity: options.context ?? defaultContext(model, request.tokens ?? 0),
+      modelHash: request.identified === true ? modelHash(model, bundle.sections, nodeSha256) : '',
+      deviceHash: deviceHash(device),
+      onchipDecode: options.onchipDecode ?? true,
+      sparseChains: options.sparseChains ?? true,
+      ...(request.entries === undefined ? {} : { entries: request.entries }),
+      onProgress: (share) => progress.update(Math.floor(1000 * share), 1000),
+    });
+    return { program, bundle, notes };
+  } finally {
+    progress.stop();
+  }
 }
 
 /**
