@@ -139,6 +139,7 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
           capacity: emitter.capacity,
           mostTile: Math.min(fullTile, Math.ceil(mostColumns / 16) * 16),
           engineColumns: emitter.device.matrix.mm.n,
+          isEverEmpty: emitter.batch.index > 0,
         });
   const columns = visible?.columns ?? allColumns;
   const isWhole = visible === undefined && fullTile >= mostColumns;

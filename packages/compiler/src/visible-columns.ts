@@ -10,17 +10,7 @@
  *
  * Not for: a single token, whose step is bound by memory, and masks that differ from head to head.
  */
-import {
-  add,
-  type Expression,
-  floorDivide,
-  lookUp,
-  maximum,
-  minimum,
-  modulo,
-  multiply,
-  subtract,
-} from '@bitloom/ir';
+import { add, type Expression, lookUp, minimum, multiply } from '@bitloom/ir';
 import type { Lengths } from './emitter.js';
 
 /** A mask as data: 1 is seen, [1 or heads, rows, cols] of blocks of maskRows x maskCols. */
@@ -52,21 +42,33 @@ export interface VisibleColumns {
   readonly pieces: (tile: Expression) => readonly TilePiece[];
 }
 
+/** What a tile may be made of. */
+export interface TileLimits {
+  /** Tokens of the context. */
+  readonly capacity: number;
+  /** Tokens that a tile has room for. */
+  readonly mostTile: number;
+  /** Outputs that the engine makes at a time. */
+  readonly engineColumns: number;
+  /** Whether the tokens in flight may be none. */
+  readonly isEverEmpty: boolean;
+}
+
 /** Columns keep their place among so many partial sums of a row. */
 const PARTIAL_SUMS = 16;
 /** Most pieces of a tile: each is a load of its own, whether a tile has it or not. */
 const MOST_PIECES = 4;
 /** Most entries of a table. */
 const MOST_ENTRIES = 2 ** 15;
-/** Rows that are looked at together, at most. */
+/** Rows of blocks that are looked at together, at most. */
 const MOST_ROWS = 1024;
-/** More than any number of rows. */
-const ALL_ROWS = 2 ** 20;
+/** More than any number of columns. */
+const ALL_COLUMNS = 2 ** 20;
 
 /** First token and number of tokens. */
 type Run = readonly [start: number, length: number];
 
-/** What the rows of blocks from `first` to `last` see before them, and whether that is the same for all. */
+/** What tokens see before the line of the first of them; all of it where they do not see alike. */
 interface Sight {
   readonly runs: readonly Run[];
   readonly before: number;
@@ -76,69 +78,60 @@ interface Sight {
 /**
  * The visible columns of the tokens in flight, or undefined where nothing can be left out.
  *
- * @param capacity tokens of the context
- * @param mostTile tokens that a tile has room for
- * @param engineColumns outputs that the engine makes at a time
+ * Everything is looked up by the position of the first token in flight, which is what a dispatcher reckons fastest.
  */
 export function visibleColumns(
   mask: MaskBlocks,
-  { rows, maxRows, position, context }: Lengths,
-  { capacity, mostTile, engineColumns }: { capacity: number; mostTile: number; engineColumns: number },
+  { rows, maxRows, position }: Lengths,
+  { capacity, mostTile, engineColumns, isEverEmpty }: TileLimits,
 ): VisibleColumns | undefined {
   const { maskRows, maskCols } = mask;
+  // A line: as many rows as whole blocks need in both directions.
   const height = (maskRows * maskCols) / greatestDivisor(maskRows, maskCols);
-  if (maxRows === 1 || mask.heads > 1 || maskCols % PARTIAL_SUMS !== 0 || height > MOST_ROWS)
-    return undefined;
-  const spans = Math.floor((height - 1 + maxRows - 1) / height) + 1;
-  const lines = Math.ceil(capacity / height);
-  const keys = spans * lines;
-  const sights = Array.from({ length: keys }, (_, key) => {
-    const first = Math.floor(key / spans);
-    return sightOf(mask, height, first, Math.min(lines - 1, first + (key % spans)), capacity);
+  const isUnfit = mask.heads > 1 || maskCols % PARTIAL_SUMS !== 0 || height > MOST_ROWS;
+  if (maxRows === 1 || isUnfit || capacity > MOST_ENTRIES) return undefined;
+  const sights = new Map<string, Sight>();
+  const lists = new Map<string, readonly Run[]>();
+  const ofPosition = Array.from({ length: capacity }, (_, at) => {
+    const end = Math.min(capacity, at + maxRows);
+    const [first, last] = [Math.floor(at / height), Math.floor((end - 1) / height)];
+    const lines = `${first} ${last}`;
+    const sight = sights.get(lines) ?? sightOf(mask, height, first, last, capacity);
+    sights.set(lines, sight);
+    // Ends in whole steps, or every position would have tiles of its own; what is loaded beyond is not computed.
+    const own: Run = [
+      first * height,
+      Math.min(capacity, Math.ceil(end / maxRows) * maxRows) - first * height,
+    ];
+    const key = `${lines} ${own[1]}`;
+    if (!lists.has(key)) lists.set(key, joined(sight.runs, own));
+    return { key, columns: sight.before + at - first * height, isMasked: sight.isMasked };
   });
-  if (sights.every(({ before }, key) => before >= Math.floor(key / spans) * height)) return undefined;
-  const tileRows = tileOf(sights, height, spans, mostTile, engineColumns);
+  if (ofPosition.every(({ columns }, at) => columns === at)) return undefined;
+  const tileRows = tileOf([...lists.values()], mostTile, engineColumns);
   if (tileRows === undefined) return undefined;
-  const tables = tablesOf(sights, height, spans, tileRows);
+  const tables = tablesOf(lists, tileRows);
   if (tables.start.length > MOST_ENTRIES) return undefined;
 
-  const first = floorDivide(position, height);
-  const last = floorDivide(subtract(context, 1), height);
-  // spans * first + (last - first)
-  const key = add(multiply(spans - 1, first), last);
-  const before = lookUp(
-    sights.map((sight) => sight.before),
-    key,
-  );
-  const inLine = modulo(position, height);
-  const columns = minimum(add(before, inLine, rows), multiply(ALL_ROWS, rows));
-  const firstPiece = lookUp(tables.first, key);
+  const lookUpPosition = (table: readonly number[]): Expression => lookUp(table, position);
+  const valid0 = lookUpPosition(ofPosition.map(({ columns }) => columns + 1));
+  const all = add(valid0, rows, -1);
+  const firstPiece = lookUpPosition(ofPosition.map(({ key }) => tables.first.get(key) ?? 0));
+  const masked = lookUpPosition(ofPosition.map(({ isMasked }) => (isMasked ? maxRows : 0)));
   return {
-    columns,
-    valid0: add(before, inLine, 1),
-    maskedRows: minimum(
-      rows,
-      multiply(
-        maxRows,
-        lookUp(
-          sights.map(({ isMasked }) => Number(isMasked)),
-          key,
-        ),
-      ),
-    ),
+    columns: isEverEmpty ? minimum(all, multiply(ALL_COLUMNS, rows)) : all,
+    valid0,
+    maskedRows: minimum(rows, masked),
     tileRows,
-    pieces: (tile) => {
-      const left = subtract(columns, multiply(tileRows, tile));
-      return Array.from({ length: tables.pieces }, (_, i): TilePiece => {
+    pieces: (tile) =>
+      Array.from({ length: tables.pieces }, (_, i): TilePiece => {
         const index = add(firstPiece, multiply(tables.pieces, tile), i);
-        const offset = i === 0 ? 0 : lookUp(tables.offset, index);
         return {
           start: lookUp(tables.start, index),
-          length: maximum(0, minimum(lookUp(tables.length, index), subtract(left, offset))),
-          offset,
+          length: lookUp(tables.length, index),
+          offset: i === 0 ? 0 : lookUp(tables.offset, index),
         };
-      });
-    },
+      }),
   };
 }
 
@@ -175,10 +168,8 @@ function sightOf(
   return { runs, before: runs.reduce((sum, [, length]) => sum + length, 0), isMasked };
 }
 
-/** All runs of a line, closed up: with those of the rows in flight, up to the end of their last line. */
-function runsWithOwn({ runs }: Sight, height: number, spans: number, key: number): readonly Run[] {
-  const first = Math.floor(key / spans);
-  const own: Run = [first * height, ((key % spans) + 1) * height];
+/** Runs and one more behind them. */
+function joined(runs: readonly Run[], own: Run): readonly Run[] {
   const before = runs[runs.length - 1];
   if (before === undefined || before[0] + before[1] !== own[0]) return [...runs, own];
   return [...runs.slice(0, -1), [before[0], before[1] + own[1]]];
@@ -203,19 +194,11 @@ function tilesOf(runs: readonly Run[], tileRows: number): readonly (readonly Run
   return tiles;
 }
 
-/** The longest tile, in whole passes of the engine where it has room for one, that is made of few pieces. */
-function tileOf(
-  sights: readonly Sight[],
-  height: number,
-  spans: number,
-  most: number,
-  engineColumns: number,
-): number | undefined {
+/** The longest tile, in whole passes of the engine where there is room for one, that is made of few pieces. */
+function tileOf(lists: readonly (readonly Run[])[], most: number, engineColumns: number): number | undefined {
   const step = most >= engineColumns && engineColumns % PARTIAL_SUMS === 0 ? engineColumns : PARTIAL_SUMS;
   for (let tileRows = Math.floor(most / step) * step; tileRows >= PARTIAL_SUMS; ) {
-    const isFew = sights.every((sight, key) =>
-      tilesOf(runsWithOwn(sight, height, spans, key), tileRows).every((tile) => tile.length <= MOST_PIECES),
-    );
+    const isFew = lists.every((runs) => tilesOf(runs, tileRows).every((tile) => tile.length <= MOST_PIECES));
     if (isFew) return tileRows;
     tileRows = tileRows > step ? tileRows - step : Math.floor(tileRows / 2 / PARTIAL_SUMS) * PARTIAL_SUMS;
   }
@@ -225,32 +208,34 @@ function tileOf(
 interface Tables {
   /** Pieces of a tile. */
   readonly pieces: number;
-  /** By key: index of the first piece of the first tile. */
-  readonly first: number[];
+  /** Index of the first piece of a list. */
+  readonly first: ReadonlyMap<string, number>;
   /** By piece. */
-  readonly start: number[];
-  readonly length: number[];
-  readonly offset: number[];
+  readonly start: readonly number[];
+  readonly length: readonly number[];
+  readonly offset: readonly number[];
 }
 
-function tablesOf(sights: readonly Sight[], height: number, spans: number, tileRows: number): Tables {
-  const lists = sights.map((sight, key) => tilesOf(runsWithOwn(sight, height, spans, key), tileRows));
-  const pieces = Math.max(...lists.flat().map((tile) => tile.length));
-  const tables: Tables = { pieces, first: [], start: [], length: [], offset: [] };
-  for (const tiles of lists) {
-    tables.first.push(tables.start.length);
-    for (const tile of tiles) {
-      let offset = 0;
+/** The tiles of all lists, one behind the other; an even number of each, for tiles are worked on in pairs. */
+function tablesOf(lists: ReadonlyMap<string, readonly Run[]>, tileRows: number): Tables {
+  const tiles = new Map([...lists].map(([key, runs]) => [key, tilesOf(runs, tileRows)]));
+  const pieces = Math.max(...[...tiles.values()].flat().map((tile) => tile.length));
+  const first = new Map<string, number>();
+  const [start, length, offset]: [number[], number[], number[]] = [[], [], []];
+  for (const [key, own] of tiles) {
+    first.set(key, start.length);
+    for (const tile of own.length % 2 === 0 ? own : [...own, []]) {
+      let at = 0;
       for (let i = 0; i < pieces; i++) {
-        const [start, length] = tile[i] ?? [0, 0];
-        tables.start.push(start);
-        tables.length.push(length);
-        tables.offset.push(offset);
-        offset += length;
+        const [from, count] = tile[i] ?? [0, 0];
+        start.push(from);
+        length.push(count);
+        offset.push(at);
+        at += count;
       }
     }
   }
-  return tables;
+  return { pieces, first, start, length, offset };
 }
 
 function greatestDivisor(a: number, b: number): number {
