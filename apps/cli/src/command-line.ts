@@ -25,6 +25,8 @@ import type { Terminal } from './terminal/terminal.js';
 import { version } from './version.js';
 
 const MODEL = 'file, folder or zoo name (see `bitloom models`)';
+/** Masks of attention: rules and files are told apart by whether the file is there. */
+const ATTENTION_BLOCKS = 'blocks of tokens that attention sees: flightllm, local=4,global=1, or a JSON file';
 const THREADS = `threads, 1 to ${MOST_THREADS}`;
 /** Addresses of patterns stay safe integers up to here. */
 const MOST_REQUESTS = 2 ** 22;
@@ -133,6 +135,7 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .requiredOption('-o, --output <file>', 'file to write')
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
     .option('--context <tokens>', 'longest sequence to make room for', integer(1))
+    .option('--attention-blocks <rule>', ATTENTION_BLOCKS)
     .option('--text <file>', 'text to score before and after, UTF-8')
     .option('--window <tokens>', 'tokens of a window of the text', integer(3), 256)
     .option('--chunks <n>', 'most windows (default: all)', integer(1))
@@ -168,6 +171,7 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .option('--context <tokens>', "longest context (default: the model's, at most 4096)", integer(1))
     .option('--stats', 'say more: instructions by kind, memory image')
     .option('--no-weights', 'leave the weights out of the file; `run` then needs --model')
+    .option('--attention-blocks <rule>', ATTENTION_BLOCKS)
     .option('--no-onchip-decode', 'send activations of decode to memory and back after every step')
     .option('--no-sparse-chains', 'compute the zeros of sparse weights')
     .option('--no-verify', 'skip the verifier')
@@ -187,6 +191,7 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     .option('--decode <tokens>', 'tokens to generate', integer(0), 1)
     .option('--context <tokens>', "longest context (default: the model's, at most 4096)", integer(1))
     .option('--tokenizer <path>', 'tokenizer file or folder, where the model has none')
+    .option('--attention-blocks <rule>', ATTENTION_BLOCKS)
     .option('--no-onchip-decode', 'send activations of decode to memory and back after every step')
     .option('--no-sparse-chains', 'compute the zeros of sparse weights')
     .addOption(

@@ -2,6 +2,13 @@
  * `@bitloom/compression`: rewrite a float graph into a quantised one. Round-to-nearest by named schemes, or the codes a
  * checkpoint has.
  */
+export {
+  causalDensity,
+  flightllmMask,
+  maskByRule,
+  maskFromRows,
+  type WrittenMask,
+} from './attention-blocks.js';
 export { type BlockMask, type LocalGlobal, localGlobalMask, maskAttention } from './block-attention.js';
 export { withCacheBits } from './cache-bits.js';
 export { compareWeights, type ModelComparison, type WeightComparison } from './compare-weights.js';

@@ -8,6 +8,7 @@ import { comparisonText } from '../comparison/comparison-text.js';
 import { type ScoredTextOptions, scoredText } from '../comparison/scored-text.js';
 import { DECODED, storedText } from '../comparison/stored-text.js';
 import { EXIT } from '../exit-codes.js';
+import { withAttentionBlocks } from '../input/attention-blocks.js';
 import { modelInputs } from '../output/require-not-input.js';
 import { requireWritable } from '../output/require-writable.js';
 import { writeModelFile } from '../output/save-model.js';
@@ -19,6 +20,8 @@ export interface QuantizeOptions extends Omit<ScoredTextOptions, 'context'> {
   readonly tokenizer?: string;
   /** Longest sequence to make room for. */
   readonly context?: number;
+  /** Rule or file of a mask of blocks of attention. */
+  readonly attentionBlocks?: string;
   /** Tokens of a window of the text. */
   readonly window: number;
 }
@@ -33,8 +36,9 @@ export async function quantize(spec: string, options: QuantizeOptions, terminal:
   });
   try {
     const scored = scoredText(spec, model, { ...options, context: window }, 2, terminal);
-    const quantized = quantizeModel(model, scheme);
-    const saved = await writeModelFile(output, quantized, quantized.notes, terminal);
+    const { notes, ...quantized } = quantizeModel(model, scheme);
+    const masked = await withAttentionBlocks(quantized, options.attentionBlocks);
+    const saved = await writeModelFile(output, masked, notes, terminal);
     if (isShapeOnly(model.model)) {
       if (terminal.json) terminal.document(saved.document);
       else terminal.write(saved.text);

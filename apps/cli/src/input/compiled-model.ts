@@ -20,6 +20,7 @@ import { openModel, readTokenizerFile } from '@bitloom/models/node';
 import type { Terminal } from '../terminal/terminal.js';
 import { applyScheme, longestContext } from './apply-scheme.js';
 import { pathKind } from './artefact-kind.js';
+import { withAttentionBlocks } from './attention-blocks.js';
 import { loadDevice } from './load-device.js';
 import { readProgramFile } from './program-file.js';
 import { QUICK_CHECK } from './quick-check.js';
@@ -34,6 +35,8 @@ export interface SourceOptions {
   /** False: features of the compiler are switched off, to see what they give. */
   readonly onchipDecode?: boolean;
   readonly sparseChains?: boolean;
+  /** Rule or file of a mask of blocks of attention. */
+  readonly attentionBlocks?: string;
 }
 
 export interface CompiledModel {
@@ -76,7 +79,8 @@ export async function compileFor(
   terminal: Terminal,
   request: CompileRequest = {},
 ): Promise<{ program: Program; bundle: ModelBundle; notes: readonly string[] }> {
-  const { bundle, notes, announcement } = await applyScheme(open, options.scheme, 'W4A8');
+  const { bundle: plain, notes, announcement } = await applyScheme(open, options.scheme, 'W4A8');
+  const bundle = await withAttentionBlocks(plain, options.attentionBlocks);
   if (announcement !== undefined) terminal.log(announcement);
   const { model } = bundle;
   terminal.status(`compiling ${model.name} in ${model.numerics.scheme} for ${device.name}`);
@@ -88,6 +92,7 @@ export async function compileFor(
       deviceHash: deviceHash(device),
       onchipDecode: options.onchipDecode ?? true,
       sparseChains: options.sparseChains ?? true,
+      sections: bundle.sections,
       ...(request.entries === undefined ? {} : { entries: request.entries }),
       onProgress: (share) => progress.update(Math.floor(1000 * share), 1000),
     });
@@ -138,6 +143,7 @@ async function openProgram(path: string, options: SourceOptions): Promise<Compil
   try {
     const { program } = file;
     requireSame(path, '--scheme', program.numerics.scheme, options.scheme);
+    requireSame(path, '--attention-blocks', 'as compiled', options.attentionBlocks);
     requireSame(path, '--context', String(program.capacity), options.context?.toString());
     requireSame(
       path,
