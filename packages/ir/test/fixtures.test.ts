@@ -36,12 +36,12 @@ const UPGRADED: Readonly<Record<string, Readonly<Partial<Record<string, (old: un
   '0.1': {
     // Memories named seven figures of timing; now they name the part.
     device: (old) => parseDevice(old),
-    // Traces knew one core, and neither what blocked a row nor what memories moved.
+    // Traces knew one core, and neither what blocked a row nor what memories and channels moved.
     trace: (old) => {
       const { columns, ...rest } = tracePlain.parse(old);
       const zeros = columns.unit.map(() => 0);
       const added = { core: zeros, stalled: zeros, blocker: columns.unit.map(() => -1) };
-      return { ...rest, memories: [], columns: { ...columns, ...added } };
+      return { ...rest, memories: [], channels: [], columns: { ...columns, ...added } };
     },
   },
 };
@@ -88,9 +88,10 @@ const kinds: Record<ArtefactKind, Kind> = {
   trace: {
     sample: () => traceToContainer(tinyTrace()),
     read: (container) => {
-      const { columns, ...rest } = traceFromContainer(container);
+      const { columns, channels, ...rest } = traceFromContainer(container);
       return {
         ...rest,
+        channels: channels.map(({ bytes, ...head }) => ({ ...head, bytes: [...bytes] })),
         columns: Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, [...column]])),
       };
     },

@@ -15,7 +15,7 @@ import { deviceForm } from '../schema/device-schema.js';
 import { modelForm } from '../schema/model-schema.js';
 import { parseWith } from '../schema/parse.js';
 import { reportForm } from '../schema/report-schema.js';
-import { traceBase, traceForm } from '../schema/trace-schema.js';
+import { channelsHeaderForm, traceBase, traceForm } from '../schema/trace-schema.js';
 import { type Column, type ColumnType, columnBytes, readColumn } from './columns.js';
 import type { ContainerReader } from './container-reader.js';
 import { type ContainerContent, type SectionInput, sectionOf } from './container-writer.js';
@@ -95,15 +95,19 @@ export function reportFromContainer(container: ContainerReader): Report {
   return parseWith<Report>(reportForm, container.header, 'report', container.name);
 }
 
-const traceHeaderForm = z.object(traceBase);
+const traceHeaderForm = z.object({ ...traceBase, channels: z.array(channelsHeaderForm).default([]) });
 
-/** Columns travel as sections `columns/<name>`. @throws BitloomError `artefact-invalid` */
+const channelsSection = (space: string): string => `channels/${space}`;
+
+/** Columns travel as sections `columns/<name>`, channels as `channels/<space>`. @throws BitloomError `artefact-invalid` */
 export function traceToContainer(trace: Trace): ContainerContent {
-  const { columns, ...header } = parseWith<Trace>(traceForm, trace, 'trace');
-  const sections = Object.entries(columns).map(([name, column]) =>
-    sectionOf(`columns/${name}`, columnBytes(column)),
-  );
-  return { kind: 'trace', header, sections };
+  const { columns, channels, ...rest } = parseWith<Trace>(traceForm, trace, 'trace');
+  const sections = [
+    ...Object.entries(columns).map(([name, column]) => sectionOf(`columns/${name}`, columnBytes(column))),
+    ...channels.map(({ space, bytes }) => sectionOf(channelsSection(space), columnBytes(bytes))),
+  ];
+  const heads = channels.map(({ bytes, ...head }) => ({ ...head, buckets: bytes.length / head.channels }));
+  return { kind: 'trace', header: { ...rest, channels: heads }, sections };
 }
 
 /** @throws BitloomError `container-kind`, `artefact-invalid`, `section-missing`, `container-column` */
@@ -129,7 +133,11 @@ export function traceFromContainer(container: ContainerReader): Trace {
     origin: column('origin', Uint32Array),
     opcode: column('opcode', Uint8Array),
   };
-  return { ...header, columns };
+  const channels = header.channels.map(({ buckets, ...head }) => ({
+    ...head,
+    bytes: readColumn(container.sections, channelsSection(head.space), buckets * head.channels, Float64Array),
+  }));
+  return { ...header, channels, columns };
 }
 
 function streamedSection(source: SectionSource, name: string): SectionInput {

@@ -39,6 +39,15 @@ export interface MemoryActivity {
   readonly bytes: readonly number[];
 }
 
+/** What each channel of a memory moved over time, in whole bursts. */
+export interface ChannelActivity {
+  readonly space: string;
+  readonly channels: number;
+  readonly bucketCycles: number;
+  /** Bytes of channel c from cycle i * bucketCycles on: [buckets, channels], spread evenly over each transfer. */
+  readonly bytes: Float64Array;
+}
+
 export interface Trace {
   readonly kind: 'trace';
   readonly model: string;
@@ -51,5 +60,7 @@ export interface Trace {
   readonly dropped: number;
   /** One per memory of the device. */
   readonly memories: readonly MemoryActivity[];
+  /** One per memory of the device; none in traces of before. */
+  readonly channels: readonly ChannelActivity[];
   readonly columns: TraceColumns;
 }

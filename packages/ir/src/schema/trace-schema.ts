@@ -36,7 +36,21 @@ export const traceBase = {
   memories: list(z.object({ space: name, bucketCycles: positive, bytes: list(amount) })).default([]),
 };
 
-export const traceForm = z.object({ ...traceBase, columns: columnsForm }).superRefine((trace, context) => {
+const channelsOf = { space: name, channels: positive, bucketCycles: positive };
+
+/** Channels of a memory without their bytes, which are as many as channels in each bucket. */
+export const channelsHeaderForm = z.object({ ...channelsOf, buckets: count });
+
+export const channelsForm = z.object({ ...channelsOf, bytes: times });
+
+const traceShape = { ...traceBase, channels: list(channelsForm).default([]), columns: columnsForm };
+
+export const traceForm = z.object(traceShape).superRefine((trace, context) => {
+  for (const [i, { channels, bytes: moved }] of trace.channels.entries()) {
+    if (moved.length % channels === 0) continue;
+    const message = `expected whole buckets of ${channels} channels, received ${moved.length} numbers`;
+    context.addIssue({ code: 'custom', path: ['channels', i, 'bytes'], message });
+  }
   for (const [column, values] of Object.entries(trace.columns)) {
     if (values.length === trace.rows) continue;
     const message = `expected ${trace.rows} rows, received ${values.length}`;

@@ -598,6 +598,7 @@ export function tinyTrace(rows = 3): Trace {
     rows,
     dropped: 1,
     memories: [{ space: 'hbm', bucketCycles: 2, bytes: [64, 0.5] }],
+    channels: [{ space: 'hbm', channels: 2, bucketCycles: 4, bytes: Float64Array.of(32, 16, 0.5, 0) }],
     columns: {
       unit: Uint8Array.from({ length: rows }, (_, i) => i % 2),
       core: Uint8Array.from({ length: rows }, (_, i) => i % 3),

@@ -74,6 +74,19 @@ export class TransferLoad {
     else this.takeMany(runs, total);
   }
 
+  /** Bytes of whole bursts of each channel; [channels], all written. */
+  channelBytes(into: Float64Array): void {
+    const { channels, first, count, isScattered } = this;
+    const { burstBytes } = this.figures;
+    into.fill(0);
+    let segment = 0;
+    for (let k = 0; k < count; k++) {
+      const c = first + k < channels ? first + k : first + k - channels;
+      if (!isScattered && k >= this.segmentEnds[segment]) segment++;
+      into[c] = burstBytes * (isScattered ? this.bursts[c] : this.segmentBursts[segment]);
+    }
+  }
+
   private takeOne(runs: TransferRuns): void {
     const { burstBytes, burstsPerPage } = this.figures;
     const begin = Math.floor(runs.start / burstBytes);

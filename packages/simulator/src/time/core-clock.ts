@@ -428,7 +428,10 @@ export class CoreClock {
         stream.opcode[pc],
         blocker,
       );
-      if (shape.memory >= 0) recorder.moved(shape.memory, origin + start, origin + free, shape.memoryBytes);
+      if (shape.memory >= 0) {
+        const channels = context.channels[shape.memory];
+        recorder.moved(shape.memory, origin + start, origin + free, shape.memoryBytes, channels);
+      }
     }
     this.lastRow[q] = row;
     this.ports.take(shape.claimBuffers, free, row);

@@ -109,6 +109,11 @@ export class MemoryChannels {
     };
   }
 
+  /** Bytes that the last transfer moved on each channel, in whole bursts; [channels], all written. */
+  channelBytes(into: Float64Array): void {
+    this.load.channelBytes(into);
+  }
+
   reset(): void {
     this.free.fill(0);
     this.latest = 0;

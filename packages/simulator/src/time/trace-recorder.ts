@@ -3,6 +3,8 @@
  * and left out. Bytes that memories move are kept as a series of time.
  */
 import { type Device, type Provenance, QUEUES, type Trace, type TraceColumns } from '@bitloom/ir';
+import { ChannelSeries } from './channel-series.js';
+import type { MemoryChannels } from './memory-channels.js';
 import { MemorySeries } from './memory-series.js';
 
 const DEFAULT_LIMIT = 2_000_000;
@@ -53,11 +55,16 @@ export class TraceRecorder {
   private readonly limit: number;
   private readonly device: Device;
   private readonly series: readonly MemorySeries[];
+  private readonly channels: readonly { readonly series: ChannelSeries; readonly scratch: Float64Array }[];
 
   constructor(device: Device, limit = DEFAULT_LIMIT) {
     this.device = device;
     this.limit = limit;
     this.series = device.memories.map(() => new MemorySeries());
+    this.channels = device.memories.map(({ channels }) => ({
+      series: new ChannelSeries(channels),
+      scratch: new Float64Array(channels),
+    }));
   }
 
   /** @returns the index of the row, -1 when it is left out */
@@ -94,9 +101,15 @@ export class TraceRecorder {
     return rows;
   }
 
-  /** Bytes that a memory, by its index in the device, moved in [start, end). */
-  moved(memory: number, start: number, end: number, bytes: number): void {
+  /**
+   * Bytes that a memory, by its index in the device, moved in [start, end).
+   * @param channels the memory, whose last transfer it was
+   */
+  moved(memory: number, start: number, end: number, bytes: number, channels: MemoryChannels): void {
     this.series[memory].add(start, end, bytes);
+    const { scratch, series } = this.channels[memory];
+    channels.channelBytes(scratch);
+    series.add(start, end, scratch);
   }
 
   private grow(): void {
@@ -126,6 +139,7 @@ export class TraceRecorder {
       rows,
       dropped: this.dropped,
       memories: device.memories.map(({ space }, i) => this.series[i].finish(space)),
+      channels: device.memories.map(({ space }, i) => this.channels[i].series.finish(space)),
       columns: mapColumns(
         this.columns,
         (column) => column.slice(0, rows),
