@@ -215,6 +215,14 @@ describe.skipIf(!hasBrowser)('the report page', () => {
       await page.mouse.move(box.x + x, box.y + laneAt(0, MATRIX));
     }
     expect(await tip.textContent()).toMatch(/matrix, core 0.*cycle/s);
+    // At the bottom stands the last memory's band of channels, the last channel as its last line.
+    await page.mouse.move(box.x + 300, box.y + box.height - 8);
+    await expect
+      .poll(() => tip.textContent())
+      .toMatch(/^hbm channel 31: [\d.]+ % of its peak; all channels [\d.]+ %$/);
+    expect(await page.locator('#detail').textContent()).toMatch(
+      /busiest in all: hbm \d+ moved [\d.]+ times the mean/,
+    );
     await page.mouse.move(box.x + 300, box.y - 60);
     await expect.poll(() => tip.isVisible()).toBe(false);
     expect(troubles).toEqual([]);

@@ -11,7 +11,7 @@ import { binSpans } from '../src/report/script/bin-spans.js';
 import { describeSpan } from '../src/report/script/describe-span.js';
 import { readSpans, type Timeline } from '../src/report/script/read-spans.js';
 import { spanTable } from '../src/report/timeline/span-table.js';
-import { type TimelineData, timelineData } from '../src/report/timeline/timeline-data.js';
+import { BAND_FULL, type TimelineData, timelineData } from '../src/report/timeline/timeline-data.js';
 import { TINY } from './support/tiny-model.js';
 
 const device = findCard('u280-bitloom');
@@ -108,6 +108,50 @@ describe('packed spans', () => {
       expect(Math.max(...permille)).toBeGreaterThan(0);
       expect(Math.max(...permille)).toBeLessThanOrEqual(1000);
     }
+  });
+});
+
+describe('bands of channels', () => {
+  const levelsOf = (one: TimelineData['channels'][number]): Uint8Array =>
+    inflateRawSync(Buffer.from(one.packed, 'base64'));
+
+  test('hold every channel, together what the memory moved', () => {
+    const { channels, memories } = timelineData(trace, device);
+    expect(channels.map(({ name }) => name)).toEqual(['hbm']);
+    const [hbm] = channels;
+    const levels = levelsOf(hbm);
+    expect(hbm.channels).toBe(32);
+    expect(levels.length % 32).toBe(0);
+    expect(levels.length).toBeLessThanOrEqual(65_536);
+    // Of their mean use, channels count whole bursts.
+    const { permille, bucketCycles } = memories[0];
+    const cycles = bucketCycles * permille.length;
+    const whole = (sum(permille) * bucketCycles) / 1000 / cycles;
+    const byChannels = (sum(levels) * hbm.bucketCycles) / BAND_FULL / 32 / cycles;
+    expect(byChannels / whole).toBeGreaterThan(0.95);
+    expect(byChannels / whole).toBeLessThan(1.3);
+  });
+
+  test('name the channel that moved most', () => {
+    const moved = new Float64Array(64).fill(100);
+    moved[5] = moved[37] = 900;
+    const one = { space: 'hbm', channels: 32, bucketCycles: 10, bytes: moved };
+    const [band] = timelineData({ ...trace, channels: [one] }, device).channels;
+    expect([band.busiest, band.most]).toEqual([5, 900 / ((31 * 100 + 900) / 32)]);
+    const levels = levelsOf(band);
+    expect(levels[5]).toBe(levels[37]);
+    // 460 GB/s in 32 channels are 638.9 bytes in 10 cycles of 225 MHz: more is drawn as the most there is.
+    expect([levels[0], levels[5]]).toEqual([Math.round((250 * 100) / 638.9), 255]);
+  });
+
+  test('are left out of memories of one channel, of idle ones, and of traces that know none', () => {
+    const channels = [
+      { space: 'hbm', channels: 1, bucketCycles: 1, bytes: Float64Array.of(1) },
+      { space: 'hbm', channels: 32, bucketCycles: 1, bytes: new Float64Array(32) },
+      { space: 'ddr', channels: 2, bucketCycles: 1, bytes: Float64Array.of(1, 1) },
+    ];
+    expect(timelineData({ ...trace, channels }, device).channels).toEqual([]);
+    expect(timelineData({ ...trace, channels: [] }, device).channels).toEqual([]);
   });
 });
 

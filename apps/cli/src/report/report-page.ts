@@ -185,7 +185,7 @@ function timeline(trace: Trace, traced: string | undefined): string {
     'Timeline',
     `<p class="hint">Wheel to zoom, drag to move, drag along the times to zoom to a part, click an instruction to see what it is and what it waited for.${part}${dropped}</p>
 <div class="tools" role="toolbar" aria-label="timeline"><button type="button" data-zoom="in" aria-label="zoom in">+</button><button type="button" data-zoom="out" aria-label="zoom out">&minus;</button><button type="button" data-zoom="left" aria-label="earlier">&larr;</button><button type="button" data-zoom="right" aria-label="later">&rarr;</button><button type="button" data-zoom="fit">whole phase</button><output id="window"></output></div>
-<canvas id="timeline" tabindex="0" role="application" aria-label="units and memories over time" aria-describedby="keys"></canvas>
+<canvas id="timeline" tabindex="0" role="application" aria-label="units, memories and channels over time" aria-describedby="keys"></canvas>
 <div id="tip" hidden><dl></dl></div>
 <div id="kept" role="region" aria-label="chosen instruction" aria-live="polite" hidden><dl id="facts"></dl><div class="tools"><button type="button" data-go="previous">previous</button><button type="button" data-go="next">next</button><button type="button" data-go="blocker">what it waited for</button><button type="button" data-go="closer">zoom to it</button></div></div>
 <div id="ops-legend" class="legend"></div>

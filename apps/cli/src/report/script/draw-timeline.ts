@@ -9,8 +9,8 @@ import type { LaneSpans, Timeline } from './read-spans.js';
 
 /** A stripe of the drawing. */
 export interface Stripe {
-  readonly kind: 'core' | 'lane' | 'memory';
-  /** Of the lane or memory, or the number of the core. */
+  readonly kind: 'core' | 'lane' | 'memory' | 'channels';
+  /** Of the lane, memory or band of channels, or the number of the core. */
   readonly index: number;
   readonly top: number;
   readonly height: number;
@@ -19,6 +19,8 @@ export interface Stripe {
 export interface Scene {
   readonly data: TimelineData;
   readonly timeline: Timeline;
+  /** Use of the channels of each band, see `ChannelBand`. */
+  readonly bands: readonly Uint8Array[];
   readonly stripes: readonly Stripe[];
   /** Pixels left of the plot, of the axis above it, and of all. */
   readonly gutter: number;
@@ -78,7 +80,8 @@ export function drawTimeline(to: CanvasRenderingContext2D, scene: Scene, tools: 
   for (const stripe of scene.stripes) {
     if (stripe.kind === 'core') drawCore(stripe);
     else if (stripe.kind === 'lane') drawLane(stripe);
-    else drawMemory(stripe);
+    else if (stripe.kind === 'memory') drawMemory(stripe);
+    else drawChannels(stripe);
   }
   outline(scene.hovered, 1.5);
   outline(scene.selected, 2.5);
@@ -268,6 +271,47 @@ export function drawTimeline(to: CanvasRenderingContext2D, scene: Scene, tools: 
         to.fillRect(gutter + x, top + tall * (1 - Math.min(1, share)), 1, tall);
       }
     });
+    to.strokeStyle = color('--line');
+    to.strokeRect(gutter + 0.5, top + 0.5, plot - 1, tall - 1);
+  }
+
+  /** A line per channel, the stronger the nearer to the channel's peak; means over what is under a pixel. */
+  function drawChannels(stripe: Stripe): void {
+    const { top, height: tall, index } = stripe;
+    const { channels, bucketCycles } = data.channels[index];
+    const levels = scene.bands[index];
+    to.fillStyle = color('--soft');
+    to.textAlign = 'left';
+    to.fillText('channels', 0, top + tall / 2 - 7);
+    to.fillText(`0 to ${channels - 1}`, 0, top + tall / 2 + 8);
+    const columns = Math.round(plot * scene.ratio);
+    const rows = Math.round(tall * scene.ratio);
+    const perColumn = (scene.to - scene.from) / columns;
+    const buckets = levels.length / channels;
+    /** Level of a channel at its peak; shades between nothing and that. */
+    const FULL = 250;
+    const SHADES = 64;
+    const shades = Array.from({ length: SHADES + 1 }, (_, i) =>
+      solid(color('--c-bytes-weights'), i / SHADES),
+    );
+    const picture = to.createImageData(columns, rows);
+    const pixels = new Uint32Array(picture.data.buffer);
+    const sums = new Float64Array(channels);
+    const lineOf = Int32Array.from({ length: rows }, (_, row) => Math.floor((row * channels) / rows));
+    for (let column = 0; column < columns; column++) {
+      const left = scene.from + column * perColumn;
+      const low = Math.max(0, Math.floor(left / bucketCycles));
+      const high = Math.max(low, Math.ceil((left + perColumn) / bucketCycles) - 1);
+      sums.fill(0);
+      for (let bucket = low; bucket <= Math.min(high, buckets - 1); bucket++) {
+        for (let c = 0; c < channels; c++) sums[c] += levels[bucket * channels + c];
+      }
+      for (let row = 0; row < rows; row++) {
+        const share = sums[lineOf[row]] / (high - low + 1) / FULL;
+        pixels[row * columns + column] = shades[Math.ceil(Math.min(1, share) * SHADES)];
+      }
+    }
+    to.putImageData(picture, Math.round(gutter * scene.ratio), Math.round(top * scene.ratio));
     to.strokeStyle = color('--line');
     to.strokeRect(gutter + 0.5, top + 0.5, plot - 1, tall - 1);
   }

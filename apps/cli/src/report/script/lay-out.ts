@@ -6,7 +6,7 @@ import type { TimelineData } from '../timeline/timeline-data.js';
 import type { Stripe } from './draw-timeline.js';
 
 /** @param axis pixels above the first stripe */
-export function layOut({ lanes, memories }: TimelineData, axis: number): Stripe[] {
+export function layOut({ lanes, memories, channels }: TimelineData, axis: number): Stripe[] {
   // A single core needs no title, and has room for taller stripes.
   const several = lanes.some(({ core }) => core !== lanes[0].core);
   const out: Stripe[] = [];
@@ -20,9 +20,16 @@ export function layOut({ lanes, memories }: TimelineData, axis: number): Stripe[
     out.push({ kind: 'lane', index, top, height });
     top += height + 5;
   });
-  memories.forEach((_, index) => {
+  memories.forEach(({ name }, index) => {
     out.push({ kind: 'memory', index, top: top + 6, height: 44 });
     top += 52;
+    const band = channels.findIndex((one) => one.name === name);
+    if (band < 0) return;
+    // A line per channel, in all neither too thin to see nor longer than a screen.
+    const count = channels[band].channels;
+    const height = Math.max(24, Math.min(192, 4 * count));
+    out.push({ kind: 'channels', index: band, top, height });
+    top += height + 6;
   });
   return out;
 }

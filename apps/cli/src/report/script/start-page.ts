@@ -36,6 +36,13 @@ export function startPage(page: Document, tools: PageTools): void {
     const detail = page.querySelector('#detail');
     if (detail !== null) detail.textContent = text;
   };
+  const channelText = ({ channels }: TimelineData): string => {
+    if (channels.length === 0) return '';
+    const most = channels.map(
+      ({ name, busiest, most: times }) => `${name} ${busiest} moved ${times.toFixed(2)} times the mean`,
+    );
+    return ` Under a memory each channel is a line, the stronger the nearer to its peak; busiest in all: ${most.join(', ')}.`;
+  };
   const unpack = async (packed: string): Promise<Uint8Array> => {
     const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
     const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
@@ -44,10 +51,11 @@ export function startPage(page: Document, tools: PageTools): void {
   const start = async (): Promise<void> => {
     const data: TimelineData = JSON.parse(source.textContent ?? '{}');
     const timeline = tools.readSpans(await unpack(data.packed), data.spans, data.lanes.length);
-    view = tools.timelineView(page, canvas, data, timeline, tools);
+    const bands = await Promise.all(data.channels.map(({ packed }) => unpack(packed)));
+    view = tools.timelineView(page, canvas, data, { timeline, bands }, tools);
     if (chosen !== undefined) choose(chosen);
     say(
-      `Blocks are ${data.detail}, coloured by op. The area of a colour is its share of time; pale areas are waits, coloured by cause.`,
+      `Blocks are ${data.detail}, coloured by op. The area of a colour is its share of time; pale areas are waits, coloured by cause.${channelText(data)}`,
     );
   };
   start().catch((error: unknown) => say(`The timeline cannot be shown here: ${String(error)}`));

@@ -17,6 +17,13 @@ export interface ViewTools {
   readonly describeSpan: (data: TimelineData, timeline: Timeline, span: number, zero: number) => Facts;
 }
 
+/** What was packed. */
+export interface TimelineSource {
+  readonly timeline: Timeline;
+  /** Use of the channels of each band. */
+  readonly bands: readonly Uint8Array[];
+}
+
 export interface TimelineView {
   /** Shows a phase, whose start is time 0. */
   show(from: number, to: number): void;
@@ -26,7 +33,7 @@ export function timelineView(
   page: Document,
   canvas: HTMLCanvasElement,
   data: TimelineData,
-  timeline: Timeline,
+  { timeline, bands }: TimelineSource,
   tools: ViewTools,
 ): TimelineView {
   const painter = canvas.getContext('2d');
@@ -103,7 +110,21 @@ export function timelineView(
     }
     painter.setTransform(ratio, 0, 0, ratio, 0, 0);
     const scene = {
-      ...{ data, timeline, stripes, gutter, axis, width, height, hovered, selected, marked, color, opColor },
+      ...{
+        data,
+        timeline,
+        bands,
+        stripes,
+        gutter,
+        axis,
+        width,
+        height,
+        hovered,
+        selected,
+        marked,
+        color,
+        opColor,
+      },
       ratio,
       from: view[0],
       to: view[1],
@@ -240,7 +261,7 @@ export function timelineView(
     hovered = found;
     const list = tip?.querySelector('dl');
     if (tip === null || list === null || list === undefined) return;
-    const use = found < 0 ? memoryAt(clientX, clientY) : undefined;
+    const use = found < 0 ? useAt(clientX, clientY) : undefined;
     tip.hidden = found < 0 && use === undefined;
     if (tip.hidden) return;
     if (use === undefined) facts(list, found);
@@ -248,14 +269,26 @@ export function timelineView(
     tip.style.left = `${Math.max(4, Math.min(clientX + 14, innerWidth - tip.offsetWidth - 4))}px`;
     tip.style.top = `${Math.max(4, Math.min(clientY + 16, innerHeight - tip.offsetHeight - 4))}px`;
   }
-  /** How much of its peak a memory moved at a point, as text. */
-  function memoryAt(clientX: number, clientY: number): string | undefined {
+  /** How much of its peak a memory or a channel moved at a point, as text. */
+  function useAt(clientX: number, clientY: number): string | undefined {
     const box = canvas.getBoundingClientRect();
     const y = clientY - box.top;
     const stripe = stripes.find(({ top, height: tall }) => y >= top && y < top + tall);
-    if (stripe?.kind !== 'memory' || clientX - box.left < gutter) return undefined;
+    if (stripe === undefined || clientX - box.left < gutter) return undefined;
+    const cycle = toCycle(clientX - box.left);
+    if (stripe.kind === 'channels') {
+      const { name, channels, bucketCycles } = data.channels[stripe.index];
+      const channel = Math.min(channels - 1, Math.floor(((y - stripe.top) / stripe.height) * channels));
+      const first = Math.floor(cycle / bucketCycles) * channels;
+      const levels = Array.from(bands[stripe.index].subarray(first, first + channels));
+      const mean = levels.reduce((sum, level) => sum + level, 0) / channels;
+      // 250 is the peak of a channel.
+      const percent = (level: number): string => ((level ?? 0) / 2.5).toFixed(1);
+      return `${name} channel ${channel}: ${percent(levels[channel])} % of its peak; all channels ${percent(mean)} %`;
+    }
+    if (stripe.kind !== 'memory') return undefined;
     const { name, bucketCycles, permille } = data.memories[stripe.index];
-    const share = permille[Math.floor(toCycle(clientX - box.left) / bucketCycles)] ?? 0;
+    const share = permille[Math.floor(cycle / bucketCycles)] ?? 0;
     return `${name}: ${(share / 10).toFixed(1)} % of its peak`;
   }
   function leave(): void {

@@ -20,6 +20,21 @@ export interface MemorySeries {
   readonly permille: readonly number[];
 }
 
+/** How much of its peak each channel of a memory moved over time. */
+export interface ChannelBand {
+  readonly name: string;
+  readonly channels: number;
+  readonly bucketCycles: number;
+  /** What the busiest channel moved in all, in parts of the mean of the channels; and which it is. */
+  readonly most: number;
+  readonly busiest: number;
+  /** Bytes [buckets, channels], deflated and in base 64: {@link BAND_FULL} is the peak. */
+  readonly packed: string;
+}
+
+/** The byte that says a channel was at its peak. */
+export const BAND_FULL = 250;
+
 export interface TimelineData {
   readonly clockHz: number;
   /** Cycles between which something is recorded. */
@@ -28,6 +43,8 @@ export interface TimelineData {
   readonly causes: readonly string[];
   readonly lanes: readonly LaneName[];
   readonly memories: readonly MemorySeries[];
+  /** Of those memories that have several channels. */
+  readonly channels: readonly ChannelBand[];
   readonly spans: number;
   /** What a block stands for. */
   readonly detail: string;
@@ -51,11 +68,35 @@ export function timelineData(trace: Trace, device: Device, limit = MAX_SPANS): T
     causes: STALL_CAUSES,
     lanes: table.lanes,
     memories: memorySeries(trace, device),
+    channels: channelBands(trace, device),
     spans: table.lane.length,
     detail: detailOf(table, trace.clockHz),
     dropped: trace.dropped,
-    packed: Buffer.from(deflateRawSync(packSpans(table), { level: 9 })).toString('base64'),
+    packed: deflated(packSpans(table)),
   };
+}
+
+function deflated(bytes: Uint8Array): string {
+  return deflateRawSync(bytes, { level: 9 }).toString('base64');
+}
+
+function channelBands(trace: Trace, device: Device): ChannelBand[] {
+  return trace.channels.flatMap(({ space, channels, bucketCycles, bytes }) => {
+    const memory = findMemory(device, space);
+    if (memory === undefined || channels < 2) return [];
+    const full = (memory.bytesPerSecondPerChannel * bucketCycles) / trace.clockHz;
+    const sums = new Float64Array(channels);
+    for (let i = 0; i < bytes.length; i++) sums[i % channels] += bytes[i];
+    const all = sums.reduce((sum, moved) => sum + moved, 0);
+    if (all === 0) return [];
+    const busiest = sums.indexOf(Math.max(...sums));
+    // A little that was moved is not nothing.
+    const levels = Uint8Array.from(bytes, (moved) =>
+      moved === 0 ? 0 : Math.max(1, Math.min(255, Math.round((BAND_FULL * moved) / full))),
+    );
+    const most = (sums[busiest] * channels) / all;
+    return [{ name: space, channels, bucketCycles, most, busiest, packed: deflated(levels) }];
+  });
 }
 
 function detailOf({ joined }: SpanTable, clockHz: number): string {
