@@ -78,7 +78,7 @@ export function compile(model: Model, device: Device, options: CompileOptions = 
       code: 'compiler-numerics-unsupported',
       message: `the card '${device.name}' does not compute the numerics of scheme '${model.numerics.scheme}'${why}`,
       where: `device '${device.name}'`,
-      expected: device.numerics.join(', '),
+      expected: device.numerics.join('; '),
       got: key,
       hint: 'choose a scheme such as W8A8 or W4A8, or run on the host (--device host)',
     });

@@ -44,8 +44,12 @@ describe('numerics', () => {
     expect(error).toMatchObject({
       code: 'compiler-numerics-unsupported',
       where: "device 'u280'",
-      expected:
-        'int8-activations, per-token-amax/127, nearest-even, int8-per-token-head, int8, int8-value-scale-folded, two-pass, f32, partial16-tree, sequential',
+      expected: [8, 4]
+        .map(
+          (bits) =>
+            `int8-activations, per-token-amax/127, nearest-even, int${bits}-per-token-head, int8, int8-value-scale-folded, two-pass, f32, partial16-tree, sequential`,
+        )
+        .join('; '),
       got: 'f32, none, nearest-even, f32, f32, f32, two-pass, f32, partial16-tree, sequential',
     });
     expect(error.message).toContain("'f32'");

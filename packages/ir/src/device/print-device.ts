@@ -33,7 +33,7 @@ export function printDevice(device: Device): string {
         `loops to depth ${dispatcher.loopDepth} and ${dispatcher.loopBufferInstructions} instructions held`,
     ],
     ['tokens', `counters of ${tokens.counterBits} bits${credits(tokens.initialCredits)}`],
-    ['numerics', device.numerics.join(', ')],
+    ['numerics', device.numerics.join('; ')],
     [
       'resources',
       `${resources.dsp} DSP, ${resources.bram} BRAM, ${resources.uram} URAM, ${resources.lut} LUT`,

@@ -126,7 +126,7 @@ function checkHeader(program: Program, device: Device): void {
   }
   const key = numericsKey(program.numerics);
   if (!device.numerics.includes(key)) {
-    fail('program-numerics', 'the device does not compute these numerics', device.numerics.join(', '), key);
+    fail('program-numerics', 'the device does not compute these numerics', device.numerics.join('; '), key);
   }
   if (!Number.isSafeInteger(program.capacity) || program.capacity < 1) {
     fail(
