@@ -4,7 +4,7 @@ import type { Allocation } from './data-buffer.js';
 import type { Emitter } from './emitter.js';
 import { dataAddress, runs, touchData, touchRegion } from './operands.js';
 import { ownItems, ownStart } from './partition.js';
-import type { MaskBlocks } from './visible-columns.js';
+import { type MaskBlocks, sightTables, type VisibleColumns, visibleColumns } from './visible-columns.js';
 
 const OTHER_KIND = TRANSFER_KINDS.indexOf('other');
 
@@ -17,12 +17,21 @@ export interface AttentionMask {
   /** Queries and tokens of a block. */
   readonly maskRows: number;
   readonly maskCols: number;
-  /** The mask of all heads, where its bytes are known while compiling. */
-  readonly blocks: MaskBlocks | undefined;
+  /** What it shows of all columns, where its bytes are known while compiling and something can be left out. */
+  readonly visible: VisibleColumns | undefined;
 }
 
-/** Brings the mask of a node on chip: whole, or the heads of the executing core. */
-export function loadMask(emitter: Emitter, node: GraphNode, headsPerCore: number): AttentionMask | undefined {
+/**
+ * Brings the mask of a node on chip: whole, or the heads of the executing core.
+ *
+ * @param mostTile tokens that a tile of keys or values has room for
+ */
+export function loadMask(
+  emitter: Emitter,
+  node: GraphNode,
+  headsPerCore: number,
+  mostTile: number,
+): AttentionMask | undefined {
   const name = node.inputs[3];
   if (name === undefined) return undefined;
   const { region, heads, rows, cols, seen } = emitter.image.mask(name);
@@ -57,6 +66,26 @@ export function loadMask(emitter: Emitter, node: GraphNode, headsPerCore: number
     rowBytes: cols,
     maskRows,
     maskCols,
-    blocks: seen === undefined ? undefined : { seen, heads, rows, cols, maskRows, maskCols },
+    visible:
+      seen === undefined
+        ? undefined
+        : visibleThrough(emitter, name, { seen, heads, rows, cols, maskRows, maskCols }, mostTile),
   };
+}
+
+/** Layers share a mask, and so its tables. */
+function visibleThrough(
+  emitter: Emitter,
+  name: string,
+  blocks: MaskBlocks,
+  mostTile: number,
+): VisibleColumns | undefined {
+  const { lengths, capacity, device, image, batch } = emitter;
+  const key = `${name} ${blocks.maskRows} ${blocks.maskCols} ${lengths.maxRows} ${mostTile}`;
+  if (!image.sights.has(key)) {
+    const limits = { capacity, mostTile, engineColumns: device.matrix.mm.n };
+    image.sights.set(key, sightTables(blocks, lengths.maxRows, limits));
+  }
+  const tables = image.sights.get(key);
+  return tables === undefined ? undefined : visibleColumns(tables, lengths, batch.index > 0);
 }

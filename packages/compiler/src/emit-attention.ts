@@ -29,7 +29,7 @@ import type { Emitter, Floats } from './emitter.js';
 import type { CacheRegions } from './image.js';
 import { bufferAddress, dataAddress, operand, runs, tileLength, touchData, touchRegion } from './operands.js';
 import { itemsPerCore, ownBlock, ownItems, ownStart } from './partition.js';
-import { type TilePiece, type VisibleColumns, visibleColumns } from './visible-columns.js';
+import type { TilePiece, VisibleColumns } from './visible-columns.js';
 
 /** Partial sums of a sum over a row of scores. */
 const PARTIAL_SUMS = 16;
@@ -131,16 +131,9 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
   const fullTile = Math.floor(emitter.stream.slotBytes / (blockHeads * (rowBytes + 4)) / 16) * 16;
   if (fullTile === 0)
     throw emitter.doesNotFit(node, 'stream', blockHeads * (rowBytes + 4) * 16, emitter.stream.slotBytes);
-  const mask = loadMask(emitter, node, headsPerCore * share);
-  const visible =
-    mask?.blocks === undefined || window > 0
-      ? undefined
-      : visibleColumns(mask.blocks, emitter.lengths, {
-          capacity: emitter.capacity,
-          mostTile: Math.min(fullTile, Math.ceil(mostColumns / 16) * 16),
-          engineColumns: emitter.device.matrix.mm.n,
-          isEverEmpty: emitter.batch.index > 0,
-        });
+  const mostTile = Math.min(fullTile, Math.ceil(mostColumns / 16) * 16);
+  const mask = loadMask(emitter, node, headsPerCore * share, mostTile);
+  const visible = window > 0 ? undefined : mask?.visible;
   const columns = visible?.columns ?? allColumns;
   const isWhole = visible === undefined && fullTile >= mostColumns;
   const tileRows = visible?.tileRows ?? (isWhole ? Math.ceil(mostColumns / 16) * 16 : fullTile);

@@ -25,6 +25,7 @@ import {
   weightTileBytes,
 } from '@bitloom/ir';
 import { type ChooseTile, chooseWeightTile, type MatrixShape, type WeightTile } from './cost.js';
+import type { SightTables } from './visible-columns.js';
 import { weightSlots } from './weight-ring.js';
 
 /** Base registers of the slot descriptor; all hold 0 unless a runtime moves a part of the image. */
@@ -95,6 +96,8 @@ const CACHE_BITS: readonly number[] = [4, 8];
 export class MemoryImage {
   readonly regions: Region[] = [];
   readonly notes: string[] = [];
+  /** Tables of masks by what they depend on. */
+  readonly sights = new Map<string, SightTables | undefined>();
   private readonly model: Model;
   private readonly device: Device;
   private readonly capacity: number;

@@ -42,6 +42,22 @@ export interface VisibleColumns {
   readonly pieces: (tile: Expression) => readonly TilePiece[];
 }
 
+/** Tables of the visible columns of a mask, whatever the lengths. By position of the first token in flight, or by piece. */
+export interface SightTables {
+  /** Columns that the token at a position sees. */
+  readonly valid: readonly number[];
+  /** Index of the first piece. */
+  readonly first: readonly number[];
+  /** Rows in which the mask hides some of the columns, at most. */
+  readonly masked: readonly number[];
+  readonly tileRows: number;
+  /** Pieces of a tile. */
+  readonly pieces: number;
+  readonly start: readonly number[];
+  readonly length: readonly number[];
+  readonly offset: readonly number[];
+}
+
 /** What a tile may be made of. */
 export interface TileLimits {
   /** Tokens of the context. */
@@ -50,8 +66,6 @@ export interface TileLimits {
   readonly mostTile: number;
   /** Outputs that the engine makes at a time. */
   readonly engineColumns: number;
-  /** Whether the tokens in flight may be none. */
-  readonly isEverEmpty: boolean;
 }
 
 /** Columns keep their place among so many partial sums of a row. */
@@ -76,15 +90,14 @@ interface Sight {
 }
 
 /**
- * The visible columns of the tokens in flight, or undefined where nothing can be left out.
- *
- * Everything is looked up by the position of the first token in flight, which is what a dispatcher reckons fastest.
+ * The tables of a mask for up to `maxRows` tokens in flight, or undefined where nothing can be left out. Everything is
+ * looked up by the position of the first of them, which is what a dispatcher reckons fastest.
  */
-export function visibleColumns(
+export function sightTables(
   mask: MaskBlocks,
-  { rows, maxRows, position }: Lengths,
-  { capacity, mostTile, engineColumns, isEverEmpty }: TileLimits,
-): VisibleColumns | undefined {
+  maxRows: number,
+  { capacity, mostTile, engineColumns }: TileLimits,
+): SightTables | undefined {
   const { maskRows, maskCols } = mask;
   // A line: as many rows as whole blocks need in both directions.
   const height = (maskRows * maskCols) / greatestDivisor(maskRows, maskCols);
@@ -111,25 +124,43 @@ export function visibleColumns(
   const tileRows = tileOf([...lists.values()], mostTile, engineColumns);
   if (tileRows === undefined) return undefined;
   const tables = tablesOf(lists, tileRows);
-  if (tables.start.length > MOST_ENTRIES) return undefined;
+  if (tables.ofPiece.start.length > MOST_ENTRIES) return undefined;
 
-  const lookUpPosition = (table: readonly number[]): Expression => lookUp(table, position);
-  const valid0 = lookUpPosition(ofPosition.map(({ columns }) => columns + 1));
+  return {
+    valid: ofPosition.map(({ columns }) => columns + 1),
+    first: ofPosition.map(({ key }) => tables.first.get(key) ?? 0),
+    masked: ofPosition.map(({ isMasked }) => (isMasked ? maxRows : 0)),
+    tileRows,
+    ...tables.ofPiece,
+    pieces: tables.pieces,
+  };
+}
+
+/**
+ * The visible columns of the tokens in flight.
+ *
+ * @param isEverEmpty whether there may be none in flight
+ */
+export function visibleColumns(
+  { valid, first, masked, tileRows, pieces, start, length, offset }: SightTables,
+  { rows, position }: Lengths,
+  isEverEmpty: boolean,
+): VisibleColumns {
+  const valid0 = lookUp(valid, position);
   const all = add(valid0, rows, -1);
-  const firstPiece = lookUpPosition(ofPosition.map(({ key }) => tables.first.get(key) ?? 0));
-  const masked = lookUpPosition(ofPosition.map(({ isMasked }) => (isMasked ? maxRows : 0)));
+  const firstPiece = lookUp(first, position);
   return {
     columns: isEverEmpty ? minimum(all, multiply(ALL_COLUMNS, rows)) : all,
     valid0,
-    maskedRows: minimum(rows, masked),
+    maskedRows: minimum(rows, lookUp(masked, position)),
     tileRows,
     pieces: (tile) =>
-      Array.from({ length: tables.pieces }, (_, i): TilePiece => {
-        const index = add(firstPiece, multiply(tables.pieces, tile), i);
+      Array.from({ length: pieces }, (_, i): TilePiece => {
+        const index = add(firstPiece, multiply(pieces, tile), i);
         return {
-          start: lookUp(tables.start, index),
-          length: lookUp(tables.length, index),
-          offset: i === 0 ? 0 : lookUp(tables.offset, index),
+          start: lookUp(start, index),
+          length: lookUp(length, index),
+          offset: i === 0 ? 0 : lookUp(offset, index),
         };
       }),
   };
@@ -210,10 +241,7 @@ interface Tables {
   readonly pieces: number;
   /** Index of the first piece of a list. */
   readonly first: ReadonlyMap<string, number>;
-  /** By piece. */
-  readonly start: readonly number[];
-  readonly length: readonly number[];
-  readonly offset: readonly number[];
+  readonly ofPiece: Pick<SightTables, 'start' | 'length' | 'offset'>;
 }
 
 /** The tiles of all lists, one behind the other; an even number of each, for tiles are worked on in pairs. */
@@ -235,7 +263,7 @@ function tablesOf(lists: ReadonlyMap<string, readonly Run[]>, tileRows: number):
       }
     }
   }
-  return { pieces, first, start, length, offset };
+  return { pieces, first, ofPiece: { start, length, offset } };
 }
 
 function greatestDivisor(a: number, b: number): number {
