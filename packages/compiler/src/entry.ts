@@ -159,8 +159,7 @@ class EntryBuilder {
     this.ctx.onEmitted?.(position / this.nodes.length);
     this.emitter.at(node);
     for (const name of new Set(node.inputs)) this.emitter.fetchSpilled(name);
-    if (product === undefined) emit(this.emitter, node);
-    else product.finish();
+    emit(this.emitter, node);
     this.storeOutputs(node);
     this.release(position);
     for (const name of node.outputs) this.emitter.spill(name);
