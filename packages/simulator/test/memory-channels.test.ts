@@ -263,8 +263,9 @@ describe('beside the model that goes command by command', () => {
         fc.integer({ min: 2048, max: 60_000 }),
         fc.boolean(),
         (first, second, isWrite) => {
+          // Long enough for the end, where one of them is alone, not to count.
           const count = (length: number): number[] =>
-            Array.from({ length: Math.ceil(150_000 / length) }, () => length);
+            Array.from({ length: Math.ceil(600_000 / length) }, () => length);
           const a = sequence(count(first), (i) => i * first);
           const b = sequence(count(second), (i) => size + i * second, isWrite);
           check(memory, [a, b], 0.06);
