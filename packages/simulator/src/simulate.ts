@@ -34,8 +34,8 @@ export interface SimulateOptions {
    */
   readonly traceStep?: 'prefill' | number;
   /**
-   * Execute only as many decode steps as it takes to know the sum of all within 0.07 % (two standard errors); the
-   * report says how many. Where all are recorded for a trace, all are executed. Default false.
+   * Execute only as many decode steps as it takes to know the sum of all within 0.07 % (two standard errors), and of
+   * many steps only a few of the layers whose text repeats; the report says how many. Where all are recorded for a trace, all are executed. Default false.
    */
   readonly reuse?: boolean;
   /**
@@ -92,9 +92,9 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
     return card.run(fixedEntry(own.program, name), own.lengths, counters, how);
   };
   let clock = 0;
-  const run = (name: string, lengths: Lengths, counters: Counters): void => {
+  const run = (name: string, lengths: Lengths, counters: Counters, reuse: RunOptions = {}): void => {
     const how = traceStep === undefined ? { recorder, origin: clock } : {};
-    clock += call(name, lengths, counters, how);
+    clock += call(name, lengths, counters, { ...how, ...reuse });
     counters.tokens += lengths.seq;
   };
   const isReused = options.reuse === true && (recorder === undefined || traceStep !== undefined);
@@ -114,9 +114,10 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
           checkLengths(program, findEntry(program, 'decode'), lengths);
           return card.piece(compiled('decode'), lengths);
         },
-        run: (past) => {
+        repetitions: options.fixed === undefined ? card.repetitions(compiled('decode')) : 0,
+        run: (past, plan, onRepetitions) => {
           const counters = createCounters(device);
-          run('decode', { seq: 1, past }, counters);
+          run('decode', { seq: 1, past }, counters, { plan, onRepetitions });
           return counters;
         },
         into: decode,

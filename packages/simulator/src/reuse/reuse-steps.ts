@@ -1,5 +1,9 @@
-/** Decode steps of which only some are executed; the sum of all is reckoned from them (`sampled-steps.ts`). */
+/**
+ * Decode steps of which only some are executed, and of these only some of the layers that repeat; the sum of all is
+ * reckoned from them (`sampled-steps.ts`, `../time/period-walk.ts`).
+ */
 import { addCounters, type Counters, roundCounters } from '../time/counters.js';
+import { drawPlan, type PeriodPlan, PLANNED, skippedDeviation } from '../time/period-walk.js';
 import { piecesOf, sampleSteps } from './sampled-steps.js';
 
 /** Twice the standard error of a sum, relative to it, with which the executed steps are enough. */
@@ -11,8 +15,10 @@ export interface ReusableSteps {
   readonly first: number;
   /** Piece of the expressions in which a step is, see `TimedCard.piece`. */
   readonly piece: (past: number) => string;
-  /** Executes a step. */
-  readonly run: (past: number) => Counters;
+  /** How often layers repeat in a step, 0 when they do not. */
+  readonly repetitions: number;
+  /** Executes a step: of its layers only those of a plan, and tells their cycles. */
+  readonly run: (past: number, plan?: PeriodPlan, onRepetitions?: (cycles: Float64Array) => void) => Counters;
   /** Where the costs of all steps are added; must be empty. */
   readonly into: Counters;
   /** Told how many steps are known. */
@@ -29,14 +35,25 @@ function figuresOf(counters: Counters): number[] {
   return [cycles, ...counters.units.map(({ busy }) => cycles + busy), ...moved];
 }
 
+/** Fewer steps than this do not even out what single ones are off by, so their layers are all executed. */
+const LEAST_STEPS = 24;
+
 /** Adds the costs of all steps. @returns what people should know of it */
-export function reuseSteps({ steps, first, piece, run, into, onProgress }: ReusableSteps): string {
+export function reuseSteps(options: ReusableSteps): string {
+  const { steps, first, piece, repetitions, run, into, onProgress } = options;
   const executed = new Map<number, Counters>();
+  const deviations = new Map<number, number>();
+  const areLayersReused = steps >= LEAST_STEPS && drawPlan(repetitions, first) !== undefined;
   const execute = (past: number): Counters => {
-    const known = executed.get(past) ?? run(past);
-    executed.set(past, known);
+    const known = executed.get(past);
+    if (known !== undefined) return known;
+    const plan = areLayersReused ? drawPlan(repetitions, past) : undefined;
+    const counters = run(past, plan, (cycles) => {
+      if (plan !== undefined) deviations.set(past, skippedDeviation(plan, cycles));
+    });
+    executed.set(past, counters);
     onProgress?.(Math.min(steps - 1, executed.size));
-    return known;
+    return counters;
   };
   let last = piece(first);
   const pieces = piecesOf(first, steps, (past) => {
@@ -46,11 +63,17 @@ export function reuseSteps({ steps, first, piece, run, into, onProgress }: Reusa
     return isBreak;
   });
   const { weights, error } = sampleSteps(pieces, (past) => figuresOf(execute(past)), REUSE_TOLERANCE);
-  for (const [past, weight] of weights) addCounters(into, execute(past), weight);
+  let variance = 0;
+  for (const [past, weight] of weights) {
+    addCounters(into, execute(past), weight);
+    variance += (weight * (deviations.get(past) ?? 0)) ** 2;
+  }
+  const doubleError = Math.hypot(error, (2 * Math.sqrt(variance)) / into.cycles);
   roundCounters(into);
   onProgress?.(steps);
+  const layers = areLayersReused ? `, in each ${PLANNED} of ${repetitions} layers that repeat` : '';
   return (
-    `decode: ${executed.size} of ${steps} steps executed, the sum of all reckoned from them; ` +
-    `two standard errors of it are ${(100 * error).toFixed(3)} %`
+    `decode: ${executed.size} of ${steps} steps executed${layers}; the sum of all is reckoned from them, ` +
+    `two standard errors of it are ${(100 * doubleError).toFixed(3)} %`
   );
 }

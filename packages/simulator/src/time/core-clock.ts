@@ -14,6 +14,7 @@ import { AT_END, Dispatcher } from './dispatcher.js';
 import { CONSTANT } from './expression-table.js';
 import { type InstructionShape, MOST_ACCESSES } from './instruction-shape.js';
 import type { MemoryChannels } from './memory-channels.js';
+import type { PeriodWalk } from './period-walk.js';
 import type { PreparedStream, StreamMemory } from './prepared-stream.js';
 import type { RunTotals } from './run-totals.js';
 import { TokenRings } from './token-rings.js';
@@ -94,6 +95,8 @@ export class CoreClock {
   private readonly readyAt: Float64Array;
   private readonly dispatchSince: Float64Array;
   private readonly restartRow: Int32Array;
+  /** What each counts, see {@link PeriodWalk}. */
+  private readonly weights: Float64Array;
   private readonly shapes: InstructionShape[] = [];
   private readonly accessStarts: Float64Array;
   private readonly environments: Environment[] = [];
@@ -120,6 +123,7 @@ export class CoreClock {
     stream: PreparedStream,
     memory: StreamMemory,
     env: Environment,
+    walk?: PeriodWalk,
   ) {
     const { device } = context;
     this.context = context;
@@ -127,7 +131,7 @@ export class CoreClock {
     this.stream = stream;
     this.memory = memory;
     this.depth = Math.max(1, device.dispatcher.queueDepth);
-    this.dispatcher = new Dispatcher(stream, env, device.dispatcher);
+    this.dispatcher = new Dispatcher(stream, env, device.dispatcher, walk);
     // A call begins when the one before it has ended.
     this.dispatcher.restartRow = context.recorder?.latest ?? -1;
     this.tokens = new TokenRings(device.tokens);
@@ -137,6 +141,7 @@ export class CoreClock {
     this.readyAt = new Float64Array(slots);
     this.dispatchSince = new Float64Array(slots);
     this.restartRow = new Int32Array(slots);
+    this.weights = new Float64Array(slots);
     this.accessStarts = new Float64Array(slots * MOST_ACCESSES);
     this.blockedOn = ON_NOTHING;
     this.pending = this.dispatcher.next();
@@ -276,6 +281,8 @@ export class CoreClock {
     this.dispatchSince[slot] = dispatcher.workingSince;
     this.restartRow[slot] = dispatcher.restartRow;
     this.shapes[slot] = shape;
+    this.weights[slot] = dispatcher.weight;
+    this.context.totals.add(shape, stream.origin[pc], dispatcher.weight);
     if (stream.isInterlocked[q] === 1) {
       for (let i = 0; i < shape.accessCount; i++) this.locate(slot, pc, shape, i);
     } else if (shape.memory >= 0) {
@@ -368,6 +375,7 @@ export class CoreClock {
     const pc = this.pcs[slot];
     const { recorder } = context;
     const waited = start - this.free[q];
+    const weight = this.weights[slot];
     const cause = waited > 0 ? this.attributeGap(q, slot, start, ownReady) : 0;
     const isLate = start > ownReady;
     const blocker =
@@ -394,19 +402,19 @@ export class CoreClock {
       busy = Math.min(passed, Math.max(interval, time.alone));
       interval = passed;
       stalled = interval - busy;
-      this.cycles.memory[q] += stalled;
+      this.cycles.memory[q] += weight * stalled;
       latency = interval + time.latency;
     }
     if (shape.portCycles > interval) {
       const more = shape.portCycles - interval;
-      this.cycles.bufferPort[q] += more;
+      this.cycles.bufferPort[q] += weight * more;
       stalled += more;
       latency += more;
       interval = shape.portCycles;
     }
     if (latency < interval) latency = interval;
-    this.cycles.busy[q] += busy;
-    context.totals.add(shape, q, stream.origin[pc], busy);
+    this.cycles.busy[q] += weight * busy;
+    context.totals.worked(q, stream.origin[pc], weight * busy);
 
     const free = start + interval;
     this.free[q] = free;
@@ -508,11 +516,12 @@ export class CoreClock {
       at = ownReady;
     }
     if (start > at) barrier += start - at;
-    cycles.idle[q] += idle;
-    cycles.token[q] += token;
-    cycles.bufferPort[q] += port;
-    cycles.dispatch[q] += dispatch;
-    cycles.barrier[q] += barrier;
+    const weight = this.weights[slot];
+    cycles.idle[q] += weight * idle;
+    cycles.token[q] += weight * token;
+    cycles.bufferPort[q] += weight * port;
+    cycles.dispatch[q] += weight * dispatch;
+    cycles.barrier[q] += weight * barrier;
     const most = Math.max(idle, token, port, dispatch, barrier);
     if (idle === most) return 0;
     if (token === most) return TOKEN;

@@ -5,6 +5,7 @@
 import { type DispatcherDecl, internalError } from '@bitloom/ir';
 import type { Environment } from '../compiled-stream.js';
 import type { ExpressionValues } from './expression-table.js';
+import type { PeriodWalk } from './period-walk.js';
 import { BARRIER, BASE, END, HALT, LOOP, type PreparedStream, UNIT } from './prepared-stream.js';
 
 /** What {@link Dispatcher.next} gives when there is no instruction for a unit. */
@@ -25,8 +26,13 @@ export class Dispatcher {
   readonly env: Environment;
   /** Expressions of the stream in `env`. */
   readonly values: ExpressionValues;
+  /** What the instructions being handed over count. */
+  weight = 1;
   private readonly stream: PreparedStream;
   private readonly decl: DispatcherDecl;
+  private readonly walk: PeriodWalk | undefined;
+  /** Index at which the walk decides where to go on, -1 for none. */
+  private mark: number;
   /** Running loops, outermost first: index of their LOOP, iterations done, trips. */
   private readonly loopAt: Int32Array;
   private readonly iteration: Float64Array;
@@ -36,8 +42,11 @@ export class Dispatcher {
   private heldLoops = 0;
   private pc = 0;
 
-  constructor(stream: PreparedStream, env: Environment, decl: DispatcherDecl) {
+  /** @param walk leaves out repetitions of the stream's period; all are walked without */
+  constructor(stream: PreparedStream, env: Environment, decl: DispatcherDecl, walk?: PeriodWalk) {
     this.stream = stream;
+    this.walk = walk;
+    this.mark = walk?.mark ?? -1;
     this.env = env;
     this.values = stream.valuesIn(env);
     this.decl = decl;
@@ -51,12 +60,13 @@ export class Dispatcher {
   next(): number {
     const { stream } = this;
     for (;;) {
+      if (this.pc === this.mark) this.cross();
       const { pc } = this;
       const kind = pc < stream.length ? stream.kind[pc] : HALT;
       if (kind === HALT) return AT_END;
-      this.instructions++;
+      this.instructions += this.weight;
       // Fetched once, and again in each iteration of a loop that the loop buffer cannot hold.
-      if (this.heldLoops === 0) this.fetchedBytes += stream.encodedBytes[pc];
+      if (this.heldLoops === 0) this.fetchedBytes += this.weight * stream.encodedBytes[pc];
       this.free += stream.cost[pc];
       this.pc = pc + 1;
       if (kind === UNIT) return pc;
@@ -82,6 +92,14 @@ export class Dispatcher {
     this.workingSince = this.free;
     this.lastBarrier = this.free;
     this.restartRow = last;
+  }
+
+  private cross(): void {
+    const { walk } = this;
+    if (walk === undefined) return;
+    this.pc = walk.cross(this.free);
+    this.mark = walk.mark;
+    this.weight = walk.weight;
   }
 
   private write(slot: number, value: number): void {

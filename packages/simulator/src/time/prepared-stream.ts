@@ -31,6 +31,7 @@ import {
 } from './expression-table.js';
 import { fieldNames, type InstructionShape } from './instruction-shape.js';
 import type { ShapeTable } from './shape-table.js';
+import { findPeriod, type StreamPeriod } from './stream-period.js';
 
 export const UNIT = 0;
 export const LOOP = 1;
@@ -233,6 +234,52 @@ export class PreparedStream {
   /** Values of the stream's expressions in an environment. */
   valuesIn(env: Environment): ExpressionValues {
     return new ExpressionValues(this.expressions, env);
+  }
+
+  /** What repeats in the stream, if anything does; looked for anew at each call. */
+  findPeriod(): StreamPeriod | undefined {
+    const known = new Map<string, number>();
+    const depths = new Uint8Array(this.length);
+    let depth = 0;
+    const texts = Int32Array.from(this.kind, (kind, pc) => {
+      if (kind === END) depth--;
+      depths[pc] = depth;
+      if (kind === LOOP) depth++;
+      const text = this.text(pc);
+      const id = known.get(text) ?? known.size;
+      known.set(text, id);
+      return id;
+    });
+    return findPeriod(texts, depths);
+  }
+
+  /** Origins that stand at the same place in each repetition of a period: what they cost is the same. */
+  originGroups({ start, length, count }: StreamPeriod): number[][] {
+    const groups = new Map<number, Set<number>>();
+    for (let pc = start; pc < start + length; pc++) {
+      const group = groups.get(this.origin[pc]) ?? new Set();
+      groups.set(this.origin[pc], group);
+      for (let k = 0; k < count; k++) group.add(this.origin[pc + k * length]);
+    }
+    return [...groups.values()].map((group) => [...group]);
+  }
+
+  /** All of an instruction that costs of units depend on: everything but addresses and where it comes from. */
+  private text(pc: number): string {
+    const { kind, queue, waits, releases, tokenCount, slot, template, valueNodes, valueConstants } = this;
+    const varying = this.varyingNodes.subarray(this.varyingFirst[pc], this.varyingFirst[pc + 1]);
+    return [
+      kind[pc],
+      queue[pc],
+      waits[pc],
+      releases[pc],
+      tokenCount[pc],
+      slot[pc],
+      template[pc],
+      kind[pc] === LOOP ? valueNodes[pc] : '',
+      kind[pc] === LOOP ? valueConstants[pc] : '',
+      varying.join(),
+    ].join(' ');
   }
 
   newMemory(): StreamMemory {

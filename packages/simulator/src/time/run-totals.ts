@@ -24,14 +24,30 @@ export class RunTotals {
     this.isMet = new Uint8Array(origins);
   }
 
-  /** One execution that kept its unit busy for `busy` cycles. */
-  add(shape: InstructionShape, queue: number, origin: number, busy: number): void {
+  /** One instruction, or as many like it as `weight` says. */
+  add(shape: InstructionShape, origin: number, weight: number): void {
     if (shape.executions === 0) this.shapes.push(shape);
-    shape.executions++;
+    shape.executions += weight;
     this.isMet[origin] = 1;
+    this.originMacs[origin] += weight * shape.work.macs;
+    if (shape.memory >= 0) this.originBytes[origin] += weight * shape.memoryBytes;
+  }
+
+  /** Cycles for which instructions of an origin kept a unit busy. */
+  worked(queue: number, origin: number, busy: number): void {
     this.originCycles[origin * QUEUE_COUNT + queue] += busy;
-    this.originMacs[origin] += shape.work.macs;
-    if (shape.memory >= 0) this.originBytes[origin] += shape.memoryBytes;
+  }
+
+  /** Divides what was counted for a group of origins among them equally. */
+  spread(group: readonly number[]): void {
+    const even = (values: Float64Array, step: number, offset: number): void => {
+      const sum = group.reduce((all, origin) => all + values[origin * step + offset], 0);
+      for (const origin of group) values[origin * step + offset] = sum / group.length;
+    };
+    for (let q = 0; q < QUEUE_COUNT; q++) even(this.originCycles, QUEUE_COUNT, q);
+    even(this.originMacs, 1, 0);
+    even(this.originBytes, 1, 0);
+    for (const origin of group) this.isMet[origin] = 1;
   }
 
   /** Leaves the shapes uncounted, for a run that failed. */

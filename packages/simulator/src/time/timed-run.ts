@@ -20,9 +20,11 @@ import {
 import { CoreClock, type RunContext, type StartObserver } from './core-clock.js';
 import type { Counters } from './counters.js';
 import { MemoryChannels } from './memory-channels.js';
+import { type PeriodPlan, PeriodWalk } from './period-walk.js';
 import { PreparedStream, type StreamMemory } from './prepared-stream.js';
 import { RunTotals } from './run-totals.js';
 import { ShapeTable } from './shape-table.js';
+import type { StreamPeriod } from './stream-period.js';
 import type { TraceRecorder } from './trace-recorder.js';
 
 export type { StartedInstruction, StartObserver } from './core-clock.js';
@@ -32,6 +34,10 @@ export interface RunOptions {
   /** Cycle at which the run begins in the trace. */
   readonly origin?: number;
   readonly observer?: StartObserver | undefined;
+  /** Which repetitions of an entry's period stand for all; without, every one is executed. */
+  readonly plan?: PeriodPlan | undefined;
+  /** Given the cycles of each executed repetition of `plan`. */
+  readonly onRepetitions?: (cycles: Float64Array) => void;
 }
 
 /** One card's timing state: its memory channels. Each run starts with everything idle. */
@@ -41,6 +47,7 @@ export class TimedCard {
   private readonly shapes: ShapeTable;
   private readonly prepared = new WeakMap<EntryStream, PreparedStream>();
   private readonly memories = new WeakMap<CoreStream, StreamMemory>();
+  private readonly periods = new WeakMap<PreparedStream, StreamPeriod | undefined>();
 
   constructor(device: Device) {
     this.device = device;
@@ -66,9 +73,15 @@ export class TimedCard {
       origin: options.origin ?? 0,
       observer: options.observer,
     };
+    const { plan } = options;
+    const walks = streams.map((stream) => {
+      const period = plan === undefined ? undefined : this.periodOf(stream);
+      return plan === undefined || period === undefined ? undefined : new PeriodWalk(period, plan);
+    });
     const clocks = entry.cores.map((one, i) => {
       const environment = createEnvironment(lengths, one.core);
-      return new CoreClock(context, one.core, streams[i], this.memoryOf(one, streams[i]), environment);
+      const memory = this.memoryOf(one, streams[i]);
+      return new CoreClock(context, one.core, streams[i], memory, environment, walks[i]);
     });
     try {
       runToEnd(clocks, entry.name);
@@ -78,8 +91,19 @@ export class TimedCard {
     }
     const end = clocks.reduce((latest, clock) => Math.max(latest, clock.end), 0);
     this.count(clocks, end, counters);
+    const [walk] = walks;
+    if (plan !== undefined && walk !== undefined) {
+      for (const stream of new Set(streams)) {
+        const period = this.periodOf(stream);
+        if (period !== undefined)
+          for (const group of stream.originGroups(period)) context.totals.spread(group);
+      }
+      options.onRepetitions?.(walk.cycles);
+    }
     context.totals.addTo(counters);
-    return end;
+    const skipped = walk?.skipped ?? 0;
+    counters.cycles += skipped;
+    return end + skipped;
   }
 
   /**
@@ -92,6 +116,17 @@ export class TimedCard {
         this.prepare(stream).valuesIn(createEnvironment(lengths, core)).pieces().join(),
       )
       .join(' ');
+  }
+
+  /** How often the period of an entry repeats, 0 when it has none that all of its cores share. */
+  repetitions(entry: CompiledEntry): number {
+    const counts = entry.cores.map(({ stream }) => this.periodOf(this.prepare(stream))?.count ?? 0);
+    return counts.every((count) => count === counts[0]) ? (counts[0] ?? 0) : 0;
+  }
+
+  private periodOf(stream: PreparedStream): StreamPeriod | undefined {
+    if (!this.periods.has(stream)) this.periods.set(stream, stream.findPeriod());
+    return this.periods.get(stream);
   }
 
   private prepare(stream: EntryStream): PreparedStream {
