@@ -3,7 +3,9 @@
  * scheduler resolves), and as exact-length programs would: every length (`unbucketed`), or one per bucket of
  * lengths (`bucketed`, prefill 128 and decode 16 as published). Exact programs have no loops over lengths and no
  * expressions: every executed instruction stands in the stream with constants. Of every length each core has a program
- * of its own; those of buckets are shared by all cores, as published (base registers tell cores apart).
+ * of its own. Those of buckets are shared by all cores, as published (base registers tell cores apart), and what is the
+ * same at every length (of a decode step all but attention) stands once for all buckets: the program of a
+ * bucket is a list of pieces, its own and common ones.
  *
  * Exact streams are counted, not stored. A block whose bytes depend only on a few length expressions is counted
  * once for each combination of their values, which is what makes thousands of lengths affordable.
@@ -112,9 +114,40 @@ function countedInstruction(instruction: Instruction, spec: InstructionSpec): Co
   return { kind: 'instruction', key: `${staticBits};${key}`, staticBits, dynamic };
 }
 
+/** Address and length of a piece in the list of a bucket's program. */
+const PIECE_BYTES = 8;
+
+function dependsOnLengths(instruction: Instruction): boolean {
+  return Object.values(instruction.fields).some((value) => {
+    const symbols = symbolsOf(isAddress(value) ? value.offset : value);
+    return symbols.has('seq') || symbols.has('past');
+  });
+}
+
+/** Instructions outside of all loops, and whole loops, that do or do not depend on lengths, and how often that changes. */
+function piecesOf(instructions: readonly Instruction[]): {
+  readonly common: Instruction[];
+  readonly own: Instruction[];
+  readonly pieces: number;
+} {
+  const [common, own]: [Instruction[], Instruction[]] = [[], []];
+  let [depth, start, pieces] = [0, 0, 0];
+  let last: Instruction[] | undefined;
+  instructions.forEach((instruction, at) => {
+    if (instruction.name === 'LOOP' && depth++ === 0) start = at;
+    if (instruction.name === 'END') depth--;
+    if (depth > 0) return;
+    const block = instructions.slice(instruction.name === 'END' ? start : at, at + 1);
+    const into = block.some(dependsOnLengths) ? own : common;
+    if (into !== last) pieces++;
+    last = into;
+    into.push(...block);
+  });
+  return { common, own, pieces };
+}
+
 /** Turns a stream into nested blocks. */
-function countedBlocks(stream: Stream): Blocks {
-  const { instructions } = stream;
+function countedBlocks(instructions: readonly Instruction[]): Blocks {
   const interned = new Map<string, CountedLoop>();
   let at = 0;
   const read = (): Blocks => {
@@ -213,31 +246,64 @@ function countLoop(loop: CountedLoop, values: Float64Array): number {
   });
 }
 
+interface CountedStream {
+  readonly cores: readonly number[];
+  /** What depends on lengths, and what does not. */
+  readonly own: Blocks;
+  readonly common: Blocks;
+  /** Pieces of one or the other kind. */
+  readonly pieces: number;
+}
+
+/** Bytes of an exact-length program, of all cores together. */
+export interface ExactBytes {
+  /** When each core has its program, and when cores with one stream share it. */
+  readonly own: number;
+  readonly shared: number;
+  /** The part of `shared` that is the same at every length. */
+  readonly common: number;
+}
+
 /** Bytes of exact-length programs of one entry. */
 export class ExactLengths {
-  private readonly streams: readonly { readonly cores: readonly number[]; readonly blocks: Blocks }[];
+  /** Pieces of code that alternate between common and own ones. */
+  readonly pieces: number;
+  private readonly streams: readonly CountedStream[];
 
   constructor(entry: ProgramEntry) {
-    this.streams = entry.streams.map((stream) => ({ cores: coresOf(stream), blocks: countedBlocks(stream) }));
+    this.streams = entry.streams.map((stream: Stream) => {
+      const { common, own, pieces } = piecesOf(stream.instructions);
+      return { cores: coresOf(stream), own: countedBlocks(own), common: countedBlocks(common), pieces };
+    });
+    this.pieces = this.streams.reduce((sum, { pieces }) => sum + pieces, 0);
   }
 
-  /** Bytes for all cores: `own`, when each has its program, and `shared`, when cores with one stream share it. */
-  bytes(lengths: { seq: number; past: number }): { readonly own: number; readonly shared: number } {
+  bytes(lengths: { seq: number; past: number }): ExactBytes {
     const values = new Float64Array(LENGTH_SYMBOLS.length);
     values[0] = lengths.seq;
     values[1] = lengths.past;
-    let [own, shared] = [0, 0];
-    for (const { cores, blocks } of this.streams) {
-      let longest = 0;
+    const sum = { own: 0, shared: 0, common: 0 };
+    for (const { cores, own, common } of this.streams) {
+      let [longest, longestCommon] = [0, 0];
       for (const core of cores) {
         values[LENGTH_SYMBOLS.length - 1] = core;
-        const bytes = countBlocks(blocks, values);
-        own += bytes;
+        const commonBytes = countBlocks(common, values);
+        const bytes = commonBytes + countBlocks(own, values);
+        sum.own += bytes;
         longest = Math.max(longest, bytes);
+        longestCommon = Math.max(longestCommon, commonBytes);
       }
-      shared += longest;
+      sum.shared += longest;
+      sum.common += longestCommon;
     }
-    return { own, shared };
+    return sum;
+  }
+
+  /** Bytes of programs that share what they have in common, with the lists of their pieces. */
+  together(programs: readonly ExactBytes[]): number {
+    const common = programs.reduce((most, program) => Math.max(most, program.common), 0);
+    const lists = programs.length * this.pieces * PIECE_BYTES;
+    return programs.reduce((sum, program) => sum + program.shared - program.common, common + lists);
   }
 }
 
@@ -266,14 +332,16 @@ export function instructionBytes(
     const exact = new ExactLengths(entry);
     const isDecode = entry.name === 'decode';
     const bucket = isDecode ? DECODE_BUCKET : PREFILL_BUCKET;
+    const ends: ExactBytes[] = [];
     for (let length = 1; length <= capacity; length++) {
-      const { own, shared } = exact.bytes(isDecode ? { seq: 1, past: length - 1 } : { seq: length, past: 0 });
-      unbucketed += own;
+      const bytes = exact.bytes(isDecode ? { seq: 1, past: length - 1 } : { seq: length, past: 0 });
+      unbucketed += bytes.own;
       // The program of a bucket is the one of its longest length.
-      if (length % bucket === 0 || length === capacity) bucketed += shared;
+      if (length % bucket === 0 || length === capacity) ends.push(bytes);
       done++;
       if (done % 256 === 0) onProgress?.(done, entries.length * capacity);
     }
+    bucketed += exact.together(ends);
   }
   return { total, unbucketed, bucketed, resolved };
 }
