@@ -93,6 +93,11 @@ const SMALL = { layers: 1, width: 60, ffn: 172, heads: 6, vocab: 50, context: 51
 const CASES = [
   ['Llama on u280', quantizedLlama({ ...STORIES, layers: 2, vocab: 50 }), 'u280'],
   ['Llama on three cores', quantizedLlama({ ...STORIES, layers: 1, vocab: 50 }), 'u280-flightllm'],
+  [
+    'Llama of many layers on three cores',
+    quantizedLlama({ ...STORIES, layers: 14, vocab: 50 }),
+    'u280-bitloom',
+  ],
   ['OPT on vhk158', quantizedOpt(SMALL), 'vhk158'],
 ] as const;
 
@@ -126,8 +131,9 @@ describe.each(CASES)('%s', (_name, model, card) => {
     expect(decode(reused).tokens).toBe(300);
   });
 
-  it('says how many steps were executed; an exact run says nothing', () => {
-    expect(reused.notes.join('\n')).toMatch(/decode: \d+ of 300 steps executed/);
+  it('says how many steps and layers were executed; an exact run says nothing', () => {
+    const layers = model.states.length >= 2 * 14 ? ', in each 7 of 1\\d layers that repeat;' : ';';
+    expect(reused.notes.join('\n')).toMatch(new RegExp(`decode: \\d+ of 300 steps executed${layers}`));
     expect(exact.notes.join('\n')).not.toContain('steps executed');
   });
 

@@ -37,6 +37,8 @@ function figuresOf(counters: Counters): number[] {
 
 /** Fewer steps than this do not even out what single ones are off by, so their layers are all executed. */
 const LEAST_STEPS = 24;
+/** The same of steps and layers together; where layers are too different for it, all of them are executed. */
+const LAYERS_TOLERANCE = 0.0009;
 
 /** Adds the costs of all steps. @returns what people should know of it */
 export function reuseSteps(options: ReusableSteps): string {
@@ -63,12 +65,14 @@ export function reuseSteps(options: ReusableSteps): string {
     return isBreak;
   });
   const { weights, error } = sampleSteps(pieces, (past) => figuresOf(execute(past)), REUSE_TOLERANCE);
-  let variance = 0;
+  let [cycles, variance] = [0, 0];
   for (const [past, weight] of weights) {
-    addCounters(into, execute(past), weight);
+    cycles += weight * execute(past).cycles;
     variance += (weight * (deviations.get(past) ?? 0)) ** 2;
   }
-  const doubleError = Math.hypot(error, (2 * Math.sqrt(variance)) / into.cycles);
+  const doubleError = Math.hypot(error, (2 * Math.sqrt(variance)) / cycles);
+  if (doubleError > LAYERS_TOLERANCE && areLayersReused) return reuseSteps({ ...options, repetitions: 0 });
+  for (const [past, weight] of weights) addCounters(into, execute(past), weight);
   roundCounters(into);
   onProgress?.(steps);
   const layers = areLayersReused ? `, in each ${PLANNED} of ${repetitions} layers that repeat` : '';

@@ -11,26 +11,27 @@ export interface PeriodPlan {
   readonly weights: readonly number[];
 }
 
-/** Repetitions in whose place others count, and the one after a jump, which may be slower or faster than they. */
+/** Repetitions that stand for those that are left out. */
 const STEADY = 3;
 /** Fewer repetitions than this are all executed. */
 const LEAST_PLANNED = 10;
 
 /** Repetitions that {@link drawPlan} executes. */
-export const PLANNED = STEADY + 3;
+export const PLANNED = STEADY + 4;
 
 /**
- * A plan for `count` repetitions: the first, the last, and a few between them at a place drawn by lot, which stand for all
- * but themselves; undefined when there are too few.
+ * A plan for `count` repetitions: the first two, in which queues fill, the last, and a few between them at a place drawn
+ * by lot, of which the one after the jump counts for itself and the others for all that are left out; undefined when there
+ * are too few.
  * @param lot a whole number; the same gives the same plan
  */
 export function drawPlan(count: number, lot: number): PeriodPlan | undefined {
   if (count < LEAST_PLANNED) return undefined;
-  const jump = 1 + (mixed(lot) % (count - 2 - STEADY));
+  const jump = 2 + (mixed(lot) % (count - 3 - STEADY));
   const steady = Array.from({ length: STEADY }, (_, i) => jump + 1 + i);
   return {
-    executed: [0, jump, ...steady, count - 1],
-    weights: [1, 1, ...steady.map(() => (count - 3) / STEADY), 1],
+    executed: [0, 1, jump, ...steady, count - 1],
+    weights: [1, 1, 1, ...steady.map(() => (count - 4) / STEADY), 1],
   };
 }
 
