@@ -71,6 +71,22 @@ describe('cards that expand 2, 3, 4 and 8 bits', () => {
     expect(attempt({ bundle, device, options: {}, calls: CALLS })).toBe('right');
   });
 
+  it.each(['8:16', '4:16', '2:16'])('sparse tiles of %s, each width in its own container', (sparsity) => {
+    const schemes = WIDTHS.slice(0, 4).map((name) => `${name}-${sparsity}`);
+    const bundle = inTurn(familyModel('llama', SIZES, 5), schemes);
+    for (const cores of [1, 3]) {
+      const device = cardWith(`${cores} cores`, { cores, buffers: BUFFERS, weightBits: [2, 3, 4, 8] });
+      expect(attempt({ bundle, device, options: {}, calls: CALLS, orders: ['program', 'end'] })).toBe(
+        'right',
+      );
+      const found = compile(bundle.model, device).regions.flatMap(({ contents }) =>
+        contents.from === 'constant' && contents.layout.startsWith('sparse16') ? [contents.layout] : [],
+      );
+      const names = found.map((layout) => layout.split('.')[1]);
+      expect(new Set(names)).toEqual(new Set(['u2', 'u3', 'u4', 's8']));
+    }
+  });
+
   it('chosen by error, at ragged lengths, with sparse weights', () => {
     const float = familyModel('llama', SIZES, 3);
     for (const scheme of ['FlightLLM-mixed3.5', 'FlightLLM-mixed2.6-8:16']) {

@@ -467,7 +467,7 @@ export class MemoryImage {
 
 /** Widths of containers in the layouts of dense and of sparse weights. */
 const DENSE_WIDTHS: readonly number[] = [2, 3, 4, 5, 6, 8];
-const SPARSE_WIDTHS: readonly number[] = [4, 8];
+const SPARSE_WIDTHS: readonly number[] = [2, 3, 4, 8];
 
 /**
  * Width of the container of codes: the narrowest that holds them and that the card expands. Every card is asked for 4

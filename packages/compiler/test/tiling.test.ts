@@ -16,8 +16,7 @@ const matrix: fc.Arbitrary<MatrixShape> = fc
     keep: fc.constantFrom(0, 0, 2, 4, 8, 16),
   })
   .map((shape) => ({ ...shape, group: shape.group === 0 ? shape.cols : shape.group }))
-  .filter(({ keep, group, cols }) => keep === 0 || group % 16 === 0 || group >= cols)
-  .filter(({ bits, keep }) => keep === 0 || bits >= 4);
+  .filter(({ keep, group, cols }) => keep === 0 || group % 16 === 0 || group >= cols);
 const slot = fc.oneof(fc.integer({ min: 256, max: 4096 }), fc.integer({ min: 4096, max: 1 << 20 }));
 const card = fc.constantFrom<Device>(U280, findCard('vhk158-flightllm'), ...HARD_CARDS);
 

@@ -56,6 +56,12 @@ describe('sparse16', () => {
           const bytes = packSparse16(matrix, chosen);
           expect(bytes.length).toBe(sparse16Bytes(matrix, chosen));
           expect(unpackSparse16(bytes, matrix)).toEqual(matrix);
+          for (const container of ([2, 3, 4, 8] as const).filter((width) => width >= matrix.bits)) {
+            const own = packSparse16(matrix, chosen, container);
+            expect(own.length).toBe(sparse16Bytes(matrix, chosen, container));
+            expect(own.length % 16).toBe(0);
+            expect(unpackSparse16(own, matrix, container)).toEqual(matrix);
+          }
         }
       }),
     );
@@ -64,7 +70,35 @@ describe('sparse16', () => {
   it('takes as many bytes as its values: 8 bits per kept value of 4 bits, 12 of 8, scales apart', () => {
     expect([0, 2, 4, 8, 16].map((keep) => sparse16TileBytes(4, keep))).toEqual([0, 32, 64, 128, 128]);
     expect([0, 2, 4, 8, 16].map((keep) => sparse16TileBytes(8, keep))).toEqual([0, 48, 96, 192, 256]);
+    expect([0, 2, 4, 8, 16].map((keep) => sparse16TileBytes(2, keep, 2))).toEqual([0, 24, 48, 96, 64]);
+    expect([0, 2, 4, 8, 16].map((keep) => sparse16TileBytes(2, keep, 3))).toEqual([0, 28, 56, 112, 96]);
     expect(sparse16LayoutId(3, 32)).toBe('sparse16.u4.g32');
+  });
+
+  it('puts codes of 2 and 3 bits where it says', () => {
+    // Row 1 of a tile of two: columns 3 and 9, codes −1 and 2 (2 bits: −1 and 1).
+    for (const [bits, codes, stream] of [
+      [2, [-1, 1], 0b1101],
+      [3, [-1, 2], 0b110011],
+    ] as const) {
+      const all = new Int8Array(256);
+      [all[16 + 3], all[16 + 9]] = codes;
+      const shape = { rows: 16, cols: 16, bits, groupSize: 16 };
+      const matrix = packCanonical({ ...shape, codes: all, scales: new Uint16Array(16) });
+      const bytes = packSparse16(matrix, Uint8Array.of(2), bits);
+      // Behind the directory and the keeps.
+      const tile = bytes.subarray(32, 32 + 2 * 2 * bits + 16);
+      const first = bits * 2;
+      const word = tile[0] | (tile[1] << 8);
+      expect((word >> first) & (2 ** first - 1)).toBe(stream);
+      // Row 0 keeps nothing: codes 0, which are stored as the offset.
+      const zero = 2 ** (bits - 1);
+      expect(word & (2 ** first - 1)).toBe(zero | (zero << bits));
+      expect(Array.from(tile.subarray(4 * bits))).toEqual([0, 0x93, ...new Array<number>(14).fill(0)]);
+    }
+    const shape = { rows: 1, cols: 16, bits: 3, groupSize: 16 };
+    const matrix = packCanonical({ ...shape, codes: new Int8Array(16), scales: new Uint16Array(1) });
+    expect(() => packSparse16(matrix, Uint8Array.of(2), 2)).toThrow(/at least 3 bits/);
   });
 
   it('a directory may start at any block', () => {

@@ -29,6 +29,7 @@ import { type CoreActions, CoreWalk } from './function/core-walk.js';
 import { DeferredLoads } from './function/deferred-loads.js';
 import { ExchangeHub } from './function/exchange-hub.js';
 import { buildExecute, type ExecuteContext } from './function/execute.js';
+import { allocateExpanded } from './function/expand-sparse.js';
 import { allocateInt4Scratch } from './function/int4-scratch.js';
 import { loadImage } from './function/load-image.js';
 import { buildReport } from './report.js';
@@ -91,6 +92,7 @@ export class SimulatedCard {
     const rows = Math.max(IDENTITY_ROWS, program.capacity);
     const identity = kernels.arena.alloc(rows * 4, 64);
     for (let i = 0; i < rows; i++) kernels.arena.i32[identity / 4 + i] = i;
+    const expanded = allocateExpanded(kernels.arena, program, device);
     const copyRuns = createCopyRuns(kernels.arena);
     const deferred = new DeferredLoads(copyRuns);
     const exchange = new ExchangeHub(this.memory, deferred);
@@ -98,7 +100,7 @@ export class SimulatedCard {
     this.deferred = deferred;
     this.exchange = exchange;
     this.contexts = this.memory.cores.map((memory, core) => {
-      return { kernels, core, memory, exchange, copyRuns, deferred, identity, int4 };
+      return { kernels, core, memory, exchange, copyRuns, deferred, identity, int4, expanded };
     });
     loadImage(this.memory, program, options.bundle);
     this.top = kernels.arena.used;

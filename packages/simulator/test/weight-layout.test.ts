@@ -27,6 +27,7 @@ describe('names of layouts', () => {
     ],
     ['rows16.u4.g128.t64x8.c1376', { tileRows: 64, sliceRows: 1376 }],
     ['rows16.u3.g128.t64x8', { containerBits: 3, tileRows: 64 }],
+    ['sparse16.u2.g32.k8.t16x1', { kind: 'sparse16', containerBits: 2, keep: 8 }],
     ['rows16.u2.g64', { containerBits: 2, groupSize: 64 }],
     ['sparse16.u4.g128.k8.t64x8', { kind: 'sparse16', keep: 8, tileRows: 64, sliceRows: 0 }],
     ['sparse16.s8.g32.k4.t16x1.c48', { kind: 'sparse16', containerBits: 8, keep: 4, sliceRows: 48 }],
@@ -72,6 +73,12 @@ function matrixOf(
   return packCanonical({ rows, cols, bits, groupSize, codes, scales });
 }
 
+/** One of the containers that hold codes of `bits` bits: the narrowest, or a wider one. */
+function wide<T extends number>(containers: readonly T[], bits: number, wider: number): T {
+  const fitting = containers.filter((container) => container >= bits);
+  return fitting[Math.min(wider, fitting.length - 1)];
+}
+
 const shapes = fc.record({
   rows: fc.integer({ min: 1, max: 130 }),
   cols: fc.integer({ min: 1, max: 150 }),
@@ -89,16 +96,17 @@ describe('packed weights', () => {
       fc.property(shapes, ({ rows, cols, bits, wider, keep, ...tile }) => {
         const groupSize = 32;
         const matrix = matrixOf(rows, cols, bits, groupSize, keep);
-        const fitting = ROWS16_CONTAINERS.filter((one) => one.bits >= bits).map((one) => one.bits);
-        const dense = fitting[Math.min(wider, fitting.length - 1)];
-        const containerBits = keep === 0 ? dense : bits <= 4 ? 4 : 8;
-        const layout: WeightLayout = {
-          kind: keep === 0 ? 'rows16' : 'sparse16',
-          containerBits,
-          groupSize,
-          keep,
-          ...tile,
-        };
+        const tiling = { groupSize, keep, ...tile };
+        const dense = wide(
+          ROWS16_CONTAINERS.map((one) => one.bits),
+          bits,
+          wider,
+        );
+        const sparse = wide([2, 3, 4, 8] as const, bits, wider);
+        const layout: WeightLayout =
+          keep === 0
+            ? { kind: 'rows16', containerBits: dense, ...tiling }
+            : { kind: 'sparse16', containerBits: sparse, ...tiling };
         const target = new Uint8Array(packedBytes(layout, matrix)).fill(0xa5);
         packWeights(layout, matrix, target);
         const { codes } = unpackCanonical(matrix);
@@ -112,10 +120,13 @@ describe('packed weights', () => {
             bits,
             groupSize,
           };
-          const bytes = weightTileBytes(containerBits, groupSize, keep, shape.cols, shape.rows);
+          const bytes = weightTileBytes(layout.containerBits, groupSize, keep, shape.cols, shape.rows);
           const own = target.slice(at, at + bytes);
           at += bytes;
-          const back = keep === 0 ? unpackRows16(own, shape, { containerBits }) : unpackSparse16(own, shape);
+          const back =
+            layout.kind === 'rows16'
+              ? unpackRows16(own, shape, { containerBits: layout.containerBits })
+              : unpackSparse16(own, shape, layout.containerBits);
           const got = unpackCanonical(back).codes;
           for (let row = 0; row < shape.rows; row++) {
             const from = (part.rowStart + row) * cols + part.groupStart * groupSize;

@@ -18,6 +18,10 @@
  *   of keep 8 in 64 bytes, byte r·4 + j has value j low and 4 + j high; of keep 4 in 32 bytes, byte r·2 + j has value j
  *   low and 2 + j high. Keep 2: 32 bytes, byte r·2 + j the code, then 16 bytes, byte r has index 0 low and 1 high.
  * - keep 16: the tile as in `rows16`, without indices. Keep 0: nothing.
+ * - `u2` and `u3` containers (for devices; kernels read the other two), any keep but 0: codes as a bit stream of
+ *   2·keep·bits bytes, kept value j of row r at bit bits·(r·keep + j), least significant bit first: code + 2 or code + 4.
+ *   Then, unless keep is 16, the indices: 8·keep bytes, row r from byte r·keep/2 on, where byte j has value j low and
+ *   keep/2 + j high (as in `s8`).
  *
  * So 16 activations are one vector of bytes, and an index is a lane of it: a gather is one shuffle.
  */
@@ -37,7 +41,13 @@ export const SPARSE16_TILE = 16;
 export const SPARSE16_KEEPS: readonly number[] = [0, 2, 4, 8, 16];
 const SCALE_BYTES = 32;
 
-/** Width of the container: 4 for codes of 2 to 4 bits, 8 for 5 to 8. It is also `bits` of the kernel `gemmSparse`. */
+/** Width of a container of `sparse16`. */
+export type Sparse16ContainerBits = 2 | 3 | 4 | 8;
+
+/**
+ * Width of the container that kernels read: 4 for codes of 2 to 4 bits, 8 for 5 to 8. It is also `bits` of the kernel
+ * `gemmSparse`.
+ */
 export function sparse16ContainerBits(bits: number): 4 | 8 {
   return bits <= 4 ? 4 : 8;
 }
@@ -47,10 +57,30 @@ export function sparse16LayoutId(bits: number, groupSize: number): string {
   return `sparse16.${sparse16ContainerBits(bits) === 4 ? 'u4' : 's8'}.g${groupSize}`;
 }
 
-/** Bytes of a tile. */
-export function sparse16TileBytes(bits: number, keep: number): number {
-  const codes = sparse16ContainerBits(bits) * 2;
-  return keep === 16 ? 16 * codes : keep * (sparse16ContainerBits(bits) === 4 ? 16 : 24);
+/** Bytes of a tile: the codes and 4 bits of index of each, in a dense one the codes. */
+export function sparse16TileBytes(
+  bits: number,
+  keep: number,
+  containerBits: Sparse16ContainerBits = sparse16ContainerBits(bits),
+): number {
+  return keep * (2 * containerBits + (keep === SPARSE16_TILE ? 0 : 8));
+}
+
+/**
+ * The container asked for, or that of kernels.
+ *
+ * @throws BitloomError `format-shape` when it is narrower than the codes.
+ */
+function chosenContainer(bits: number, containerBits?: Sparse16ContainerBits): Sparse16ContainerBits {
+  if (containerBits === undefined) return sparse16ContainerBits(bits);
+  if (containerBits >= bits) return containerBits;
+  throw new BitloomError({
+    code: 'format-shape',
+    message: 'the container is narrower than the codes',
+    where: 'containerBits',
+    expected: `at least ${bits} bits`,
+    got: String(containerBits),
+  });
 }
 
 function checkShape(shape: GroupShape): void {
@@ -116,76 +146,113 @@ export function sparse16Keeps(matrix: CanonicalMatrix): Uint8Array<ArrayBuffer> 
  * Bytes of a matrix in this layout.
  *
  * @param keeps one number per tile, as {@link sparse16Keeps} gives them
+ * @param containerBits a container of at least the width of the codes; by default that of kernels
  * @throws BitloomError `format-shape`, `format-group-size`, `format-length`.
  */
-export function sparse16Bytes(shape: GroupShape, keeps: Uint8Array): number {
+export function sparse16Bytes(
+  shape: GroupShape,
+  keeps: Uint8Array,
+  containerBits?: Sparse16ContainerBits,
+): number {
   checkShape(shape);
+  const container = chosenContainer(shape.bits, containerBits);
   const { blocks, tiles } = gridOf(shape);
   checkLength('keeps', keeps.length, blocks * tiles);
   let total = directoryBytes(blocks);
   for (let block = 0; block < blocks; block += 1)
-    total += blockBytes(shape, keeps.subarray(block * tiles, (block + 1) * tiles));
+    total += blockBytes(shape, container, keeps.subarray(block * tiles, (block + 1) * tiles));
   return total;
 }
 
 const directoryBytes = (blocks: number): number => roundUp16(blocks * 4);
 
-function blockBytes(shape: GroupShape, keeps: Uint8Array): number {
+function blockBytes(shape: GroupShape, container: Sparse16ContainerBits, keeps: Uint8Array): number {
   const { groups, keepBytes } = gridOf(shape);
-  return keeps.reduce(
-    (sum, keep) => sum + sparse16TileBytes(shape.bits, keep),
-    keepBytes + groups * SCALE_BYTES,
+  return roundUp16(
+    keeps.reduce(
+      (sum, keep) => sum + sparse16TileBytes(shape.bits, keep, container),
+      keepBytes + groups * SCALE_BYTES,
+    ),
   );
 }
 
 /** Where in a tile the code and the index of a kept value lie. */
 interface Place {
+  /** Bit of the tile at which the code begins. */
   readonly code: number;
-  /** Bits to the left of a code or an index in its byte. */
-  readonly codeShift: number;
   readonly index: number;
+  /** Bits to the left of an index in its byte. */
   readonly indexShift: number;
 }
 
-/** The place of kept value `j` of row `r` in a tile of `keep` values that is not dense. */
-function placeOf(container: 4 | 8, keep: number, r: number, j: number): Place {
-  const step = keep === 2 ? 2 : 4;
-  const code = Math.floor(j / step) * 64 + r * step + (j % step);
-  if (container === 4) return { code, codeShift: 0, index: code, indexShift: 4 };
+/** The place of kept value `j` of row `r` in a tile of `keep` values; of a dense one the place of column `j`. */
+function placeOf(container: Sparse16ContainerBits, keep: number, r: number, j: number): Place {
   const half = keep / 2;
-  return {
-    code,
-    codeShift: 0,
-    index: keep * SPARSE16_TILE + r * half + (j % half),
-    indexShift: j < half ? 0 : 4,
-  };
+  // Indices that do not share their bytes with codes lie behind them.
+  const index = keep * 2 * container + r * half + (j % half);
+  const indexShift = j < half ? 0 : 4;
+  if (container < 4) return { code: container * (r * keep + j), index, indexShift };
+  if (keep === SPARSE16_TILE) {
+    const columns = container === 4 ? 8 : 4;
+    const byte = Math.floor(j / columns) * 64 + r * 4 + (j % 4);
+    return { code: byte * 8 + (j % columns >= 4 ? 4 : 0), index, indexShift };
+  }
+  const step = keep === 2 ? 2 : 4;
+  const byte = Math.floor(j / step) * 64 + r * step + (j % step);
+  return container === 4
+    ? { code: byte * 8, index: byte, indexShift: 4 }
+    : { code: byte * 8, index, indexShift };
 }
 
-/** The place of column `c` of row `r` in a dense tile. */
-function densePlace(container: 4 | 8, r: number, c: number): Place {
-  const code =
-    container === 4 ? Math.floor(c / 8) * 64 + r * 4 + (c % 4) : Math.floor(c / 4) * 64 + r * 4 + (c % 4);
-  return { code, codeShift: container === 4 && c % 8 >= 4 ? 4 : 0, index: 0, indexShift: 0 };
+/** The stored number of `bits` bits at a bit of a tile. */
+function readCode(bytes: Uint8Array, at: number, bit: number, bits: number): number {
+  const byte = at + (bit >> 3);
+  return ((bytes[byte] | ((bytes[byte + 1] ?? 0) << 8)) >> (bit & 7)) & (2 ** bits - 1);
+}
+
+function writeCode(bytes: Uint8Array, at: number, bit: number, bits: number, stored: number): void {
+  const byte = at + (bit >> 3);
+  const shift = bit & 7;
+  const mask = (2 ** bits - 1) << shift;
+  bytes[byte] = (bytes[byte] & ~mask) | ((stored << shift) & mask);
+  if (shift + bits > 8)
+    bytes[byte + 1] = (bytes[byte + 1] & ~(mask >> 8)) | (((stored << shift) & mask) >> 8);
+}
+
+/** What is added to a code before it is stored. */
+const offsetOf = (container: Sparse16ContainerBits): number => (container === 8 ? 0 : 2 ** (container - 1));
+
+/** Fills a tile with codes 0 at index 0. */
+function clearTile(tile: Uint8Array, container: Sparse16ContainerBits, keep: number): void {
+  if (container === 4) {
+    tile.fill(keep === SPARSE16_TILE ? 0x88 : 0x08);
+    return;
+  }
+  tile.fill(0);
+  const codes = container === 8 ? 0 : keep * SPARSE16_TILE;
+  for (let i = 0; i < codes; i += 1) writeCode(tile, 0, i * container, container, offsetOf(container));
 }
 
 /**
  * Transforms a canonical matrix to `sparse16`.
  *
  * @param keeps numbers of kept values per tile; by default the smallest that hold the non-zero codes
+ * @param containerBits a container of at least the width of the codes; by default that of kernels
  * @throws BitloomError `format-shape`, `format-group-size`, `format-length`; `sparsity-pattern` when a row of a tile has
  *   more non-zero codes than the tile keeps, or a keep is not one of {@link SPARSE16_KEEPS}.
  */
 export function packSparse16(
   matrix: CanonicalMatrix,
   keeps: Uint8Array = sparse16Keeps(matrix),
+  containerBits?: Sparse16ContainerBits,
 ): Uint8Array<ArrayBuffer> {
   const { rows, cols, bits } = matrix;
-  const out = new Uint8Array(sparse16Bytes(matrix, keeps));
+  const container = chosenContainer(bits, containerBits);
+  const out = new Uint8Array(sparse16Bytes(matrix, keeps, container));
   const view = new DataView(out.buffer);
   const { codes } = unpackCanonical(matrix);
   const grid = gridOf(matrix);
-  const container = sparse16ContainerBits(bits);
-  const offset = container === 4 ? 8 : 0;
+  const offset = offsetOf(container);
   let at = directoryBytes(grid.blocks);
   for (let block = 0; block < grid.blocks; block += 1) {
     view.setUint32(block * 4, at - block * 4, true);
@@ -195,9 +262,9 @@ export function packSparse16(
     for (let tile = 0; tile < grid.tiles; tile += 1) {
       const keep = own[tile];
       if (!SPARSE16_KEEPS.includes(keep)) throw badKeep(block, tile, keep);
-      const bytes = sparse16TileBytes(bits, keep);
+      const bytes = sparse16TileBytes(bits, keep, container);
       // Lanes that keep nothing still say the code 0.
-      if (container === 4) out.fill(keep === 16 ? 0x88 : 0x08, at, at + bytes);
+      clearTile(out.subarray(at, at + bytes), container, keep);
       for (let r = 0; r < SPARSE16_TILE; r += 1) {
         const row = block * SPARSE16_TILE + r;
         if (row >= rows) break;
@@ -207,11 +274,9 @@ export function packSparse16(
           const value = col < cols ? codes[row * cols + col] : 0;
           if (value === 0) continue;
           if (kept === keep) throw tooMany(row, tile, keep);
-          const place = keep === 16 ? densePlace(container, r, c) : placeOf(container, keep, r, kept);
-          const mask = (container === 4 ? 15 : 255) << place.codeShift;
-          out[at + place.code] =
-            (out[at + place.code] & ~mask) | (((value + offset) << place.codeShift) & mask);
-          if (keep < 16) out[at + place.index] |= c << place.indexShift;
+          const place = placeOf(container, keep, r, keep === SPARSE16_TILE ? c : kept);
+          writeCode(out, at, place.code, container, value + offset);
+          if (keep < SPARSE16_TILE) out[at + place.index] |= c << place.indexShift;
           kept += 1;
         }
       }
@@ -223,6 +288,7 @@ export function packSparse16(
       }
       at += SCALE_BYTES;
     }
+    at = roundUp16(at);
   }
   return out;
 }
@@ -233,11 +299,16 @@ export function packSparse16(
  * @throws BitloomError `format-shape`, `format-group-size`; `format-length` when the bytes end before the matrix does;
  *   `sparsity-pattern` for a keep that the layout does not know.
  */
-export function unpackSparse16(bytes: Uint8Array, shape: GroupShape): CanonicalMatrix {
+export function unpackSparse16(
+  bytes: Uint8Array,
+  shape: GroupShape,
+  containerBits?: Sparse16ContainerBits,
+): CanonicalMatrix {
   checkShape(shape);
   const { rows, cols, bits, groupSize } = shape;
   const grid = gridOf(shape);
-  const container = sparse16ContainerBits(bits);
+  const container = chosenContainer(bits, containerBits);
+  const offset = offsetOf(container);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const need = (end: number): void => {
     if (end > bytes.length) checkLength('bytes', bytes.length, end);
@@ -252,18 +323,19 @@ export function unpackSparse16(bytes: Uint8Array, shape: GroupShape): CanonicalM
     for (let tile = 0; tile < grid.tiles; tile += 1) {
       const keep = bytes[start + tile];
       if (!SPARSE16_KEEPS.includes(keep)) throw badKeep(block, tile, keep);
-      need(at + sparse16TileBytes(bits, keep));
+      const tileBytes = sparse16TileBytes(bits, keep, container);
+      need(at + tileBytes);
       for (let r = 0; r < SPARSE16_TILE && block * SPARSE16_TILE + r < rows; r += 1) {
         for (let j = 0; j < keep; j += 1) {
-          const place = keep === 16 ? densePlace(container, r, j) : placeOf(container, keep, r, j);
-          const raw = bytes[at + place.code] >> place.codeShift;
-          const value = container === 4 ? (raw & 15) - 8 : (raw << 24) >> 24;
-          const c = keep === 16 ? j : (bytes[at + place.index] >> place.indexShift) & 15;
+          const place = placeOf(container, keep, r, j);
+          const stored = readCode(bytes, at, place.code, container);
+          const value = container === 8 ? (stored << 24) >> 24 : stored - offset;
+          const c = keep === SPARSE16_TILE ? j : (bytes[at + place.index] >> place.indexShift) & 15;
           const col = tile * SPARSE16_TILE + c;
           if (value !== 0 && col < cols) codes[(block * SPARSE16_TILE + r) * cols + col] = value;
         }
       }
-      at += sparse16TileBytes(bits, keep);
+      at += tileBytes;
       if ((tile + 1) % grid.groupTiles !== 0 && tile + 1 !== grid.tiles) continue;
       need(at + SCALE_BYTES);
       const group = Math.floor(tile / grid.groupTiles);

@@ -19,7 +19,7 @@ const ofFunction = (...is: readonly string[]): FieldRule['when'] => ({ field: 'f
 /** MM and MV: flags are flags, and each mode takes only what its kernel reads. */
 export const MATRIX_RULES: readonly FieldRule[] = [
   { when: inMode('weights'), field: 'bits', allowed: [2, 3, 4, 5, 6, 8] },
-  { when: { field: 'keep', is: [2, 4, 8, 16] }, field: 'bits', allowed: [4, 8] },
+  { when: { field: 'keep', is: [2, 4, 8, 16] }, field: 'bits', allowed: [2, 3, 4, 8] },
   { when: inMode('keys', 'values'), field: 'bits', allowed: [4, 8] },
   { when: inMode('weights'), field: 'group', allowed: { min: 1, max: 2 ** 16 - 1 } },
   { when: inMode('weights'), field: 'batch', allowed: [1] },

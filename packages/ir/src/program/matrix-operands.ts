@@ -50,10 +50,12 @@ export const MATRIX_FIELDS: readonly FieldSpec[] = [
   uint('keep', 5, 'kept values of each 16 columns (mode weights): b is sparse16; 0: dense rows16'),
 ];
 
-/** Bytes of one tile of 16 columns of 16 rows in the layout sparse16, which keeps `keep` values of each row. */
+/**
+ * Bytes of one tile of 16 columns of 16 rows in the layout sparse16, which keeps `keep` values of each row: their codes,
+ * and 4 bits of index of each where not all are kept.
+ */
 function sparseColumnsBytes(bits: number, keep: number): number {
-  if (keep === 16) return 16 * bits * 2;
-  return keep * (bits === 4 ? 16 : 24);
+  return keep * (2 * bits + (keep === 16 ? 0 : 8));
 }
 
 const roundUp16 = (bytes: number): number => Math.ceil(bytes / 16) * 16;
@@ -67,7 +69,7 @@ export function weightTileBytes(bits: number, group: number, keep: number, k: nu
   const blocks = Math.ceil(rows / 16);
   const columns = Math.ceil(k / 16);
   const block = roundUp16(columns) + columns * sparseColumnsBytes(bits, keep) + Math.ceil(k / group) * 32;
-  return roundUp16(4 * blocks) + blocks * block;
+  return roundUp16(4 * blocks) + blocks * roundUp16(block);
 }
 
 /** Columns to which a group is padded in rows16, by the bits of a code: what fills whole steps of 64 bytes. */

@@ -9,6 +9,7 @@ import type { CoreMemory } from './card-memory.js';
 import type { CopyRuns } from './copy-runs.js';
 import type { DeferredLoads } from './deferred-loads.js';
 import type { ExchangeHub } from './exchange-hub.js';
+import { expandSparse, isExpanded } from './expand-sparse.js';
 import { type Int4Scratch, roomForCodes } from './int4-scratch.js';
 import { invokeWith, type NumericFunction } from './invoke.js';
 
@@ -26,6 +27,8 @@ export interface ExecuteContext {
   readonly identity: number;
   /** Where codes of 4 bits lie one per byte during an instruction. */
   readonly int4: Int4Scratch;
+  /** Room for a sparse tile with its codes expanded; see `allocateExpanded`. */
+  readonly expanded: number;
 }
 
 const NOTHING: Execute = () => undefined;
@@ -164,14 +167,33 @@ function store(a: Arguments): Execute {
 
 /** The weight tile of a product, wherever its bytes are. */
 function weightTile(a: Arguments): Argument {
-  if (a.instruction.space('b') !== 'weights') return a.pointer('b');
+  const [bits, group, keep] = [a.constant('bits'), a.constant('group'), a.constant('keep')];
+  if (a.instruction.space('b') !== 'weights') {
+    if (isExpanded(bits, keep)) throw notInBuffer(a.instruction.space('b'), bits);
+    return a.pointer('b');
+  }
   const { deferred } = a.ctx;
   const at = getterOf(a.address('b'));
-  const [bits, group, keep] = [a.constant('bits'), a.constant('group'), a.constant('keep')];
   const bytes = getterOf(
     combine(a.field('n'), a.field('k'), (n, k) => weightTileBytes(bits, group, keep, k, n)),
   );
-  return (env) => deferred.read(at(env), bytes(env));
+  const read: Getter = (env) => deferred.read(at(env), bytes(env));
+  if (!isExpanded(bits, keep)) return read;
+  const [n, k] = [getterOf(a.field('n')), getterOf(a.field('k'))];
+  const { expanded, memory } = a.ctx;
+  return (env) => {
+    expandSparse(memory.arena, read(env), expanded, { bits, group, keep, n: n(env), k: k(env) });
+    return expanded;
+  };
+}
+
+function notInBuffer(space: string, bits: number): BitloomError {
+  return new BitloomError({
+    code: 'simulator-unsupported',
+    message: `sparse tiles of ${bits}-bit codes are expanded from the weight buffer only`,
+    expected: 'weights',
+    got: space,
+  });
 }
 
 function gather(a: Arguments): Execute {
@@ -248,7 +270,8 @@ function matrix(a: Arguments): Execute {
   const flags = combine(a.field('continue'), a.field('finish'), (more, finish) => more | (finish << 1));
   if (mode === 'weights') {
     return a.kernel(a.constant('keep') === 0 ? 'gemmGroups' : 'gemmSparse', [
-      ...a.fields('bits', 'group', 'm', 'n', 'k'),
+      isExpanded(a.constant('bits'), a.constant('keep')) ? 4 : a.field('bits'),
+      ...a.fields('group', 'm', 'n', 'k'),
       a.pointer('a'),
       a.field('aRow'),
       a.pointer('aScale'),

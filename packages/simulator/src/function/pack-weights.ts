@@ -44,14 +44,21 @@ export function packWeights(
   for (const part of weightTiles(layout, matrix.rows, groupsPerRow(matrix))) {
     const bytes = partBytes(layout, matrix, part);
     const out = target.subarray(at, at + bytes);
-    if (codes === undefined) packRows16(matrix, { ...part, containerBits: layout.containerBits }, out);
-    else out.set(packSparsePart(layout.keep, matrix, codes, part));
+    if (layout.kind === 'rows16') packRows16(matrix, { ...part, containerBits: layout.containerBits }, out);
+    else if (codes !== undefined) out.set(packSparsePart(layout, matrix, codes, part));
     at += bytes;
   }
 }
 
+type SparseLayout = Extract<WeightLayout, { readonly kind: 'sparse16' }>;
+
 /** A tile as a sparse matrix of its own, which keeps the same number of values everywhere. */
-function packSparsePart(keep: number, matrix: CanonicalMatrix, all: Int8Array, part: MatrixPart): Uint8Array {
+function packSparsePart(
+  { keep, containerBits }: SparseLayout,
+  matrix: CanonicalMatrix,
+  all: Int8Array,
+  part: MatrixPart,
+): Uint8Array {
   const { bits, groupSize } = matrix;
   const { rows, cols } = partShape(matrix, part);
   const codes = new Int8Array(rows * cols);
@@ -67,5 +74,5 @@ function packSparsePart(keep: number, matrix: CanonicalMatrix, all: Int8Array, p
   }
   const tiles = Math.ceil(rows / SPARSE16_TILE) * Math.ceil(cols / SPARSE16_TILE);
   const tile = packCanonical({ rows, cols, bits, groupSize, codes, scales });
-  return packSparse16(tile, new Uint8Array(tiles).fill(keep));
+  return packSparse16(tile, new Uint8Array(tiles).fill(keep), containerBits);
 }

@@ -4,12 +4,16 @@
  * other, the parts of a row tile first. With `c` the rows are first cut into slices of that many rows, one per core,
  * each tiled for itself. `u3` is the container of a code, 3 bits without a sign; `s8` that of signed bytes.
  */
-import { ROWS16_CONTAINERS, type Rows16ContainerBits } from '@bitloom/formats';
+import { ROWS16_CONTAINERS, type Rows16ContainerBits, type Sparse16ContainerBits } from '@bitloom/formats';
 
-export interface WeightLayout {
-  readonly kind: 'rows16' | 'sparse16';
-  /** Of sparse layouts 4 or 8. */
-  readonly containerBits: Rows16ContainerBits;
+export type WeightLayout = WeightTiling &
+  (
+    | { readonly kind: 'rows16'; readonly containerBits: Rows16ContainerBits }
+    | { readonly kind: 'sparse16'; readonly containerBits: Sparse16ContainerBits }
+  );
+
+/** What does not depend on the container. */
+export interface WeightTiling {
   readonly groupSize: number;
   /** Values kept of each 16 columns; 0 in a dense layout. */
   readonly keep: number;
@@ -32,16 +36,16 @@ export function parseWeightLayout(name: string): WeightLayout | undefined {
   const isSparse = kind === 'sparse16';
   // A sparse layout says what it keeps, a dense one has nothing to say.
   if (isSparse !== (keep !== undefined) || containerBits === undefined) return undefined;
-  if (isSparse && containerBits !== 4 && containerBits !== 8) return undefined;
-  return {
-    kind: isSparse ? 'sparse16' : 'rows16',
-    containerBits,
+  const tiling = {
     groupSize: Number(group),
     keep: Number(keep ?? 0),
     tileRows: Number(rows ?? 0),
     tileGroups: Number(groups ?? 0),
     sliceRows: Number(slice ?? 0),
   };
+  if (!isSparse) return { kind: 'rows16', containerBits, ...tiling };
+  if (containerBits === 5 || containerBits === 6) return undefined;
+  return { kind: 'sparse16', containerBits, ...tiling };
 }
 
 /** Rows [rowStart, rowEnd) and groups [groupStart, groupEnd) of a matrix. */
@@ -54,7 +58,7 @@ export interface MatrixPart {
 
 /** The tiles of a matrix in the order in which they lie in memory. */
 export function* weightTiles(
-  { tileRows, tileGroups, sliceRows }: WeightLayout,
+  { tileRows, tileGroups, sliceRows }: WeightTiling,
   rows: number,
   groups: number,
 ): Generator<MatrixPart> {
