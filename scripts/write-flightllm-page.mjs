@@ -191,7 +191,7 @@ Published figures: FlightLLM (arXiv 2401.03868) and its artefact; the U280 rows 
 
 ${table(['card', 'row', 'published, ms', 'ours, ms', 'off', ''], published)}
 
-What no source gives was fitted, one parameter per card on one row:
+What no source gives was fitted, each on one figure:
 
 ${fitted.join('\n')}
 

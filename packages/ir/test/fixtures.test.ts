@@ -26,7 +26,7 @@ import {
   traceToContainer,
 } from '../src/container.js';
 import { modelSectionNames } from '../src/index.js';
-import { parseDevice } from '../src/schema.js';
+import { parseDevice, parseReport } from '../src/schema.js';
 import { clusterProgram, tinyDevice, tinyReport, tinyTrace, trainingModel } from './support/artefacts.js';
 
 const root = join(import.meta.dirname, 'fixtures');
@@ -36,6 +36,8 @@ const UPGRADED: Readonly<Record<string, Readonly<Partial<Record<string, (old: un
   '0.1': {
     // Memories named seven figures of timing; now they name the part.
     device: (old) => parseDevice(old),
+    // Energy of buffers and memories was not split by space.
+    report: (old) => parseReport(old),
     // Traces knew one core, and neither what blocked a row nor what memories and channels moved.
     trace: (old) => {
       const { columns, ...rest } = tracePlain.parse(old);

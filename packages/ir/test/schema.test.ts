@@ -177,6 +177,12 @@ describe('a device', () => {
     const device = replaced(tinyDevice(), ['calibration', 'timeDivisor'], 1.25);
     expect(parseDevice(device)).toEqual(device);
     for (const card of CARDS) expect(parseDevice(card)).toEqual(card);
+    // Nothing of what a card costs stands without a source.
+    for (const { energy } of CARDS) {
+      expect(Object.keys(energy.sources).sort()).toEqual(
+        ['product', 'vectorElement', 'static', ...Object.keys(energy.bytePicojoules)].sort(),
+      );
+    }
   });
 });
 

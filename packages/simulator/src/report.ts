@@ -56,16 +56,14 @@ function memoryReports(device: Device, counters: Counters, seconds: number): Mem
 function energySplit(device: Device, counters: Counters, seconds: number): EnergySplit {
   const { energy } = device;
   const joules = (picojoules: number): number => picojoules * 1e-12;
+  const spaces: Record<string, number> = {};
   let [buffers, memories] = [0, 0];
-  for (const [space, bytes] of counters.bytes) {
-    const spent = joules(bytes * (energy.bytePicojoules[space] ?? 0));
-    if (device.memories.some((memory) => memory.space === space)) memories += spent;
-    else buffers += spent;
-  }
-  for (const memory of device.memories) {
-    memories += joules(
-      (counters.memories.get(memory.space)?.instructions ?? 0) * (energy.bytePicojoules[memory.space] ?? 0),
-    );
+  for (const { space } of [...device.memories, ...device.buffers]) {
+    const memory = counters.memories.get(space);
+    const bytes = (counters.bytes.get(space) ?? 0) + (memory?.instructions ?? 0);
+    spaces[space] = joules(bytes * (energy.bytePicojoules[space] ?? 0));
+    if (memory === undefined) buffers += spaces[space];
+    else memories += spaces[space];
   }
   return {
     matrix: joules(counters.macs * energy.macPicojoules),
@@ -73,6 +71,7 @@ function energySplit(device: Device, counters: Counters, seconds: number): Energ
     buffers,
     memories,
     static: energy.staticWatts * seconds,
+    spaces,
   };
 }
 

@@ -140,6 +140,10 @@ describe.each(ALL.map((device) => [device.name, device] as const))('on %s', (_na
       expect(matrix + vector + buffers + memories + energy.static).toBeCloseTo(joules, 15);
       expect(matrix).toBeCloseTo(macs * device.energy.macPicojoules * 1e-12, 15);
       expect(energy.static).toBeCloseTo(device.energy.staticWatts * seconds, 15);
+      const sum = (spaces: readonly { readonly space: string }[]): number =>
+        spaces.reduce((total, { space }) => total + energy.spaces[space], 0);
+      expect(sum(device.memories)).toBeCloseTo(memories, 15);
+      expect(sum(device.buffers)).toBeCloseTo(buffers, 15);
     }
     const { memories, energy } = phase(report, 'total');
     const perByte = device.energy.bytePicojoules;

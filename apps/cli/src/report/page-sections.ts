@@ -231,9 +231,16 @@ export function energyBar(phase: PhaseReport): string {
     ({ label, text }) =>
       `<span>${escapeHtml(label === 'static' ? 'static power' : label)} <b>${escapeHtml(text)}</b></span>`,
   );
+  const spaces = Object.entries(phase.energy.spaces)
+    .filter(([, joules]) => joules > 0)
+    .map(
+      ([name, joules]) =>
+        `<span>${escapeHtml(name)} <b>${quantity(joules, 'J', 3)} (${share(joules, phase.joules)})</b></span>`,
+    );
+  const bySpace = spaces.length === 0 ? '' : `<p class="values"><span>bytes of:</span>${spaces.join('')}</p>`;
   const perToken = phase.tokens === 0 ? '' : `, ${quantity(phase.joules / phase.tokens, 'J', 3)} per token`;
   const total = `${quantity(phase.joules, 'J', 3)}${perToken}, ${quantity(phase.joules / phase.seconds, 'W', 3)} on average`;
-  return `<p>${escapeHtml(total)}</p>${stackedBar(segments, Math.max(Number.MIN_VALUE, phase.joules))}<p class="values">${parts.join('')}</p>`;
+  return `<p>${escapeHtml(total)}</p>${stackedBar(segments, Math.max(Number.MIN_VALUE, phase.joules))}<p class="values">${parts.join('')}</p>${bySpace}`;
 }
 
 /** How much instruction memory the program takes, against programs without symbolic lengths. */

@@ -40,11 +40,12 @@ function rate({ prefillTokens, totals }: Report): string {
 }
 
 function phaseText(phase: PhaseReport, out: Out): string {
-  const energy = Object.entries(phase.energy).map(
-    ([part, joules]) => `${part} ${share(joules, phase.joules)}`,
-  );
+  const { spaces, ...parts } = phase.energy;
+  const part = (name: string, joules: number): string => `${name} ${share(joules, phase.joules)}`;
+  const energy = Object.entries(parts).map(([name, joules]) => part(name, joules));
+  const bytes = Object.entries(spaces).filter(([, joules]) => joules > 0);
   const head = `${out.style.strong(phase.name)}: ${count(phase.cycles)} cycles, ${count(phase.instructions)} instructions, ${quantity(phase.macs, 'MAC')}\n`;
-  return `${head}\n${unitTable(phase.units, out)}\n${memoryTable(phase.memories, out)}\n  energy: ${energy.join(', ')}\n`;
+  return `${head}\n${unitTable(phase.units, out)}\n${memoryTable(phase.memories, out)}\n  energy: ${energy.join(', ')}\n${bytes.length === 0 ? '' : `  bytes of ${bytes.map(([name, joules]) => part(name, joules)).join(', ')}\n`}`;
 }
 
 function unitTable(units: readonly UnitReport[], out: Out): string {

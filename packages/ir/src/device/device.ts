@@ -122,8 +122,12 @@ export interface TokenDecl {
 }
 
 /** Picojoules per event, and watts at rest, with where they come from. */
+/** Energy of events, and power at rest. Every figure has its source in `sources`. */
 export interface EnergyTable {
+  /** All sources in short. */
   readonly source: string;
+  /** Where each figure comes from: `product`, `vectorElement`, `static`, and the spaces of `bytePicojoules`. */
+  readonly sources: Readonly<Record<string, string>>;
   readonly macPicojoules: number;
   readonly vectorElementPicojoules: number;
   /** Per byte and space. */

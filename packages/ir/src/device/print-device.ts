@@ -57,9 +57,13 @@ export function printDevice(device: Device): string {
     String(memory.scatteredEfficiency ?? memory.efficiency),
   ]);
   const picojoules = [
-    ['product', String(energy.macPicojoules)],
-    ['vector element', String(energy.vectorElementPicojoules)],
-    ...Object.entries(energy.bytePicojoules).map(([space, value]) => [`byte of ${space}`, String(value)]),
+    ['product', String(energy.macPicojoules), energy.sources.product ?? ''],
+    ['vector element', String(energy.vectorElementPicojoules), energy.sources.vectorElement ?? ''],
+    ...Object.entries(energy.bytePicojoules).map(([space, value]) => [
+      `byte of ${space}`,
+      String(value),
+      energy.sources[space] ?? '',
+    ]),
   ];
   const parts = [
     `device ${device.name}: ${device.title}`,
@@ -83,7 +87,8 @@ export function printDevice(device: Device): string {
       ),
     ]),
     `energy (pJ), ${formatQuantity(energy.staticWatts, 'W')} at rest; ${energy.source}`,
-    formatTable([['event', 'pJ'], ...picojoules], '  '),
+    formatTable([['event', 'pJ', 'from'], ...picojoules], '  '),
+    ...(energy.sources.static === undefined ? [] : [`  at rest: ${energy.sources.static}`]),
     ...(calibration.fitted.length === 0 ? [] : ['fitted']),
     ...calibration.fitted.map(({ field, on }) => `  ${field} on ${on}`),
   ];

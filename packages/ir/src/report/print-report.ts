@@ -42,13 +42,16 @@ export function printReport(report: Report, options: PrintReportOptions = {}): s
 }
 
 function phaseText(phase: PhaseReport, { breakdown = true }: PrintReportOptions): readonly string[] {
-  const energy = Object.entries(phase.energy).map(
-    ([part, joules]) => `${part} ${formatShare(joules, phase.joules)}`,
-  );
+  const { spaces, ...parts } = phase.energy;
+  const shares = (split: Readonly<Record<string, number>>): string =>
+    Object.entries(split)
+      .map(([part, joules]) => `${part} ${formatShare(joules, phase.joules)}`)
+      .join(', ');
   return [
     `phase ${phase.name}: ${formatQuantity(phase.seconds, 's')}, ${phase.cycles} cycles, ${phase.tokens} tokens, ` +
       `${phase.instructions} instructions, ${formatQuantity(phase.macs, 'MAC')}`,
-    `  energy ${formatQuantity(phase.joules, 'J')}: ${energy.join(', ')}`,
+    `  energy ${formatQuantity(phase.joules, 'J')}: ${shares(parts)}`,
+    ...(Object.keys(spaces).length === 0 ? [] : [`    bytes of ${shares(spaces)}`]),
     ...unitTable(phase.units),
     ...memoryTable(phase.memories),
     ...(breakdown ? [...costTable('layers', phase.layers), ...costTable('ops', phase.ops)] : []),

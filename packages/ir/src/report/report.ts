@@ -44,12 +44,15 @@ export interface MemoryReport {
   readonly utilization: number;
 }
 
+/** Joules. The whole is `matrix` + `vector` + `buffers` + `memories` + `static`. */
 export interface EnergySplit {
   readonly matrix: number;
   readonly vector: number;
   readonly buffers: number;
   readonly memories: number;
   readonly static: number;
+  /** `buffers` and `memories` by space: bytes of each through it; empty in reports of before. */
+  readonly spaces: Readonly<Record<string, number>>;
 }
 
 /** Cost attributed to one layer or one op, in busy cycles by unit. */

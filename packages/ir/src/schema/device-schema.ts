@@ -175,6 +175,7 @@ export const deviceForm = z.object({
   numerics: list(name),
   energy: z.object({
     source: text,
+    sources: record(text).default({}),
     macPicojoules: amount,
     vectorElementPicojoules: amount,
     bytePicojoules: record(amount),

@@ -514,6 +514,7 @@ export function tinyDevice(): Device {
     numerics: [numericsKey(integerNumerics('integer'))],
     energy: {
       source: 'made up',
+      sources: { product: 'a table', hbm: 'another table', static: 'a guess' },
       macPicojoules: 0.3,
       vectorElementPicojoules: 3,
       bytePicojoules: { hbm: 31.2, data: 1.5 },
@@ -551,7 +552,14 @@ export function tinyReport(): Report {
     cycles: 100,
     tokens: name === 'total' ? 2 : 1,
     joules: 1.5e-6,
-    energy: { matrix: 5e-7, vector: 1e-7, buffers: 2e-7, memories: 3e-7, static: 4e-7 },
+    energy: {
+      matrix: 5e-7,
+      vector: 1e-7,
+      buffers: 2e-7,
+      memories: 3e-7,
+      static: 4e-7,
+      spaces: { hbm: 3e-7 },
+    },
     macs: 4096,
     instructions: 13,
     units: [unit(0), unit(1)],

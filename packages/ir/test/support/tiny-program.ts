@@ -78,6 +78,7 @@ export function tinyDevice(changes: Partial<Device> = {}): Device {
     numerics: [numericsKey(integerNumerics('integer'))],
     energy: {
       source: 'made up',
+      sources: {},
       macPicojoules: 1,
       vectorElementPicojoules: 1,
       bytePicojoules: {},
