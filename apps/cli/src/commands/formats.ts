@@ -160,6 +160,7 @@ function listAll(terminal: Terminal): number {
   terminal.write(
     `${schemeTable}\n${elementTable}\n` +
       'Families by pattern: MLS<E,M>, ShiftQuant<bits>x<groups>; elements <E,M>.\n' +
+      'Integer schemes beside these: FlightLLM-W<bits> (2 to 8), FlightLLM-mixed<average> (a width for each matrix).\n' +
       'Suffixes of a scheme: -8:16 (-4:16, -2:16, -2:4) prunes its linear weights, -KV4 keeps its KV cache in 4 bits.\n' +
       '`bitloom formats NAME` describes one; `bitloom compare MODEL --schemes A,B` measures them on a model.\n',
   );
