@@ -7,11 +7,13 @@ import { compile } from '@bitloom/compiler';
 import { localGlobalMask, maskAttention, quantizeModel } from '@bitloom/compression';
 import { type Device, encodedLength, findCard, type Program, verifyModel } from '@bitloom/ir';
 import { openModel } from '@bitloom/models/node';
+import { createCardEngine } from '@bitloom/runtime';
 import { type Simulation, simulate } from '@bitloom/simulator';
 import { describe, expect, it } from 'vitest';
-import { attempt, hostSession, NO_BYTES } from './support/card-against-host.js';
+import { firstDifference } from './support/bit-equality.js';
+import { attempt, hostSession, loadCard, NO_BYTES } from './support/card-against-host.js';
 import { type DecoderSizes, FAMILY_NAMES, familyModel } from './support/random-decoders.js';
-import { cardWith } from './support/small-cards.js';
+import { cardWith, HARD_CARDS, THREE_CORES } from './support/small-cards.js';
 
 const BITLOOM = findCard('u280-bitloom');
 const FLIGHTLLM = findCard('u280-flightllm');
@@ -68,6 +70,18 @@ describe('the bits of the host', () => {
       expect(attempt({ bundle: masked, device, options: {}, calls: CALLS, orders: ['program'] })).toBe(
         'right',
       );
+  });
+
+  it('on cards that cut caches into many tiles, through a context of 512 tokens', () => {
+    const bundle = quantizeModel(familyModel('llama', { ...SIZES, maxPositions: 512 }, 9), 'W4A8-KV4');
+    const calls = [401, 1, 1, 100, 1, 1];
+    const recording = hostSession(bundle, calls);
+    for (const device of [...HARD_CARDS, THREE_CORES]) {
+      const program = compile(bundle.model, device);
+      const card = loadCard(program, device, bundle, { mode: 'function' });
+      const engine = createCardEngine(card, program, bundle.model);
+      expect(firstDifference(engine, recording), device.name).toBeUndefined();
+    }
   });
 
   it('are not those of a cache of 8 bits', () => {

@@ -20,7 +20,16 @@ const CARDS = [
   cardWith('four cores', { cores: 4, bytesPerCyclePerPort: 32, exchange: { bytesPerCycle: 3 } }),
   cardWith('one core and barriers', { groupBarriers: true, queueDepth: 1, lanes: 5 }),
 ] as const;
-const SCHEMES = ['W8A8', 'W4A8', 'FlightLLM', 'FlightLLM-8:16', 'W8A8-2:4', 'W4A8-4:16', 'FlightLLM-2:16'];
+const SCHEMES = [
+  'W8A8',
+  'W4A8',
+  'FlightLLM',
+  'FlightLLM-8:16',
+  'W8A8-2:4',
+  'W4A8-4:16',
+  'FlightLLM-2:16',
+  'FlightLLM-8:16-KV4',
+];
 const OPTIONS = [
   {},
   { onchipDecode: false },
