@@ -36,14 +36,17 @@ export class DataBuffer {
   /**
    * @param zones parts of equal size that are allocated apart: what is in one never waits for a reader in another
    * @param isSpread false: always the lowest free range, which packs closest
+   * @param shared bytes of a zone before the others, number 0, for what they take turns with; 0: there is none
    */
-  constructor(space: string, capacity: number, zones = 1, isSpread = false) {
+  constructor(space: string, capacity: number, zones = 1, isSpread = false, shared = 0) {
     this.space = space;
     this.isSpread = isSpread;
     this.capacity = capacity;
     this.top = Math.floor(capacity / ALIGNMENT) * ALIGNMENT;
-    const size = Math.floor(capacity / zones / ALIGNMENT) * ALIGNMENT;
-    this.zoneStarts = Array.from({ length: zones }, (_, zone) => zone * size);
+    const before = Math.min(roundUp(shared, ALIGNMENT), this.top);
+    const size = Math.floor((capacity - before) / zones / ALIGNMENT) * ALIGNMENT;
+    const starts = Array.from({ length: zones }, (_, zone) => before + zone * size);
+    this.zoneStarts = before === 0 ? starts : [0, ...starts];
   }
 
   /**

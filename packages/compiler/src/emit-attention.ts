@@ -25,7 +25,7 @@ import type { Allocation } from './data-buffer.js';
 import { ownColumns } from './divided-values.js';
 import type { InstructionDraft } from './draft.js';
 import { pushVector } from './emit-vector.js';
-import type { Emitter, Floats } from './emitter.js';
+import type { Emitter, EntryPlan, Floats } from './emitter.js';
 import type { CacheRegions } from './image.js';
 import { bufferAddress, dataAddress, operand, runs, tileLength, touchData, touchRegion } from './operands.js';
 import { itemsPerCore, ownBlock, ownItems, ownStart } from './partition.js';
@@ -33,6 +33,10 @@ import type { TilePiece, VisibleColumns } from './visible-columns.js';
 
 /** Partial sums of a sum over a row of scores. */
 const PARTIAL_SUMS = 16;
+
+/** Shares of the work of others that go before the first scores, which wait for the query, and behind the last mix. */
+const BEFORE_SCORES = 3 / 20;
+const BEHIND_MIX = 1 / 5;
 
 const KV_KIND = TRANSFER_KINDS.indexOf('kv');
 
@@ -49,6 +53,7 @@ interface Block {
   readonly mostHeads: number;
   readonly kvHeads: Expression;
   readonly scores: Allocation;
+  readonly probabilities: { readonly codes: Allocation; readonly scales: Allocation };
 }
 
 /** What every part of one attention node needs to know. */
@@ -78,6 +83,44 @@ interface AttentionContext {
   readonly tilesPerTrip: number;
 }
 
+/**
+ * What attention needs beside its operands: bytes of the scores and probabilities of a block of heads, and how many sets of
+ * them there are. Two, if there are two blocks, so that the softmax of one never waits for the products of the other.
+ */
+export function attentionScratch(
+  node: GraphNode,
+  on: {
+    readonly capacity: number;
+    readonly cores: number;
+    readonly plan: EntryPlan;
+    readonly maxRows: number;
+  },
+): {
+  readonly mostColumns: number;
+  readonly sets: number;
+  readonly scores: number;
+  readonly probabilities: number;
+  readonly scales: number;
+} {
+  const { capacity, maxRows } = on;
+  const kvHeads = integerAttribute(node, 'kvHeads');
+  const share = integerAttribute(node, 'heads') / kvHeads;
+  const window = optionalIntegerAttribute(node, 'window') ?? 0;
+  const isWhole = window === 0 || node.inputs[3] !== undefined;
+  const mostColumns = isWhole ? capacity : Math.min(capacity, window + maxRows + PARTIAL_SUMS);
+  const headsPerCore = itemsPerCore(kvHeads, on.cores, 1);
+  const blockHeads = Math.min(headsPerCore, on.plan.headBlock);
+  const rows = blockHeads * share * maxRows;
+  const probabilities = rows * Math.ceil(mostColumns / 64) * 64;
+  return {
+    mostColumns,
+    sets: Math.min(2, Math.ceil(headsPerCore / blockHeads)),
+    scores: 4 * probabilities,
+    probabilities,
+    scales: 4 * rows,
+  };
+}
+
 export function emitAttention(emitter: Emitter, node: GraphNode): void {
   const [queryName, keysName, valuesName] = names(node, 3);
   const outName = node.outputs[0];
@@ -99,8 +142,8 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
   // A micro-batch behind the last token has none, and its position may be a window behind what is cached.
   const isEverEmpty = emitter.batch.index > 0 && first !== 0;
   const allColumns = isEverEmpty ? maximum(0, subtract(context, first)) : subtract(context, first);
-  const mostColumns =
-    window === 0 || hasMask ? emitter.capacity : Math.min(emitter.capacity, window + maxRows + PARTIAL_SUMS);
+  const scratch = attentionScratch(node, { ...emitter, maxRows, plan: emitter.plan });
+  const { mostColumns } = scratch;
   const headsPerCore = itemsPerCore(kvHeads, emitter.cores, 1);
   const ownHeads = ownItems(kvHeads, headsPerCore, emitter.cores);
   const input = ownColumns(emitter, queryName, headsPerCore * share * headDim);
@@ -162,26 +205,26 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     throw emitter.doesNotFit(node, 'accumulator', accumulatorBytes, emitter.bufferBytes('accumulator'));
 
   const out = emitter.allocateFloats(outName, heads * headDim, headsPerCore * share * headDim);
-  const scoreBuffers = Array.from({ length: Math.min(2, blocks) }, (_, i) =>
-    emitter.allocate(`${node.name}.scores${i}`, blockHeads * share * maxRows * scoreRow),
-  );
-  const probabilities = emitter.allocate(
-    `${node.name}.probabilities`,
-    blockHeads * share * maxRows * probabilityRow,
-  );
-  const probabilityScales = emitter.allocate(
-    `${node.name}.probabilityScales`,
-    blockHeads * share * maxRows * 4,
-  );
+  const sets = Array.from({ length: scratch.sets }, (_, i) => ({
+    scores: emitter.allocateShared(`${node.name}.scores${i}`, scratch.scores),
+    codes: emitter.allocateShared(`${node.name}.probabilities${i}`, scratch.probabilities),
+    scales: emitter.allocateShared(`${node.name}.probabilityScales${i}`, scratch.scales),
+  }));
   const blockAt = (index: number): Block => {
     const first = index * blockHeads;
-    const scores = scoreBuffers[index % scoreBuffers.length];
-    if (scores === undefined) throw internalError('no score buffer');
+    const { scores, codes, scales } = sets[index % sets.length];
     const mostHeads = Math.min(blockHeads, headsPerCore - first);
-    return { first, mostHeads, kvHeads: ownBlock(ownHeads, first, mostHeads), scores };
+    return {
+      first,
+      mostHeads,
+      kvHeads: ownBlock(ownHeads, first, mostHeads),
+      scores,
+      probabilities: { codes, scales },
+    };
   };
   // Scores of the next block are computed while the softmax of this one runs, unless parts wait for each other.
   const isAhead = !emitter.plan.spills;
+  emitter.pause(BEFORE_SCORES);
   if (isAhead) emitScores(ctx, blockAt(0));
   for (let index = 0; index < blocks; index++) {
     const block = blockAt(index);
@@ -191,12 +234,15 @@ export function emitAttention(emitter: Emitter, node: GraphNode): void {
     } else if (index + 1 < blocks) {
       emitScores(ctx, blockAt(index + 1));
     }
-    emitSoftmax(ctx, block, floatAttribute(node, 'scale'), probabilities, probabilityScales);
-    emitter.roundTrip('mix', probabilities, probabilityScales);
-    emitMix(ctx, block, probabilities, probabilityScales, out);
+    emitSoftmax(ctx, block, floatAttribute(node, 'scale'));
+    emitter.roundTrip('mix', block.probabilities.codes, block.probabilities.scales);
+    emitter.pause(
+      BEFORE_SCORES + ((1 - BEFORE_SCORES - BEHIND_MIX) * (block.first + block.mostHeads)) / headsPerCore,
+    );
+    emitMix(ctx, block, out);
     if (!isAhead && index + 1 < blocks) emitter.openPart('scores');
   }
-  for (const allocation of [query.codes, query.scales, ...scoreBuffers, probabilities, probabilityScales])
+  for (const allocation of [query.codes, query.scales, ...sets.flatMap((set) => Object.values(set))])
     emitter.data.free(allocation);
 }
 
@@ -343,13 +389,8 @@ function valueScales(
   return emitter.draft('LD', 'fetch', fields, [touchRegion(values.scales, false), touchData(stage, true)]);
 }
 
-function emitSoftmax(
-  ctx: AttentionContext,
-  block: Block,
-  scale: number,
-  probabilities: Allocation,
-  probabilityScales: Allocation,
-): void {
+function emitSoftmax(ctx: AttentionContext, block: Block, scale: number): void {
+  const { codes: probabilities, scales: probabilityScales } = block.probabilities;
   const { emitter, share, scoreRow, probabilityRow, columns, visible } = ctx;
   const { rows, maxRows, position } = emitter.lengths;
   const valid0 = subtract(add(position, 1), ctx.first);
@@ -420,13 +461,8 @@ function emitSoftmax(
   );
 }
 
-function emitMix(
-  ctx: AttentionContext,
-  block: Block,
-  probabilities: Allocation,
-  probabilityScales: Allocation,
-  out: Floats,
-): void {
+function emitMix(ctx: AttentionContext, block: Block, out: Floats): void {
+  const { codes: probabilities, scales: probabilityScales } = block.probabilities;
   const { emitter, share, headDim, rowBytes, probabilityRow, tileRows, tilesPerTrip } = ctx;
   const { rows, maxRows } = emitter.lengths;
   emitter.tile(`mix of value heads ${block.first}..${block.first + block.mostHeads - 1}`);

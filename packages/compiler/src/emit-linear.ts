@@ -1,6 +1,7 @@
 /**
  * Products with weights: tiles of the packed matrix stream through the weight ring while the matrix engine
- * works on the tile before. Decode uses MV, several tokens use MM.
+ * works on the tile before. Decode uses MV, several tokens use MM. A product can be emitted piece by piece, so that other
+ * work stands between its tiles.
  */
 import {
   add,
@@ -24,7 +25,39 @@ import { CORE } from './partition.js';
 const WEIGHTS_KIND = TRANSFER_KINDS.indexOf('weights');
 const WEIGHTS_MODE = MATRIX_MODES.indexOf('weights');
 
+/** A product of which some tiles are emitted. */
+export interface Product {
+  /** Tiles in all. */
+  readonly tiles: number;
+  /** Emits the next `count` tiles, as far as there are so many. */
+  push(count: number): void;
+  /** Emits what follows the last tile. */
+  finish(): void;
+}
+
+/** Tiles of the product of a node, and the products of numbers in a row of each. */
+export function productExtent(
+  emitter: Emitter,
+  node: GraphNode,
+): { readonly tiles: number; readonly work: number } {
+  const [, weightName = ''] = node.inputs;
+  const rows = emitter.image.matrixRows(weightName);
+  const { tile, perCore } = emitter.image.matrix(
+    weightName,
+    emitter.columnsPerCore(node.outputs[0] ?? '', rows),
+  );
+  const inner = tile.kParts.reduce((sum, { length }) => sum + length, 0);
+  return { tiles: Math.ceil(perCore / tile.rows), work: tile.rows * inner };
+}
+
 export function emitLinear(emitter: Emitter, node: GraphNode): void {
+  const product = openProduct(emitter, node);
+  product.push(product.tiles);
+  product.finish();
+}
+
+/** Allocates the result of a product and gives what emits its tiles. */
+export function openProduct(emitter: Emitter, node: GraphNode): Product {
   const [inputName, weightName, biasName] = node.inputs;
   const outName = node.outputs[0];
   if (inputName === undefined || weightName === undefined || outName === undefined)
@@ -55,7 +88,6 @@ export function emitLinear(emitter: Emitter, node: GraphNode): void {
     return matrix.keep === 0 ? codes : add(codes, multiply(16, ceilDivide(blocks, 4)));
   };
   const wholeTile = tile.kParts.reduce((sum, part) => sum + evaluate(bytesOf(part, tile.rows / 16), {}), 0);
-  emitter.tile(`${tile.rows} rows x ${tile.kParts[0]?.length ?? 0}`);
   const name = maxRows === 1 ? 'MV' : 'MM';
   const body = (
     iteration: Expression,
@@ -113,17 +145,29 @@ export function emitLinear(emitter: Emitter, node: GraphNode): void {
   // Tiles that are whole on every core take constants; the dispatcher pays for the lengths of the others only.
   const least = Math.max(0, matrix.rows - (emitter.cores - 1) * perCore);
   const whole = Math.floor(Math.min(least, perCore) / tile.rows);
-  for (const [first, count] of [
-    [0, whole],
-    [whole, tiles - whole],
-  ] as const) {
-    if (count === 0) continue;
+  let done = 0;
+  const pushRun = (first: number, count: number): void => {
     const slot = emitter.ringSlots(weights, parts, count);
     emitter.pushLoop(count, (turn) => {
       const iteration = add(first, turn);
       const n = first < whole ? tile.rows : tileLength(own, tile.rows, iteration);
       return body(iteration, n, (use) => slot(turn, use));
     });
-  }
-  if (biasName !== undefined) emitBias(emitter, biasName, out);
+  };
+  return {
+    tiles,
+    push(count) {
+      emitter.tile(`${tile.rows} rows x ${tile.kParts[0]?.length ?? 0}`);
+      const end = Math.min(tiles, done + count);
+      // A run ends where tiles stop being whole.
+      for (const stop of [Math.min(end, whole), end]) {
+        if (stop > done) pushRun(done, stop - done);
+        done = Math.max(done, stop);
+      }
+    },
+    finish() {
+      if (done < tiles) throw internalError('a product that is not finished', node.name);
+      if (biasName !== undefined) emitBias(emitter, biasName, out);
+    },
+  };
 }

@@ -100,6 +100,9 @@ export interface Lengths {
   readonly context: Expression;
 }
 
+/** Emits work of another micro-batch up to a share of it. */
+export type Filler = (share: number) => void;
+
 /** Tokens of a chunk that go through the network together; others of the chunk take turns with them on every unit. */
 export interface MicroBatch {
   readonly index: number;
@@ -154,6 +157,9 @@ export class Emitter {
   /** Bytes of the longest parameter row of the model: what a parameter stage must hold. */
   readonly widestRow: number;
   private readonly turns = new Map<string, number>();
+  private readonly hasShared: boolean;
+  /** Emits work of another micro-batch at a pause; undefined: there is none. */
+  filler: Filler | undefined;
 
   constructor(options: {
     device: Device;
@@ -165,6 +171,7 @@ export class Emitter {
     provenanceIndex: Map<string, number>;
     widestRow: number;
     demanded: ReadonlyMap<string, number>;
+    shared: number;
   }) {
     this.cores = options.device.cores;
     this.demanded = options.demanded;
@@ -177,7 +184,9 @@ export class Emitter {
     this.provenance = options.provenance;
     this.provenanceIndex = options.provenanceIndex;
     const { microBatches, isSpread } = options.plan;
-    this.data = new DataBuffer('data', this.bufferBytes('data'), microBatches, isSpread);
+    this.hasShared = microBatches > 1 && options.shared > 0;
+    const shared = this.hasShared ? options.shared : 0;
+    this.data = new DataBuffer('data', this.bufferBytes('data'), microBatches, isSpread, shared);
     this.weights = this.ring('weights', 'load', weightSlots(this.device));
     this.stream = this.ring('stream', 'fetch', 2);
   }
@@ -342,6 +351,22 @@ export class Emitter {
     this.push({ kind: 'loop', variable, trips, body: body(symbol(`i${variable}`)), origin: this.origin });
   }
 
+  /**
+   * Here the matrix engine would wait for the vector unit: products of another micro-batch may go in between.
+   *
+   * @param share of the vector work of this node that has been handed out, 0 to 1
+   */
+  pause(share: number): void {
+    const { filler, batch, node, origin } = this;
+    if (filler === undefined) return;
+    this.filler = undefined;
+    filler(share);
+    this.filler = filler;
+    this.batch = batch;
+    this.node = node;
+    this.origin = origin;
+  }
+
   takeDrafts(): Draft[] {
     const out = this.drafts;
     this.drafts = [];
@@ -448,7 +473,14 @@ export class Emitter {
 
   /** A range for the tokens that are being worked on. @throws BitloomError `compiler-does-not-fit` */
   allocate(name: string, bytes: number): Allocation {
-    return this.data.allocate(name, bytes, this.batch.index);
+    return this.data.allocate(name, bytes, this.batch.index + (this.hasShared ? 1 : 0));
+  }
+
+  /** A range that micro-batches take turns with. @throws BitloomError `compiler-does-not-fit` */
+  allocateShared(name: string, bytes: number): Allocation {
+    return this.hasShared
+      ? this.data.allocate(name, bytes, this.plan.microBatches)
+      : this.allocate(name, bytes);
   }
 
   /** Room for the rows of the executing core of a float32 value. */

@@ -29,10 +29,11 @@ import {
   symbol,
   TRANSFER_KINDS,
 } from '@bitloom/ir';
+import { alternate, type Move, StepwiseTurns } from './alternation.js';
 import type { Allocation } from './data-buffer.js';
 import { wholeValue } from './divided-values.js';
-import { emitAttention } from './emit-attention.js';
-import { emitLinear } from './emit-linear.js';
+import { attentionScratch, emitAttention } from './emit-attention.js';
+import { emitLinear, type Product } from './emit-linear.js';
 import { emitQuantize } from './emit-quantize.js';
 import { emitStateAppend } from './emit-state-append.js';
 import { VECTOR_EMITTERS } from './emit-vector.js';
@@ -100,7 +101,7 @@ class EntryBuilder {
   private readonly readers: Map<string, number>;
   private readonly eachCount: number;
   private readonly grouping: Grouping;
-  private readonly batches: readonly MicroBatch[];
+  private readonly batches: readonly [MicroBatch, ...MicroBatch[]];
   readonly outputs: Port[] = [];
 
   constructor(
@@ -121,6 +122,7 @@ class EntryBuilder {
       batch: batches[0],
       widestRow: widestParameter(ctx.model, this.nodes),
       demanded: demandedColumns(this.nodes, ctx.model.states, ctx.device.cores),
+      shared: sharedBytes(this.nodes, ctx, plan),
     });
     this.eachCount = each.length;
     const { groupBarriers } = ctx.device.dispatcher;
@@ -130,9 +132,15 @@ class EntryBuilder {
   }
 
   /** Nodes of one part of the entry from node `first` on, frame by frame, as drafts. */
-  private part(first: number, end: number, batches: readonly MicroBatch[]): void {
+  private part(first: number, end: number, batches: readonly [MicroBatch, ...MicroBatch[]]): void {
+    const groups = groupNodes(this.nodes.slice(first, end), this.grouping);
+    const [ahead, behind] = batches;
+    if (this.grouping === 'alternating' && behind !== undefined) {
+      for (const move of alternate(groups, first, [ahead, behind])) this.emitMove(move);
+      return;
+    }
     let at = first;
-    for (const group of groupNodes(this.nodes.slice(first, end), this.grouping)) {
+    for (const group of groups) {
       for (const batch of batches) {
         this.emitter.batch = batch;
         this.emitter.openGroup(batches.length > 1 ? `${group.name}#${batch.index}` : group.name, group.layer);
@@ -144,7 +152,25 @@ class EntryBuilder {
     }
   }
 
-  private emitNode(node: GraphNode, position: number): void {
+  /** A group of one micro-batch, and what goes into its pauses. */
+  private emitMove({ turn, within }: Move): void {
+    const { emitter } = this;
+    const { group, first, batch } = turn;
+    const others = new StepwiseTurns(emitter, within, (node, position, product) => {
+      this.emitNode(node, position, product);
+    });
+    emitter.batch = batch;
+    emitter.openGroup(`${group.name}#${batch.index}`, group.layer);
+    if (within.length > 0) emitter.filler = others.fill;
+    group.nodes.forEach((node, i) => {
+      this.emitNode(node, first + i);
+    });
+    emitter.filler = undefined;
+    others.finish();
+  }
+
+  /** @param product of the node, where its tiles are emitted already */
+  private emitNode(node: GraphNode, position: number, product?: Product): void {
     const emit = EMITTERS.get(node.op);
     if (emit === undefined) {
       throw new BitloomError({
@@ -159,7 +185,8 @@ class EntryBuilder {
     this.ctx.onEmitted?.(position / this.nodes.length);
     this.emitter.at(node);
     for (const name of new Set(node.inputs)) this.emitter.fetchSpilled(name);
-    emit(this.emitter, node);
+    if (product === undefined) emit(this.emitter, node);
+    else product.finish();
     this.storeOutputs(node);
     this.release(position);
     for (const name of node.outputs) this.emitter.spill(name);
@@ -311,6 +338,24 @@ class EntryBuilder {
     items.push(...drain(emitter.weights), ...drain(emitter.stream), control('HALT', {}));
     return { items, peak: emitter.data.peak() };
   }
+}
+
+/** Bytes that micro-batches take turns with: what attention needs beside its operands, and staging, which lies there too. */
+function sharedBytes(nodes: readonly GraphNode[], ctx: EntryContext, plan: EntryPlan): number {
+  const { capacity, device } = ctx;
+  const maxRows = plan.chunk / plan.microBatches;
+  const attention = nodes
+    .filter(({ op }) => op === 'attention')
+    .map((node) => {
+      const on = { capacity, cores: device.cores, plan, maxRows };
+      const { sets, scores, probabilities, scales } = attentionScratch(node, on);
+      return sets * [scores, probabilities, scales].reduce((sum, bytes) => sum + roundUp(bytes, 64), 0);
+    });
+  return Math.max(0, ...attention);
+}
+
+function roundUp(value: number, to: number): number {
+  return Math.ceil(value / to) * to;
 }
 
 function hull(parts: readonly Floats[]): Allocation {
