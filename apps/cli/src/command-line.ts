@@ -316,10 +316,11 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
     });
 
   add('demo', 'from a small model to text on a simulated card, then LLaMA2-7B beside it')
-    .option('-d, --device <name>', 'card, or file of a device', 'u280')
-    .option('-s, --scheme <name>', 'W8A8 or W4A8', 'W4A8')
+    .option('-d, --device <name>', 'card, or file of a device', 'u280-bitloom')
+    .option('-s, --scheme <name>', 'scheme of the small model', 'W4A8')
     .option('-n, --max-tokens <n>', 'tokens to generate', integer(1), 100)
     .option('--large <name>', 'zoo model to time on the same card', 'llama2-7b')
+    .option('--large-scheme <name>', 'scheme of that model', 'FlightLLM')
     .option('-o, --output <file>', 'where to write the HTML report', 'bitloom-report.html')
     .action(async (options: DemoOptions) => {
       const { demo } = await import('./commands/demo.js');

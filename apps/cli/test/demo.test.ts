@@ -16,19 +16,19 @@ test('says what it did in one document', async () => {
   });
   expect(result).toMatchObject({
     model: { trained: false, source: expect.stringContaining('random weights (seed 1)') },
-    device: 'u280',
+    device: 'u280-bitloom',
     scheme: 'W4A8',
     tokens: 8,
     card: { decodeTokensPerSecond: expect.any(Number), joulesPerToken: expect.any(Number) },
     published: [],
     report: output,
   });
-  const { large } = result as { large: { device: string; model: string }[] };
-  expect(large.map(({ device, model }) => [device, model])).toEqual([
-    ['u280', 'gpt2'],
-    ['u280-flightllm', 'gpt2'],
+  const { large } = result as { large: { device: string; model: string; scheme: string }[] };
+  expect(large.map(({ device, model, scheme }) => [device, model, scheme])).toEqual([
+    ['u280-bitloom', 'gpt2', 'FlightLLM'],
+    ['u280-flightllm', 'gpt2', 'FlightLLM'],
   ]);
-  expect(readFileSync(output, 'utf8')).toContain('gpt2 in W4A8 on u280');
+  expect(readFileSync(output, 'utf8')).toContain('gpt2 in FlightLLM on u280-bitloom');
 });
 
 test('shows LLaMA2-7B beside what was published, and where the report is', async () => {
@@ -40,9 +40,14 @@ test('shows LLaMA2-7B beside what was published, and where the report is', async
   for (const word of ['card time', 'energy', 'bandwidth', 'units', 'LLaMA2-7B'])
     expect(stdout).toContain(word);
   if (hasData) expect(stdout).toContain('Once upon a time');
+  // The same weights on the published configuration and on ours.
+  expect(stdout).toMatch(/bitloom, u280-bitloom, FlightLLM, simulated +8\.\d+ ms/);
+  expect(stdout).toMatch(/bitloom, u280-flightllm, FlightLLM, simulated +17\.\d+ ms/);
   expect(stdout).toMatch(/FlightLLM on a U280 board, .* measured by others +17\.5 ms +57\.1 token\/s/);
   expect(stdout).toMatch(/report +bitloom-report\.html/);
-  expect(readFileSync(scratch.path('bitloom-report.html'), 'utf8')).toContain('llama2-7b in W4A8 on u280');
+  expect(readFileSync(scratch.path('bitloom-report.html'), 'utf8')).toContain(
+    'llama2-7b in FlightLLM on u280-bitloom',
+  );
 });
 
 describe('the small model', () => {
@@ -75,6 +80,7 @@ test('published figures stand beside the card and the model they are of', () => 
   expect(publishedFor('llama2-7b', 'u280')).toMatchObject([
     { decodeSeconds: 17.5e-3, tokensPerSecond: 57.1 },
   ]);
+  expect(publishedFor('llama2-7b', 'u280-bitloom')).toEqual(publishedFor('llama2-7b', 'u280'));
   expect(publishedFor('llama2-7b', 'vhk158-flightllm')).toHaveLength(1);
   expect(publishedFor('gpt2', 'u280')).toEqual([]);
 });

@@ -5,7 +5,6 @@
 import {
   type Device,
   encodedLength,
-  internalError,
   memorySections,
   type Report,
   type ReportTotals,
@@ -33,8 +32,9 @@ export interface DemoOptions {
   readonly device: string;
   readonly scheme: string;
   readonly maxTokens: number;
-  /** Zoo model that is timed at the end. */
+  /** Zoo model that is timed at the end, and the scheme of its weights. */
   readonly large: string;
+  readonly largeScheme: string;
   readonly output: string;
 }
 
@@ -58,7 +58,8 @@ export async function demo(options: DemoOptions, terminal: Terminal): Promise<nu
     small.close();
   }
   const large = await timeLarge(device, options, terminal, say);
-  writeText(options.output, reportPage({ ...large.main, device }));
+  const { report, trace } = large.main;
+  writeText(options.output, reportPage({ report, device, ...(trace === undefined ? {} : { trace }) }));
   const { strong, accent } = terminal.out.style;
   say(`\n${strong('report')}  ${accent(options.output)} (open it in a browser)\n`);
   if (terminal.json) {
@@ -152,7 +153,12 @@ async function speak(
 function cardFigures(report: Report, { out }: Terminal): string {
   const { strong } = out.style;
   const decode = report.phases.find(({ name }) => name === 'decode');
-  const units = (decode?.units ?? []).map(({ name, busy, total }) => `${name} ${share(busy, total)}`);
+  const sums = new Map<string, { busy: number; total: number }>();
+  for (const { name, busy, total } of decode?.units ?? []) {
+    const sum = sums.get(name) ?? { busy: 0, total: 0 };
+    sums.set(name, { busy: sum.busy + busy, total: sum.total + total });
+  }
+  const units = [...sums].map(([name, { busy, total }]) => `${name} ${share(busy, total)}`);
   const memories = (decode?.memories ?? []).map(
     ({ name, utilization, peakBytesPerSecond }) =>
       `${name} ${share(utilization)} of ${quantity(peakBytesPerSecond, 'B/s')}`,
@@ -169,7 +175,7 @@ function cardFigures(report: Report, { out }: Terminal): string {
 
 interface Timed {
   readonly report: Report;
-  readonly trace: Trace;
+  readonly trace: Trace | undefined;
 }
 
 /** Times the large model on the card, and on the published configuration of the same board where there is one. */
@@ -181,32 +187,36 @@ async function timeLarge(
 ): Promise<{ main: Timed; reports: readonly Report[] }> {
   const { strong } = terminal.out.style;
   say(
-    `\n${strong('LLaMA2-7B')} on the same card: shapes only, ${PROMPT_TOKENS} tokens of prompt, then one token\n\n`,
+    `\n${strong(zooEntry(options.large).title)} on the same card: shapes only, ${PROMPT_TOKENS} tokens of prompt, then one token\n\n`,
   );
-  const main = await timeOn(device, options, terminal);
+  const main = await timeOn(device, options, terminal, true);
   const twin = PUBLISHED_CONFIGURATION[device.name];
   const reports = [main.report];
-  if (twin !== undefined) reports.push((await timeOn(await loadDevice(twin), options, terminal)).report);
+  if (twin !== undefined)
+    reports.push((await timeOn(await loadDevice(twin), options, terminal, false)).report);
   say(comparison(device, reports, options.large, terminal));
   return { main, reports };
 }
 
-async function timeOn(device: Device, options: DemoOptions, terminal: Terminal): Promise<Timed> {
+async function timeOn(
+  device: Device,
+  options: DemoOptions,
+  terminal: Terminal,
+  isTraced: boolean,
+): Promise<Timed> {
   const shapes = { model: zooModel(options.large), sections: memorySections({}) };
   const context = Math.min(LARGE_CONTEXT, longestContext(shapes.model));
-  const { program } = await compileFor(shapes, device, { scheme: options.scheme, context }, terminal);
+  const { program } = await compileFor(shapes, device, { scheme: options.largeScheme, context }, terminal);
   const instructionBytes = await countInstructionBytes(program, terminal);
   terminal.status(`simulating ${options.large} on ${device.name}`);
-  const { report, trace } = simulate(program, device, {
+  return simulate(program, device, {
     prefill: PROMPT_TOKENS,
     decode: 1,
     model: options.large,
     instructionBytes,
     encodedLength,
-    trace: true,
+    trace: isTraced,
   });
-  if (trace === undefined) throw internalError('a trace was asked for and none came');
-  return { report, trace };
 }
 
 /** Ours beside theirs. */

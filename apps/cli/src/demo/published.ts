@@ -16,7 +16,7 @@ export interface PublishedFigure {
 const PUBLISHED: readonly PublishedFigure[] = [
   {
     model: 'llama2-7b',
-    devices: ['u280', 'u280-flightllm'],
+    devices: ['u280', 'u280-bitloom', 'u280-flightllm'],
     what: 'FlightLLM on a U280 board, one decode step at KV 128, measured by others',
     source: 'design: arXiv 2401.03868; weights of 4 bits in groups of 128, 3.43 GB',
     decodeSeconds: 17.5e-3,
@@ -37,8 +37,9 @@ export function publishedFor(model: string, device: string): readonly PublishedF
   return PUBLISHED.filter((figure) => figure.model === model && figure.devices.includes(device));
 }
 
-/** Cards that carry the published configuration, by the plain card. */
+/** Cards that carry the published configuration, by other uses of the same board. */
 export const PUBLISHED_CONFIGURATION: Readonly<Record<string, string>> = {
   u280: 'u280-flightllm',
+  'u280-bitloom': 'u280-flightllm',
   vhk158: 'vhk158-flightllm',
 };
