@@ -11,6 +11,7 @@
  * once for each combination of their values, which is what makes thousands of lengths affordable.
  */
 import {
+  CORE_SYMBOL,
   compileExpression,
   coresOf,
   type Expression,
@@ -23,6 +24,7 @@ import {
   type ProgramEntry,
   type Stream,
   streamBytes,
+  substitute,
   symbolsOf,
 } from '@bitloom/ir';
 import { DECODE_BUCKET, LENGTH_SYMBOLS, loopFields, PREFILL_BUCKET, SYMBOL_SLOTS } from './fixed-lengths.js';
@@ -53,8 +55,8 @@ interface CountedLoop {
   readonly atoms: readonly Evaluate[];
   /** Expressions without variables of loops inside that decide the bytes of one iteration. */
   readonly iterationAtoms: readonly Evaluate[];
-  readonly known: Map<string, number>;
-  readonly knownIterations: Map<string, number>;
+  readonly known: Map<number | string, number>;
+  readonly knownIterations: Map<number | string, number>;
 }
 
 type Counted = CountedInstruction | CountedLoop;
@@ -216,13 +218,15 @@ function countBlocks(blocks: Blocks, values: Float64Array): number {
 }
 
 function remembered(
-  known: Map<string, number>,
+  known: Map<number | string, number>,
   atoms: readonly Evaluate[],
   values: Float64Array,
   count: () => number,
 ): number {
-  let key = '';
-  for (const atom of atoms) key += `${atom(values)} `;
+  const [only] = atoms;
+  let key: number | string = '';
+  if (atoms.length === 1 && only !== undefined) key = only(values);
+  else for (const atom of atoms) key += `${atom(values)} `;
   const found = known.get(key);
   if (found !== undefined) return found;
   const bytes = count();
@@ -246,13 +250,31 @@ function countLoop(loop: CountedLoop, values: Float64Array): number {
   });
 }
 
+/** A stream as one core counts it: what depends on lengths, and what does not. */
 interface CountedStream {
-  readonly cores: readonly number[];
-  /** What depends on lengths, and what does not. */
   readonly own: Blocks;
   readonly common: Blocks;
-  /** Pieces of one or the other kind. */
-  readonly pieces: number;
+}
+
+/** The instructions of one core: where its number stands in number fields is known. */
+function ofCore(instructions: readonly Instruction[], core: number): Instruction[] {
+  const bindings = { [CORE_SYMBOL]: core };
+  const known = new Map<Expression, Expression>();
+  const bound = (value: Expression): Expression => {
+    if (typeof value === 'number') return value;
+    const result = known.get(value) ?? substitute(value, bindings);
+    known.set(value, result);
+    return result;
+  };
+  return instructions.map((instruction) => ({
+    ...instruction,
+    fields: Object.fromEntries(
+      Object.entries(instruction.fields).map(([name, value]) => [
+        name,
+        isAddress(value) ? value : bound(value),
+      ]),
+    ),
+  }));
 }
 
 /** Bytes of an exact-length program, of all cores together. */
@@ -268,14 +290,20 @@ export interface ExactBytes {
 export class ExactLengths {
   /** Pieces of code that alternate between common and own ones. */
   readonly pieces: number;
-  private readonly streams: readonly CountedStream[];
+  /** By stream and core. */
+  private readonly streams: readonly (readonly CountedStream[])[];
 
   constructor(entry: ProgramEntry) {
+    let pieces = 0;
     this.streams = entry.streams.map((stream: Stream) => {
-      const { common, own, pieces } = piecesOf(stream.instructions);
-      return { cores: coresOf(stream), own: countedBlocks(own), common: countedBlocks(common), pieces };
+      const split = piecesOf(stream.instructions);
+      pieces += split.pieces;
+      return coresOf(stream).map((core) => ({
+        own: countedBlocks(ofCore(split.own, core)),
+        common: countedBlocks(ofCore(split.common, core)),
+      }));
     });
-    this.pieces = this.streams.reduce((sum, { pieces }) => sum + pieces, 0);
+    this.pieces = pieces;
   }
 
   bytes(lengths: { seq: number; past: number }): ExactBytes {
@@ -283,10 +311,9 @@ export class ExactLengths {
     values[0] = lengths.seq;
     values[1] = lengths.past;
     const sum = { own: 0, shared: 0, common: 0 };
-    for (const { cores, own, common } of this.streams) {
+    for (const cores of this.streams) {
       let [longest, longestCommon] = [0, 0];
-      for (const core of cores) {
-        values[LENGTH_SYMBOLS.length - 1] = core;
+      for (const { own, common } of cores) {
         const commonBytes = countBlocks(common, values);
         const bytes = commonBytes + countBlocks(own, values);
         sum.own += bytes;
