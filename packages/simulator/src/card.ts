@@ -23,12 +23,13 @@ import {
   findEntry,
   type Lengths,
 } from './compiled-stream.js';
+import type { ExecuteContext } from './function/arguments.js';
 import { CardMemory } from './function/card-memory.js';
 import { createCopyRuns } from './function/copy-runs.js';
 import { type CoreActions, CoreWalk } from './function/core-walk.js';
 import { DeferredLoads } from './function/deferred-loads.js';
 import { ExchangeHub } from './function/exchange-hub.js';
-import { buildExecute, type ExecuteContext } from './function/execute.js';
+import { buildExecute } from './function/execute.js';
 import { allocateExpanded } from './function/expand-sparse.js';
 import { allocateInt4Scratch } from './function/int4-scratch.js';
 import { loadImage } from './function/load-image.js';

@@ -4,7 +4,7 @@
  */
 import { internalError } from '@bitloom/ir';
 import { type Environment, type Step, setLoopVariable, setRegister } from '../compiled-stream.js';
-import type { Execute } from './execute.js';
+import type { Execute } from './arguments.js';
 
 /** The steps of a core with what each does; nothing for control. */
 export interface CoreActions {

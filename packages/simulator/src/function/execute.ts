@@ -2,129 +2,21 @@
  * The functional reading of instructions: each becomes a call of a kernel, or of the byte mover, on the card's
  * memories in place. One entry per instruction and vector function; order and time are not its business.
  */
-import { BitloomError, internalError, MATRIX_MODES, VECTOR_FUNCTIONS, weightTileBytes } from '@bitloom/ir';
-import type { KernelName, Kernels } from '@bitloom/kernels';
-import type { CompiledInstruction, Environment, Getter } from '../compiled-stream.js';
-import type { CoreMemory } from './card-memory.js';
-import type { CopyRuns } from './copy-runs.js';
-import type { DeferredLoads } from './deferred-loads.js';
-import type { ExchangeHub } from './exchange-hub.js';
-import { expandSparse, isExpanded } from './expand-sparse.js';
-import { type Int4Scratch, roomForCodes } from './int4-scratch.js';
-import { invokeWith, type NumericFunction } from './invoke.js';
-
-export type Execute = (env: Environment) => void;
-
-export interface ExecuteContext {
-  readonly kernels: Kernels;
-  /** Number of the core that executes, and the spaces it sees. */
-  readonly core: number;
-  readonly memory: CoreMemory;
-  readonly exchange: ExchangeHub;
-  readonly copyRuns: CopyRuns;
-  readonly deferred: DeferredLoads;
-  /** int32 0, 1, 2, ...: row numbers for kernels that gather. */
-  readonly identity: number;
-  /** Where codes of 4 bits lie one per byte during an instruction. */
-  readonly int4: Int4Scratch;
-  /** Room for a sparse tile with its codes expanded; see `allocateExpanded`. */
-  readonly expanded: number;
-}
-
-const NOTHING: Execute = () => undefined;
-
-/** An argument of a call: a constant, or a function of the environment. */
-type Argument = number | Getter;
-
-/**
- * A call whose constant arguments are laid down once. Most arguments of most instructions are constants, so an
- * execution evaluates a few functions and calls.
- */
-function call(target: NumericFunction, args: readonly Argument[]): Execute {
-  const invoke = invokeWith(args.length);
-  const values = args.map((argument) => (typeof argument === 'number' ? argument : 0));
-  const slots: number[] = [];
-  const getters: Getter[] = [];
-  args.forEach((argument, slot) => {
-    if (typeof argument === 'number') return;
-    slots.push(slot);
-    getters.push(argument);
-  });
-  const count = slots.length;
-  if (count === 0) return () => invoke(target, values);
-  return (env) => {
-    for (let i = 0; i < count; i++) values[slots[i]] = getters[i](env);
-    invoke(target, values);
-  };
-}
-
-/** Reads the fields of one instruction as arguments. */
-class Arguments {
-  readonly ctx: ExecuteContext;
-  readonly instruction: CompiledInstruction;
-
-  constructor(ctx: ExecuteContext, instruction: CompiledInstruction) {
-    this.ctx = ctx;
-    this.instruction = instruction;
-  }
-
-  field(name: string): Argument {
-    return this.instruction.constant(name) ?? this.instruction.getter(name);
-  }
-
-  fields(...names: readonly string[]): Argument[] {
-    return names.map((name) => this.field(name));
-  }
-
-  /** An operand as a pointer into the arena; bytes of the weight buffer are put in place before. */
-  pointer(name: string): Argument {
-    const raw = this.address(name);
-    if (this.instruction.space(name) !== 'weights') return raw;
-    const at = getterOf(raw);
-    return (env) => {
-      this.ctx.deferred.settleAll();
-      return at(env);
-    };
-  }
-
-  /** An address as a pointer into the arena. */
-  address(name: string): Argument {
-    const base = this.ctx.memory.base(this.instruction.space(name));
-    const offset = this.field(name);
-    return typeof offset === 'number' ? base + offset : (env) => base + offset(env);
-  }
-
-  /** Pointer, batch stride, row stride. */
-  strided(name: string): Argument[] {
-    return [this.pointer(name), this.field(`${name}Batch`), this.field(`${name}Row`)];
-  }
-
-  constant(name: string): number {
-    const value = this.instruction.constant(name);
-    if (value === undefined)
-      throw internalError(`field '${name}' of ${this.instruction.spec.name} must be static`);
-    return value;
-  }
-
-  immediate(): number {
-    return Math.fround(this.constant('immediate'));
-  }
-
-  kernel(name: KernelName, args: readonly Argument[]): Execute {
-    // Kernels are plain functions over the arena: none of them needs its table.
-    return call(this.ctx.kernels[name], args);
-  }
-}
-
-function combine(a: Argument, b: Argument, join: (a: number, b: number) => number): Argument {
-  if (typeof a === 'number' && typeof b === 'number') return join(a, b);
-  const [left, right] = [typeof a === 'number' ? () => a : a, typeof b === 'number' ? () => b : b];
-  return (env) => join(left(env), right(env));
-}
-
-function getterOf(argument: Argument): Getter {
-  return typeof argument === 'number' ? () => argument : argument;
-}
+import { BitloomError, internalError, VECTOR_FUNCTIONS } from '@bitloom/ir';
+import type { KernelName } from '@bitloom/kernels';
+import type { CompiledInstruction } from '../compiled-stream.js';
+import {
+  type Argument,
+  Arguments,
+  call,
+  combine,
+  type Execute,
+  type ExecuteContext,
+  getterOf,
+  NOTHING,
+} from './arguments.js';
+import { quantizeInt4 } from './execute-int4.js';
+import { matrix } from './execute-matrix.js';
 
 function transfer(a: Arguments): Execute {
   return call(a.ctx.copyRuns, [
@@ -165,37 +57,6 @@ function store(a: Arguments): Execute {
   };
 }
 
-/** The weight tile of a product, wherever its bytes are. */
-function weightTile(a: Arguments): Argument {
-  const [bits, group, keep] = [a.constant('bits'), a.constant('group'), a.constant('keep')];
-  if (a.instruction.space('b') !== 'weights') {
-    if (isExpanded(bits, keep)) throw notInBuffer(a.instruction.space('b'), bits);
-    return a.pointer('b');
-  }
-  const { deferred } = a.ctx;
-  const at = getterOf(a.address('b'));
-  const bytes = getterOf(
-    combine(a.field('n'), a.field('k'), (n, k) => weightTileBytes(bits, group, keep, k, n)),
-  );
-  const read: Getter = (env) => deferred.read(at(env), bytes(env));
-  if (!isExpanded(bits, keep)) return read;
-  const [n, k] = [getterOf(a.field('n')), getterOf(a.field('k'))];
-  const { expanded, memory } = a.ctx;
-  return (env) => {
-    expandSparse(memory.arena, read(env), expanded, { bits, group, keep, n: n(env), k: k(env) });
-    return expanded;
-  };
-}
-
-function notInBuffer(space: string, bits: number): BitloomError {
-  return new BitloomError({
-    code: 'simulator-unsupported',
-    message: `sparse tiles of ${bits}-bit codes are expanded from the weight buffer only`,
-    expected: 'weights',
-    got: space,
-  });
-}
-
 function gather(a: Arguments): Execute {
   const words = a.ctx.memory.arena.i32;
   const { copyRuns } = a.ctx;
@@ -230,100 +91,6 @@ function gather(a: Arguments): Execute {
   };
 }
 
-/** One after the other. */
-function inTurn(first: Execute, second: Execute): Execute {
-  return (env) => {
-    first(env);
-    second(env);
-  };
-}
-
-/** Rows of codes of attention as a product reads them: where they are, or, of 4 bits, expanded before it. */
-interface CodeRows {
-  /** Pointer, batch stride, row stride. */
-  readonly operand: readonly Argument[];
-  readonly expand: Execute;
-}
-
-function codeRows(a: Arguments, rows: Argument, cols: Argument): CodeRows {
-  if (a.constant('bits') !== 4) return { operand: a.strided('b'), expand: NOTHING };
-  const batches = combine(a.field('batch'), a.field('bShare'), (batch, share) => Math.ceil(batch / share));
-  const { target, stride } = expanded(a, batches, rows, cols);
-  const expand = a.kernel('expandRowsInt4', [batches, rows, cols, ...a.strided('b'), target, stride, cols]);
-  return { operand: [target, stride, cols], expand };
-}
-
-/** Place and batch stride of codes one per byte. */
-function expanded(
-  a: Arguments,
-  batch: Argument,
-  rows: Argument,
-  cols: Argument,
-): { readonly target: Argument; readonly stride: Argument } {
-  const stride = combine(rows, cols, (count, width) => count * width);
-  const target = combine(batch, stride, (count, bytes) => roomForCodes(a.ctx.int4, count * bytes));
-  return { target, stride };
-}
-
-function matrix(a: Arguments): Execute {
-  const mode = MATRIX_MODES[a.constant('mode')];
-  const flags = combine(a.field('continue'), a.field('finish'), (more, finish) => more | (finish << 1));
-  if (mode === 'weights') {
-    return a.kernel(a.constant('keep') === 0 ? 'gemmGroups' : 'gemmSparse', [
-      isExpanded(a.constant('bits'), a.constant('keep')) ? 4 : a.field('bits'),
-      ...a.fields('group', 'm', 'n', 'k'),
-      a.pointer('a'),
-      a.field('aRow'),
-      a.pointer('aScale'),
-      a.field('aScaleRow'),
-      weightTile(a),
-      a.pointer('out'),
-      a.field('outRow'),
-      flags,
-    ]);
-  }
-  const [batch, m, n] = [a.field('batch'), a.field('m'), a.field('n')];
-  if (mode === 'keys') {
-    const { operand, expand } = codeRows(a, n, a.field('k'));
-    const product = a.kernel('attentionScores', [
-      batch,
-      m,
-      n,
-      a.field('k'),
-      ...a.strided('a'),
-      ...a.strided('aScale'),
-      ...operand,
-      a.pointer('bScale'),
-      a.field('bScaleBatch'),
-      a.field('bShare'),
-      ...a.strided('out'),
-    ]);
-    return expand === NOTHING ? product : inTurn(expand, product);
-  }
-  if (mode === 'values') {
-    const accRow = combine(n, 4, (cols, bytes) => cols * bytes);
-    const accBatch = combine(m, accRow, (rows, row) => rows * row);
-    const { operand, expand } = codeRows(a, a.field('k'), n);
-    const product = a.kernel('attentionMix', [
-      batch,
-      m,
-      n,
-      a.field('k'),
-      ...a.strided('a'),
-      ...a.strided('aScale'),
-      ...operand,
-      a.field('bShare'),
-      a.pointer('acc'),
-      accBatch,
-      accRow,
-      ...a.strided('out'),
-      flags,
-    ]);
-    return expand === NOTHING ? product : inTurn(expand, product);
-  }
-  throw internalError(`matrix mode ${a.constant('mode')}`);
-}
-
 function exchange(a: Arguments): Execute {
   const { core, exchange: hub } = a.ctx;
   const space = a.instruction.space('dst');
@@ -356,17 +123,6 @@ const binary =
   (name: KernelName): Builder =>
   (a) =>
     a.kernel(name, [...shape(a), ...a.strided('src0'), ...a.strided('src1'), ...a.strided('dst')]);
-
-/** Codes one per byte, then two. */
-function quantizeInt4(a: Arguments): Execute {
-  const [batch, rows, cols] = shape(a);
-  const { target, stride } = expanded(a, batch, rows, cols);
-  const codes = [target, stride, cols];
-  return inTurn(
-    a.kernel('quantizeRowsInt4', [...shape(a), ...a.strided('src0'), ...codes, ...a.strided('scale')]),
-    a.kernel('packRowsInt4', [...shape(a), ...codes, ...a.strided('dst')]),
-  );
-}
 
 /** By name in the table of vector functions. */
 const VECTOR_BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
