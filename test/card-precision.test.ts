@@ -87,9 +87,9 @@ describe('cards that expand 2, 3, 4 and 8 bits', () => {
     }
   });
 
-  it('chosen by error, at ragged lengths, with sparse weights', () => {
+  it('chosen by error, at ragged lengths, with sparse weights and a cache of 4 bits', () => {
     const float = familyModel('llama', SIZES, 3);
-    for (const scheme of ['FlightLLM-mixed3.5', 'FlightLLM-mixed2.6-8:16']) {
+    for (const scheme of ['FlightLLM-mixed3.5', 'FlightLLM-mixed2.6-8:16', 'FlightLLM-mixed3-KV4']) {
       const bundle = quantizeModel(float, scheme);
       const outcome = attempt({ bundle, device: findCard('u280-bitloom'), options: {}, calls: [7, 1, 1] });
       expect(outcome, scheme).toBe('right');

@@ -157,6 +157,16 @@ describe('accesses', () => {
       `r b 1000..${1000 + tile} (${tile})`,
       'w out 300..460 (160)',
     ]);
+    // Two blocks of 16 rows, two groups of 32 columns: 2·bits bytes of codes per column, 32 of scales per group. Sparse
+    // blocks have a directory of 16 bytes, keeps of 16, and 4 bits of index per kept value.
+    for (const [bits, keep, bytes] of [
+      [2, 0, 2 * (64 * 4 + 2 * 32)],
+      [3, 0, 2 * (64 * 6 + 2 * 32)],
+      [2, 8, 16 + 2 * (16 + 4 * 8 * (4 + 8) + 2 * 32)],
+      [3, 2, 16 + 2 * (16 + 4 * 2 * (6 + 8) + 2 * 32)],
+      [3, 16, 16 + 2 * (16 + 4 * 96 + 2 * 32)],
+    ])
+      expect(accesses('MM', { ...weights, bits, keep })).toContain(`r b 1000..${1000 + bytes} (${bytes})`);
     expect(accesses('MV', { ...weights, continue: 1, finish: 1 })).toEqual([
       'r a 0..128 (128)',
       'r aScale 200..208 (8)',
