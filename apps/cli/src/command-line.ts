@@ -202,7 +202,10 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
         .choices(LENGTH_MODES)
         .default('resolved'),
     )
-    .option('--reuse', 'execute only as many decode steps as it takes to know all within 0.1 %')
+    .option(
+      '--reuse',
+      'execute only as many decode steps as it takes to know all within 0.1 %; those of a trace are executed all, unless --trace-step names one',
+    )
     .option('--trace <file>', 'write a timeline for Perfetto (ui.perfetto.dev)')
     .option('--html <file>', 'write a report as one self-contained page')
     .option('--save-report <file>', 'write the report artefact')

@@ -35,7 +35,8 @@ export interface SimulateOptions {
   readonly traceStep?: 'prefill' | number;
   /**
    * Execute only as many decode steps as it takes to know the sum of all within 0.07 % (two standard errors), and of
-   * many steps only a few of the layers whose text repeats; the report says how many. Where all are recorded for a trace, all are executed. Default false.
+   * many steps only a few of the layers whose text repeats; the report says how many.
+   * Where all are recorded for a trace, all are executed, and the report says so. Default false.
    */
   readonly reuse?: boolean;
   /**
@@ -56,6 +57,10 @@ export interface Simulation {
   readonly report: Report;
   readonly trace: Trace | undefined;
 }
+
+/** Why asking for reuse changed nothing. */
+const NOT_REUSED =
+  'decode: every step executed, none reused, because every step is recorded for the trace; record a single call to reuse others';
 
 /**
  * Times a program.
@@ -125,6 +130,7 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
       }),
     );
   } else {
+    if (options.reuse === true && options.decode > 0) notes.push(NOT_REUSED);
     for (let i = 0; i < options.decode; i++) {
       run('decode', { seq: 1, past: options.prefill + i }, decode);
       options.onProgress?.((options.prefill > 0 ? 1 : 0) + i + 1, total);

@@ -269,6 +269,21 @@ describe('sessions', () => {
     expect(cycles(5, 3)).toBe(cycles(5, 1) + cycles(6, 1) + cycles(7, 1));
   });
 
+  it('whose steps are all recorded reuse none, and say so', () => {
+    const options = { prefill: 4, decode: 40, reuse: true };
+    const [recorded, one] = [undefined, 3].map(
+      (traceStep) =>
+        run(program, U280, { ...options, trace: true, ...(traceStep === undefined ? {} : { traceStep }) })
+          .report,
+    );
+    const exact = run(program, U280, { ...options, reuse: false }).report;
+    expect(recorded.notes.join('\n')).toMatch(
+      /every step executed, none reused, because every step is recorded/,
+    );
+    expect(recorded.totals).toEqual(exact.totals);
+    expect(one.notes.join('\n')).not.toContain('none reused');
+  });
+
   it('run into the end of the context, or outside of their bounds, with a typed error', () => {
     expect(run(program, U280, { prefill: 64 }).report.prefillTokens).toBe(64);
     expect(errorOf(() => run(program, U280, { prefill: 63, decode: 2 }))).toMatchObject({
