@@ -149,6 +149,9 @@ export class TransferLoad {
     this.count = isStriped ? this.channels : 1;
     this.bursts.fill(0);
     this.activates.fill(0);
+    this.groupBursts.fill(0);
+    this.groupActivates.fill(0);
+    this.bankActivates.fill(0);
     this.pageOf.fill(-1);
     this.byBank.fill(0);
     this.opensByBank.fill(0);
@@ -159,16 +162,15 @@ export class TransferLoad {
       for (let i = 0; i < inner; i++)
         this.addRun(runs.start + j * runs.stride2 + i * runs.stride1, runs.length, runs.channel);
     }
-    const { pagesPerTurn, banksPerPage, burstBytes } = this.figures;
+    const { burstBytes } = this.figures;
     const scale = total / (inner * outer);
     for (let k = 0; k < this.count; k++) {
       const c = this.first + k;
       this.bursts[c] *= scale;
       this.activates[c] *= scale;
-      this.groupBursts[c] = scale * most(this.byBank, c * banksPerPage, banksPerPage);
-      this.groupActivates[c] = scale * most(this.opensByBank, c * banksPerPage, banksPerPage);
-      const banks = pagesPerTurn * banksPerPage;
-      this.bankActivates[c] = scale * most(this.visits, c * banks, banks);
+      this.groupBursts[c] *= scale;
+      this.groupActivates[c] *= scale;
+      this.bankActivates[c] *= scale;
     }
     const burst = (address: number): number =>
       Math.floor((isStriped ? this.local(address) : address) / burstBytes);
@@ -216,22 +218,27 @@ export class TransferLoad {
     const touched = Math.min(bursts, banksPerPage);
     const page = lastPage - Math.floor(lastPage / pagesPerTurn) * pagesPerTurn;
     const set = (channel * pagesPerTurn + page) * banksPerPage;
-    const perBank = Math.ceil(opened / pagesPerTurn);
     const each = bursts / touched;
     let bank = begin - Math.floor(begin / banksPerPage) * banksPerPage;
     for (let k = 0; k < touched; k++) {
-      this.byBank[channel * banksPerPage + bank] += each;
-      this.opensByBank[channel * banksPerPage + bank] += opened;
-      this.visits[set + bank] += perBank;
+      const at = channel * banksPerPage + bank;
+      const bankBursts = this.byBank[at] + each;
+      this.byBank[at] = bankBursts;
+      if (bankBursts > this.groupBursts[channel]) this.groupBursts[channel] = bankBursts;
+      if (opened > 0) this.open(channel, at, set + bank, opened);
       bank = bank + 1 === banksPerPage ? 0 : bank + 1;
     }
     this.pageOf[channel] = lastPage;
     if (opened > 0) this.activates[channel] += Math.min(bursts, opened * banksPerPage);
   }
-}
 
-function most(values: Float64Array, from: number, count: number): number {
-  let best = 0;
-  for (let i = from; i < from + count; i++) best = Math.max(best, values[i]);
-  return best;
+  /** Pages that a bank opens, at its place among those of a page and among all. */
+  private open(channel: number, at: number, bank: number, pages: number): void {
+    const opens = this.opensByBank[at] + pages;
+    this.opensByBank[at] = opens;
+    if (opens > this.groupActivates[channel]) this.groupActivates[channel] = opens;
+    const visits = this.visits[bank] + Math.ceil(pages / this.figures.pagesPerTurn);
+    this.visits[bank] = visits;
+    if (visits > this.bankActivates[channel]) this.bankActivates[channel] = visits;
+  }
 }
