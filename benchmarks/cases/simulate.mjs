@@ -1,8 +1,8 @@
 /**
- * The simulator, on LLaMA2-7B in W4A8 and on small models with weights:
+ * The simulator, on LLaMA2-7B and OPT-6.7B in scheme FlightLLM and on small models with weights:
  * - simulated cycles of a core per second of processor time of the reading for time: a decode step on each card. ONNXim
  *   has 30,000 to 53,000 on networks of images on a machine like this; the aim is a hundred times the upper end;
- * - one decode step, and the run [128, 512] with steps reused: aims 0.15 s and 15 s;
+ * - one decode step; the run [128, 512] step by step, and with steps and layers reused: aims 0.15 s, 80 s and 15 s;
  * - the functional reading against the host interpreter on the same quantised model. Aim: 0.8 of its speed on a random
  *   Llama of 110 million parameters, 0.3 on stories260K, where the cost per instruction dominates;
  * - `bitloom simulate llama2-7b` as a person runs it: aim under 10 s, and under 2 GB of memory.
@@ -18,14 +18,15 @@ import { openModel } from '@bitloom/models/node';
 import { createCardEngine, createHostEngine } from '@bitloom/runtime';
 import { SimulatedCard, simulate } from '@bitloom/simulator';
 import { bitloom } from '../lib/command.mjs';
-import { llama7b } from '../lib/llama7b.mjs';
+import { shapesOf } from '../lib/shapes.mjs';
 import { ONLY } from '../lib/run.mjs';
 import { callable } from '../lib/sample.mjs';
 
 export const seconds = 90;
 
 /** One core, and several. */
-const STEP_CARDS = ['u280', 'u280-flightllm'].map(findCard);
+const STEP_CARDS = ['u280', 'u280-flightllm', 'u280-bitloom'].map(findCard);
+const SCHEME = 'FlightLLM';
 
 const NO_BYTES = { total: 0, unbucketed: 0, bucketed: 0, resolved: 0 };
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -53,15 +54,15 @@ const PEER_CYCLES = 53_000;
 
 /** A session for time: what to count of it, and by what it is divided. */
 function session(model, device, lengths) {
-  const program = compile(model, device);
-  const options = { ...lengths, model: 'llama2-7b', instructionBytes: NO_BYTES, encodedLength };
+  const program = compile(shapesOf(model, SCHEME), device);
+  const options = { ...lengths, model, instructionBytes: NO_BYTES, encodedLength };
   return () => simulate(program, device, options).report.phases.find(({ name }) => name === 'total');
 }
 
 /** Cycles of one core; the cores of a card run at the same time and are simulated together. */
 function cycles(model, device) {
   return {
-    name: `simulate llama2-7b W4A8 on ${device.name}, prefill 128, decode 8`,
+    name: `simulate ${model} ${SCHEME} on ${device.name}, prefill 128, decode 8`,
     unit: 'cycles/s',
     aim: 100 * PEER_CYCLES,
     async open() {
@@ -77,7 +78,7 @@ function step(model, device) {
   const short = 1;
   const long = 9;
   return {
-    name: `simulate llama2-7b W4A8 on ${device.name}, one decode step`,
+    name: `simulate ${model} ${SCHEME} on ${device.name}, one decode step`,
     unit: 's',
     aim: 0.15,
     async open() {
@@ -96,20 +97,20 @@ function step(model, device) {
   };
 }
 
-/** The run [128, 512] with the steps that executed ones tell. */
-function reused(model, device) {
+/** The run [128, 512], step by step or with steps and layers that executed ones tell. */
+function long(model, device, reuse) {
   return {
-    name: `simulate llama2-7b W4A8 on ${device.name}, prefill 128, decode 512, steps reused`,
+    name: `simulate ${model} ${SCHEME} on ${device.name}, prefill 128, decode 512${reuse ? ', steps and layers reused' : ', step by step'}`,
     unit: 's',
-    aim: 15,
+    aim: reuse ? 15 : 80,
     async open() {
-      const run = session(model, device, { prefill: 128, decode: 512, reuse: true });
+      const run = session(model, device, { prefill: 128, decode: 512, reuse });
       const sample = () => {
         const start = performance.now();
         run();
         return (performance.now() - start) / 1000;
       };
-      return { ours: { [ONLY]: { work: 1, sample } } };
+      return { ours: { [ONLY]: { work: 1, isWarm: true, sample } } };
     },
   };
 }
@@ -168,7 +169,7 @@ const COMMAND = [
   '--device',
   'u280',
   '--scheme',
-  'W4A8',
+  SCHEME,
   '--prefill',
   '128',
   '--decode',
@@ -205,7 +206,8 @@ function command() {
 export async function cases(context) {
   const kernels = () => context.newKernels(context.backends[0], 1);
   const stories = resolve(root, process.env.BITLOOM_DATA ?? '../shared/data', 'stories260K/stories260K.bin');
-  const model = llama7b();
+  const [model, opt] = ['llama2-7b', 'opt-6.7b'];
+  const published = findCard('u280-flightllm');
   const schemes = ['W8A8', 'W4A8'];
   const small = { kernels, bundle: () => openModel(stories) };
   const random = { kernels, bundle: async () => randomDecoder(STORIES_110M, { seed: 1 }) };
@@ -213,7 +215,11 @@ export async function cases(context) {
   return [
     ...CARDS.map((device) => cycles(model, device)),
     ...STEP_CARDS.map((device) => step(model, device)),
-    ...STEP_CARDS.map((device) => reused(model, device)),
+    ...STEP_CARDS.map((device) => long(model, device, true)),
+    step(opt, published),
+    long(opt, published, true),
+    long(model, published, false),
+    long(opt, published, false),
     ...(existsSync(stories)
       ? schemes.map((scheme) => functional('stories260K', scheme, 0.3, [1], 200, small))
       : []),
