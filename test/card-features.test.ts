@@ -8,8 +8,9 @@ import type { ModelBundle } from '@bitloom/ir';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { attempt } from './support/card-against-host.js';
+import { inTurn } from './support/mixed-widths.js';
 import { type DecoderSizes, decoderSizes, FAMILY_NAMES, familyModel } from './support/random-decoders.js';
-import { card, options, scheme } from './support/random-machines.js';
+import { card, ofWidth, options, scheme } from './support/random-machines.js';
 import { cardWith } from './support/small-cards.js';
 
 const RUNS = Number(process.env.BITLOOM_FUZZ || 1);
@@ -124,16 +125,23 @@ describe.each(FAMILY_NAMES)('%s', (family) => {
     'random models on random cards are refused, or right',
     () => {
       const outcomes = new Map<string, number>();
-      const model = fc.record({ sizes: decoderSizes(220), seed: fc.nat(1000), scheme, mask });
+      const widths = fc.array(fc.integer({ min: 2, max: 8 }), { maxLength: 3 });
+      const model = fc.record({ sizes: decoderSizes(220), seed: fc.nat(1000), scheme, widths, mask });
       const machine = fc.record({ device: card, options });
       fc.assert(
-        fc.property(model, machine, session, ({ sizes, seed, scheme, mask }, { device, options }, calls) => {
-          const { maxPositions, kvHeads, share } = sizes;
-          const quantized = quantizeModel(familyModel(family, sizes, seed), scheme);
-          const bundle = masked(quantized, maxPositions, kvHeads * share, mask);
-          const outcome = attempt({ bundle, device, options, calls: callsFor(calls, maxPositions) });
-          outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-        }),
+        fc.property(
+          model,
+          machine,
+          session,
+          ({ sizes, seed, scheme, widths, mask }, { device, options }, calls) => {
+            const { maxPositions, kvHeads, share } = sizes;
+            const schemes = [scheme, ...widths.map((bits) => ofWidth(scheme, bits))];
+            const quantized = inTurn(familyModel(family, sizes, seed), schemes);
+            const bundle = masked(quantized, maxPositions, kvHeads * share, mask);
+            const outcome = attempt({ bundle, device, options, calls: callsFor(calls, maxPositions) });
+            outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+          },
+        ),
         runs,
       );
       // Most cards fit most models, or the test would say little.

@@ -34,6 +34,14 @@ export const scheme: fc.Arbitrary<Scheme> = fc
     return withSparsity({ ...dense, weights: { ...formats, linear } }, sparsity);
   });
 
+/** The scheme with its linear weights in another width, in the same groups. */
+export function ofWidth(scheme: Scheme, bits: number): Scheme {
+  const linear = scheme.weights?.linear;
+  if (linear === undefined) return scheme;
+  const narrow = integerScheme(bits, linear.scales[0].granularity);
+  return { ...scheme, weights: { ...scheme.weights, linear: narrow } };
+}
+
 /** A power of two times 1 to 2, as buffers are. */
 const bytes = (low: number, high: number): fc.Arbitrary<number> =>
   fc
