@@ -122,6 +122,24 @@ describe('simulate', () => {
     expect(fromProgram.stdout).toBe(fromModel.stdout);
   });
 
+  test('--attention-blocks leaves work out, by rule, by file, and by a mask in the model', async () => {
+    const run = ['simulate', 'gpt2', '--prefill', '192', '--decode', '0', '--context', '192'];
+    const written = scratch.path('blocks.json');
+    const rows = Array.from({ length: 16 }, (_, row) => '1'.padStart(row + 1, '0'));
+    writeFileSync(written, JSON.stringify({ block: 64, rows }));
+    const masked = scratch.path('masked.bl');
+    await cliJson(['quantize', 'gpt2', '-s', 'W4A8', '-o', masked, '--attention-blocks', 'local=1']);
+    const [dense, local, file, model] = await Promise.all(
+      [[], ['local=1'], [written]]
+        .map((rule) => [...run, ...rule.flatMap((one) => ['--attention-blocks', one])])
+        .concat([['simulate', masked, ...run.slice(2)]])
+        .map(async (args) => reportSchema.parse(await cliJson(args)).phases[0]),
+    );
+    expect(local.cycles).toBeLessThan(dense.cycles);
+    expect(local.macs).toBeLessThan(dense.macs);
+    for (const same of [file, model]) expect(same.cycles).toBe(local.cycles);
+  });
+
   test('writes report and trace as artefacts, and a timeline for Perfetto', async () => {
     const files = ['r.report', 't.trace', 't.json'].map((name) => scratch.path(name));
     const [report, trace, json] = files;

@@ -88,6 +88,11 @@ describe('names and numbers', () => {
       ['quantize', 'gpt2', '--scheme', 'w4a8', '-o', 'no-such-file'],
       'scheme-unknown',
     ],
+    [
+      'blocks of attention without a rule',
+      ['simulate', 'gpt2', '--attention-blocks', 'some'],
+      'attention-blocks',
+    ],
     ['no token to simulate', ['simulate', 'gpt2', '--prefill', '0', '--decode', '0'], 'simulate-nothing'],
     [
       'a step to record beyond the run',
