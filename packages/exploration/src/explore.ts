@@ -48,7 +48,7 @@ export interface ExploreOptions {
   readonly space: DesignSpace;
   /** Times a design; called for all designs of a generation at once. */
   readonly evaluate: (device: Device) => Outcome | Promise<Outcome>;
-  /** Identity of what is evaluated besides the card: model, scheme, lengths, version. */
+  /** Identity of what is evaluated besides the card: model, scheme, lengths, engine. */
   readonly identity: string;
   /** Designs to evaluate, those that cannot run the model among them. */
   readonly points: number;

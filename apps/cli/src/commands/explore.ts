@@ -7,7 +7,7 @@ import {
   explore as search,
   type Workload,
 } from '@bitloom/exploration';
-import { openStateFile, openThreads, type StateFile } from '@bitloom/exploration/node';
+import { engineHash, openStateFile, openThreads, type StateFile } from '@bitloom/exploration/node';
 import { BitloomError, type Device, type Model, memorySections, modelHash } from '@bitloom/ir';
 import { openModel } from '@bitloom/models/node';
 import { EXIT } from '../exit-codes.js';
@@ -19,7 +19,6 @@ import { modelInputs } from '../output/require-not-input.js';
 import { requireWritable } from '../output/require-writable.js';
 import { watchWork } from '../output/write-large.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { version } from '../version.js';
 
 export interface ExploreOptions {
   readonly model: string;
@@ -112,10 +111,10 @@ function shapesOnly(model: Model): Model {
   return { ...model, constants: model.constants.map((constant) => ({ ...constant, components: {} })) };
 }
 
-/** What outcomes depend on beside the card; another version of the command may time differently. */
+/** What outcomes depend on beside the card; another compiler or simulator may time differently. */
 function identityOf({ model, prefill, capacity }: Workload): string {
   const content = modelHash(model, memorySections({}));
-  return JSON.stringify({ version: version(), model: content, prefill, capacity });
+  return JSON.stringify({ engine: engineHash(), model: content, prefill, capacity });
 }
 
 async function run(
