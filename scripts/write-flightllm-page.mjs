@@ -173,9 +173,27 @@ function ownCard(card) {
   };
 }
 
+/** Decode steps by width of weights: bytes of HBM that are weights, and time. */
+function widthRows(card) {
+  return ['FlightLLM', 'FlightLLM-mixed3.5', 'FlightLLM-W3', 'FlightLLM-W2'].map((scheme) => {
+    const report = run(card, scheme, 128, 1);
+    const { bytes } = report.phases[1].memories.find(({ name }) => name === 'hbm');
+    const { decodeSeconds, decodeTokensPerSecond } = report.totals;
+    return [
+      card,
+      `\`${scheme}\``,
+      `${(bytes.weights / 1e9).toFixed(2)} GB`,
+      `${ms(decodeSeconds)} ms`,
+      `${decodeTokensPerSecond.toFixed(1)} token/s`,
+      percent(utilization(report)),
+    ];
+  });
+}
+
 const published = publishedRows();
 const features = [...ablation('u280-flightllm'), ...ablation('u280-bitloom')];
 const own = ownCard('u280-bitloom');
+const widths = ['u280-bitloom', 'u280-flightllm'].flatMap(widthRows);
 const fitted = ['u280-flightllm', 'vhk158-flightllm'].flatMap((card) =>
   findCard(card).calibration.fitted.map(({ field, on }) => `- \`${card}\`: ${field}; on ${on}.`),
 );
@@ -199,6 +217,11 @@ ${fitted.join('\n')}
 Each feature off in turn, on the same card. Without on-chip decode nothing is fused: what a node puts out, and each head in attention, goes to HBM and comes back, and on the published card a barrier stands behind each. The paper prints 35.6 % and 65.9 % for this (1.85x); it counts otherwise, for the board reaches 43 % of the peak.
 
 ${table(['card', 'feature', 'on', 'off', 'gain'], features)}
+
+## Widths of weights
+A decode step at KV 128 with codes of 4, 3 and 2 bits, and with 3 and 4 bits by matrix (\`FlightLLM-mixed3.5\`, by place: the model has only shapes). Cards hold each width in a container of its own. On the published card barriers and the engine bound the step, not the bytes.
+
+${table(['card', 'scheme', 'weights', 'step', 'tokens', 'of the peak of HBM'], widths)}
 
 ## Our card
 \`u280-bitloom\`: the budget and clock of the U280, at most 80 % of each resource by [our model](resources.md), DRAM by mechanism.
