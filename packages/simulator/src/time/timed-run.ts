@@ -173,19 +173,27 @@ export class TimedCard {
   }
 }
 
-/** Starts whatever can start first until everything is over. */
+/** Starts whatever can start first until everything is over; of cores that could at the same cycle the first one. */
 function runToEnd(clocks: readonly CoreClock[], entryName: string): void {
   for (;;) {
-    let first = clocks[0];
+    let at = 0;
     let exchangeAt = 0;
     for (let c = 0; c < clocks.length; c++) {
-      const clock = clocks[c];
-      if (clock.earliest < first.earliest) first = clock;
-      if (clock.exchangeAt > exchangeAt) exchangeAt = clock.exchangeAt;
+      if (clocks[c].earliest < clocks[at].earliest) at = c;
+      if (clocks[c].exchangeAt > exchangeAt) exchangeAt = clocks[c].exchangeAt;
     }
+    // When another core's turn comes, and whether it goes before this one at that very cycle.
+    let until = Number.POSITIVE_INFINITY;
+    let isBefore = false;
+    for (let c = 0; c < clocks.length; c++) {
+      if (c === at || clocks[c].earliest >= until) continue;
+      isBefore = c < at;
+      until = clocks[c].earliest;
+    }
+    const first = clocks[at];
     if (first === undefined) throw internalError('an entry without a stream');
     if (first.earliest <= exchangeAt && first.earliest < Number.POSITIVE_INFINITY) {
-      if (first.confirm()) first.executeEarliest();
+      goOn(first, until, isBefore, exchangeAt);
     } else if (exchangeAt < Number.POSITIVE_INFINITY) {
       exchange(clocks, exchangeAt);
     } else if (clocks.every((clock) => clock.isDone)) {
@@ -194,6 +202,19 @@ function runToEnd(clocks: readonly CoreClock[], entryName: string): void {
       throw deadlock(clocks, entryName);
     }
   }
+}
+
+/** Starts what a core can start before another's turn comes or an exchange can start; what it does moves neither. */
+function goOn(clock: CoreClock, until: number, isBefore: boolean, exchangeAt: number): void {
+  const ownExchange = clock.exchangeAt;
+  do {
+    if (clock.confirm()) clock.executeEarliest();
+  } while (
+    (isBefore ? clock.earliest < until : clock.earliest <= until) &&
+    clock.earliest <= exchangeAt &&
+    clock.earliest < Number.POSITIVE_INFINITY &&
+    clock.exchangeAt === ownExchange
+  );
 }
 
 /** Starts the exchange on all cores at once, if ports do not put it off beyond `at`. */
