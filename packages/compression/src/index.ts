@@ -14,5 +14,5 @@ export { withCacheBits } from './cache-bits.js';
 export { compareWeights, type ModelComparison, type WeightComparison } from './compare-weights.js';
 export { type KeptOfEach, PRUNED_SPARSITIES, withSparsity } from './prune-nm.js';
 export { type QuantizedBundle, quantizeModel } from './quantize-model.js';
-export { findScheme, SCHEMES, type Scheme, schemeNames, type WeightRole } from './schemes.js';
+export { findScheme, SCHEMES, type Scheme, schemeNames, type WeightRole, type WidthMix } from './schemes.js';
 export { type CheckpointBundle, type StoredWeights, storedWeights } from './stored-weights.js';
