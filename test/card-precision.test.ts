@@ -16,6 +16,7 @@ import { openModel } from '@bitloom/models/node';
 import { simulate } from '@bitloom/simulator';
 import { describe, expect, it } from 'vitest';
 import { attempt, NO_BYTES } from './support/card-against-host.js';
+import { dataPath, hasData } from './support/data.js';
 import { inTurn } from './support/mixed-widths.js';
 import { type DecoderSizes, type FamilyName, familyModel } from './support/random-decoders.js';
 import { cardWith } from './support/small-cards.js';
@@ -94,6 +95,18 @@ describe('cards that expand 2, 3, 4 and 8 bits', () => {
       const outcome = attempt({ bundle, device: findCard('u280-bitloom'), options: {}, calls: [7, 1, 1] });
       expect(outcome, scheme).toBe('right');
     }
+  });
+});
+
+describe.skipIf(!hasData)('stories260K', () => {
+  it('in widths by its own errors, on our card', async () => {
+    const [path, tokenizer] = ['stories260K.bin', 'tok512.bin'].map((file) => dataPath('stories260K', file));
+    const file = await openModel(path, { tokenizer });
+    const bundle = quantizeModel(file, 'FlightLLM-mixed2.5');
+    const device = findCard('u280-bitloom');
+    expect(attempt({ bundle, device, options: {}, calls: [40, 1, 1], orders: ['program'] })).toBe('right');
+    expect(new Set(containers(compile(bundle.model, device)).values()).size).toBeGreaterThan(2);
+    file.close();
   });
 });
 

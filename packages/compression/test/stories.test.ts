@@ -16,6 +16,9 @@ const CEILINGS = [
   ['W8A8', 57.5],
   ['W4A8', 72],
   ['W8A8-8:16', 170],
+  // 3 bits throughout: 177.
+  ['FlightLLM-mixed3.5', 115],
+  ['FlightLLM-mixed3', 155],
   ['W8A8-KV4', 90],
   ['W4A8-KV4', 120],
 ] as const;
