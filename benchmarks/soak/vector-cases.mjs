@@ -44,6 +44,17 @@ const norm = (bias) => (pools, random) => {
   };
 };
 
+/** Rows of bytes to rows of bytes, of the lengths that `lengthsOf` gives for columns. */
+const rowsOfBytes = (lengthsOf) => (pools, random) => {
+  const [batch, rows, cols] = vectorShape(random);
+  const [from, to] = lengthsOf(cols);
+  const src = pools.codes(random, batch * rows * from);
+  return {
+    args: [batch, rows, cols, src, rows * from, from, pools.out, rows * to, to],
+    bytes: batch * rows * to,
+  };
+};
+
 export const VECTOR_CASES = {
   silu: unary,
 
