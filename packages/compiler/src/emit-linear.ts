@@ -16,10 +16,10 @@ import {
   TRANSFER_KINDS,
 } from '@bitloom/ir';
 import type { InnerPart } from './cost.js';
-import type { InstructionDraft } from './draft.js';
+import type { InstructionDraft, Touch } from './draft.js';
 import { emitBias } from './emit-vector.js';
 import type { Emitter } from './emitter.js';
-import { bufferAddress, dataAddress, operand, runs, tileLength, touchData } from './operands.js';
+import { bufferAddress, dataAddress, operand, runs, tileLength, touchBytes, touchData } from './operands.js';
 import { CORE } from './partition.js';
 
 const WEIGHTS_KIND = TRANSFER_KINDS.indexOf('weights');
@@ -29,6 +29,9 @@ const WEIGHTS_MODE = MATRIX_MODES.indexOf('weights');
 export interface Product {
   /** Tiles in all. */
   readonly tiles: number;
+  /** Columns of a tile, and of all on a core. */
+  readonly tileColumns: number;
+  readonly columns: number;
   /** Emits the next `count` tiles, as far as there are so many. */
   push(count: number): void;
   /** Emits what follows the last tile. */
@@ -93,6 +96,7 @@ export function openProduct(emitter: Emitter, node: GraphNode): Product {
     iteration: Expression,
     n: Expression,
     slot: (use: number) => Expression,
+    written: Touch,
   ): readonly InstructionDraft[] => {
     const blocks = ceilDivide(n, 16);
     const firstByte = add(multiply(matrix.sliceBytes, CORE), multiply(wholeTile, iteration));
@@ -130,11 +134,7 @@ export function openProduct(emitter: Emitter, node: GraphNode): Product {
             continue: use === 0 ? 0 : 1,
             finish: use === parts - 1 ? 1 : 0,
           },
-          [
-            touchData(input.allocation, false),
-            touchData(input.scales, false),
-            touchData(out.allocation, true),
-          ],
+          [touchData(input.allocation, false), touchData(input.scales, false), written],
           { wait: 'load', release: 'load' },
         ),
       );
@@ -148,14 +148,22 @@ export function openProduct(emitter: Emitter, node: GraphNode): Product {
   let done = 0;
   const pushRun = (first: number, count: number): void => {
     const slot = emitter.ringSlots(weights, parts, count);
+    // Columns of one row lie behind each other: who reads those of other tiles does not wait for these.
+    const tileBytes = 4 * tile.rows;
+    const written =
+      maxRows === 1
+        ? touchBytes(out.allocation, tileBytes * first, tileBytes * count, true)
+        : touchData(out.allocation, true);
     emitter.pushLoop(count, (turn) => {
       const iteration = add(first, turn);
       const n = first < whole ? tile.rows : tileLength(own, tile.rows, iteration);
-      return body(iteration, n, (use) => slot(turn, use));
+      return body(iteration, n, (use) => slot(turn, use), written);
     });
   };
   return {
     tiles,
+    tileColumns: tile.rows,
+    columns: perCore,
     push(count) {
       emitter.tile(`${tile.rows} rows x ${tile.kParts[0]?.length ?? 0}`);
       const end = Math.min(tiles, done + count);

@@ -21,11 +21,14 @@ import type { Allocation } from './data-buffer.js';
 import { borrowWhole, ownColumns, wholeValue } from './divided-values.js';
 import type { Touch } from './draft.js';
 import type { Emitter, FloatColumns, Floats } from './emitter.js';
-import { dataAddress, operand, runs, touchData, touchRegion } from './operands.js';
-import { CORE, ownItems } from './partition.js';
+import { dataAddress, operand, runs, touchBytes, touchData, touchRegion } from './operands.js';
+import { CORE, ownBlock, ownItems } from './partition.js';
 
 const OTHER_KIND = TRANSFER_KINDS.indexOf('other');
 const ACTIVATIONS_KIND = TRANSFER_KINDS.indexOf('activations');
+
+/** Ops whose every column depends on that column of their operands alone. */
+export const ELEMENTWISE: ReadonlySet<string> = new Set(['add', 'mul', 'silu', 'siluMul', 'gelu', 'relu']);
 
 /** Code of a vector function by name. */
 export function vectorFunction(name: string): number {
@@ -189,8 +192,19 @@ function ownRowsOf(value: Floats, perCore: number): Floats {
   return { ...value, offset: add(value.offset, multiply(perCore * value.rowBytes, CORE)) };
 }
 
-/** Works on the part of a core as soon as one operand is divided: every column then costs one core only. */
-function emitElementwise(emitter: Emitter, node: GraphNode): void {
+/** An element-wise op of which some columns are emitted. */
+export interface Elementwise {
+  /** Emits columns of the part of a core: `count` from `first` on, as far as there are so many. */
+  push(first: number, count: number): void;
+}
+
+/**
+ * Allocates the result of an element-wise op. Works on the part of a core as soon as one operand is divided: every column
+ * then costs one core only.
+ *
+ * @param piecewise operand that is made piece by piece, of one row: pieces wait for their columns of it only
+ */
+export function openElementwise(emitter: Emitter, node: GraphNode, piecewise?: string): Elementwise {
   const names = node.inputs.filter((name) => emitter.values.has(name));
   for (const name of names) if (emitter.floatValue(name).rowsPerCore !== undefined) wholeValue(emitter, name);
   const first = emitter.floatValue(requiredName(names, 0, node));
@@ -200,21 +214,43 @@ function emitElementwise(emitter: Emitter, node: GraphNode): void {
     .find((columns) => columns !== undefined);
   const columns = (name: string): FloatColumns =>
     perCore === undefined ? emitter.floatValue(name) : ownColumns(emitter, name, perCore);
-  const a = columns(requiredName(node.inputs, 0, node));
+  const aName = requiredName(node.inputs, 0, node);
   const bName = node.inputs[1];
-  const b = bName !== undefined && emitter.values.has(bName) ? columns(bName) : undefined;
+  const sources: (readonly [field: string, name: string, value: FloatColumns])[] = [
+    ['src0', aName, columns(aName)],
+  ];
+  if (bName !== undefined && emitter.values.has(bName)) sources.push(['src1', bName, columns(bName)]);
   const out = emitter.partOf(emitter.allocateFloats(requiredName(node.outputs, 0, node), cols, perCore));
-  const fields: Record<string, FieldValue> = { ...floatOperand('src0', a), ...floatOperand('dst', out) };
-  const touches = [touchData(a.allocation, false), touchData(out.allocation, true)];
-  if (b !== undefined) {
-    Object.assign(fields, floatOperand('src1', b));
-    touches.push(touchData(b.allocation, false));
-  } else if (bName !== undefined) {
-    const stage = fetchParameter(emitter, emitter.image.floats32(bName), 'bias');
-    Object.assign(fields, operand('src1', dataAddress(stage, ownOffset(perCore)), 0, 0));
-    touches.push(touchData(stage, false));
-  }
-  pushVector(emitter, node.op, { rows: emitter.lengths.rows, cols: out.cols }, fields, touches);
+  const stage =
+    bName !== undefined && sources.length === 1
+      ? fetchParameter(emitter, emitter.image.floats32(bName), 'bias')
+      : undefined;
+  return {
+    push(start, count) {
+      const fields: Record<string, FieldValue> = {
+        ...floatOperand('dst', { ...out, offset: add(out.offset, 4 * start) }),
+      };
+      const touches = [touchData(out.allocation, true)];
+      for (const [field, name, value] of sources) {
+        Object.assign(fields, floatOperand(field, { ...value, offset: add(value.offset, 4 * start) }));
+        touches.push(
+          name === piecewise
+            ? touchBytes(value.allocation, 4 * start, 4 * count, false)
+            : touchData(value.allocation, false),
+        );
+      }
+      if (stage !== undefined) {
+        Object.assign(fields, operand('src1', dataAddress(stage, add(ownOffset(perCore), 4 * start)), 0, 0));
+        touches.push(touchData(stage, false));
+      }
+      const { rows } = emitter.lengths;
+      pushVector(emitter, node.op, { rows, cols: ownBlock(out.cols, start, count) }, fields, touches);
+    },
+  };
+}
+
+function emitElementwise(emitter: Emitter, node: GraphNode): void {
+  openElementwise(emitter, node).push(0, Number.MAX_SAFE_INTEGER);
 }
 
 /** Rows of the rotary table for the tokens in flight, fetched once per chunk and kept. */
@@ -415,10 +451,5 @@ export const VECTOR_EMITTERS: ReadonlyMap<string, (emitter: Emitter, node: Graph
   ['layerNorm', emitNorm],
   ['rope', emitRope],
   ['takeLast', emitTakeLast],
-  ['add', emitElementwise],
-  ['mul', emitElementwise],
-  ['silu', emitElementwise],
-  ['siluMul', emitElementwise],
-  ['gelu', emitElementwise],
-  ['relu', emitElementwise],
+  ...[...ELEMENTWISE].map((op) => [op, emitElementwise] as const),
 ]);

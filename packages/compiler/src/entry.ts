@@ -34,6 +34,7 @@ import type { Allocation } from './data-buffer.js';
 import { wholeValue } from './divided-values.js';
 import { attentionScratch, emitAttention } from './emit-attention.js';
 import { emitLinear, type Product } from './emit-linear.js';
+import { emitPieces, piecesBehind } from './emit-pieces.js';
 import { emitQuantize } from './emit-quantize.js';
 import { emitStateAppend } from './emit-state-append.js';
 import { VECTOR_EMITTERS } from './emit-vector.js';
@@ -144,11 +145,25 @@ class EntryBuilder {
       for (const batch of batches) {
         this.emitter.batch = batch;
         this.emitter.openGroup(batches.length > 1 ? `${group.name}#${batch.index}` : group.name, group.layer);
-        group.nodes.forEach((node, i) => {
-          this.emitNode(node, at + i);
-        });
+        this.emitGroup(group.nodes, at);
       }
       at += group.nodes.length;
+    }
+  }
+
+  /** Nodes from position `first` on, with ops behind products in pieces where that pays. */
+  private emitGroup(nodes: readonly GraphNode[], first: number): void {
+    const { emitter } = this;
+    for (let i = 0; i < nodes.length; i++) {
+      const consumer = nodes[i + 1];
+      const pieces = piecesBehind(emitter, nodes[i], consumer);
+      if (pieces === 1) {
+        this.emitNode(nodes[i], first + i);
+        continue;
+      }
+      this.emitNode(nodes[i], first + i, emitPieces(emitter, nodes[i], consumer, pieces));
+      i++;
+      this.emitNode(consumer, first + i, { finish: () => {} });
     }
   }
 
@@ -169,8 +184,8 @@ class EntryBuilder {
     others.finish();
   }
 
-  /** @param product of the node, where its tiles are emitted already */
-  private emitNode(node: GraphNode, position: number, product?: Product): void {
+  /** @param emitted what is left of the node, where the rest of it is emitted already */
+  private emitNode(node: GraphNode, position: number, emitted?: Pick<Product, 'finish'>): void {
     const emit = EMITTERS.get(node.op);
     if (emit === undefined) {
       throw new BitloomError({
@@ -185,8 +200,8 @@ class EntryBuilder {
     this.ctx.onEmitted?.(position / this.nodes.length);
     this.emitter.at(node);
     for (const name of new Set(node.inputs)) this.emitter.fetchSpilled(name);
-    if (product === undefined) emit(this.emitter, node);
-    else product.finish();
+    if (emitted === undefined) emit(this.emitter, node);
+    else emitted.finish();
     this.storeOutputs(node);
     this.release(position);
     for (const name of node.outputs) this.emitter.spill(name);

@@ -31,6 +31,13 @@ export function touchData(allocation: Allocation, write: boolean): Touch {
   return { space: 'data', start: allocation.start, end: allocation.start + allocation.bytes, write };
 }
 
+/** As {@link touchData}, of bytes from `first` on, as far as there are so many. */
+export function touchBytes(allocation: Allocation, first: number, bytes: number, write: boolean): Touch {
+  const { start } = allocation;
+  const end = start + Math.min(allocation.bytes, first + bytes);
+  return { space: 'data', start: start + Math.min(allocation.bytes, first), end, write };
+}
+
 export function touchRegion(region: Region, write: boolean): Touch {
   return { space: region.space, start: region.offset, end: region.offset + region.bytes, write };
 }

@@ -178,8 +178,8 @@ describe('tiledCycles', () => {
   });
 
   it('lets a slot rest until its product is complete', () => {
-    // Four slots, a start-up of 984 and 16 cycles of product: one tile each 250 cycles, and one more for the load.
-    expect(cycles(1, 1e9, idle, { ...mode, startupCycles: 983 })).toBe(3 * 250);
+    // A tile takes its slot for a start-up of 984 cycles and 16 of product: 1000 for all that the ring holds.
+    expect(cycles(1, 1e9, idle, { ...mode, startupCycles: 983 })).toBe((3 * 1000) / 6);
     const two = withBuffer('weights', { bytes: 64 * 1024 });
     expect(cycles(1, 1e9, two, { ...mode, startupCycles: 983 })).toBe(3 * 500);
   });

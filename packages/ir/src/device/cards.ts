@@ -307,7 +307,7 @@ const U280_BITLOOM: Device = {
   },
   vector: { lanes: 24, exponentLanes: 5, startupCycles: 24, format: 'f32', build: 'mixed' },
   buffers: [
-    { space: 'weights', bytes: 768 * KIB, ports: 2, bytesPerCyclePerPort: 768, storage: 'bram' },
+    { space: 'weights', bytes: 896 * KIB, ports: 2, bytesPerCyclePerPort: 896, storage: 'bram' },
     { space: 'stream', bytes: 256 * KIB, ports: 2, bytesPerCyclePerPort: 512, storage: 'bram' },
     { space: 'data', bytes: 8 * MIB, ports: 4, bytesPerCyclePerPort: 512, storage: 'uram' },
     { space: 'accumulator', bytes: 256 * KIB, ports: 2, bytesPerCyclePerPort: 512, storage: 'bram' },
