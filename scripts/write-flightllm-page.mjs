@@ -131,7 +131,7 @@ function ablation(card) {
       [CONTEXT, bytes],
     ].map(([longest, one]) => [
       card,
-      `buckets shared by cores, lengths to ${longest}`,
+      `buckets that share code, lengths to ${longest}`,
       `${(one.bucketed / 1e9).toFixed(2)} GB`,
       `${(one.unbucketed / 1e9).toFixed(0)} GB for every length`,
       `${(one.unbucketed / one.bucketed).toFixed(0)}x`,
@@ -176,7 +176,7 @@ function ownCard(card) {
 /** Decode steps by width of weights: bytes of HBM that are weights, and time. */
 function widthRows(card) {
   return ['FlightLLM', 'FlightLLM-mixed3.5', 'FlightLLM-W3', 'FlightLLM-W2'].map((scheme) => {
-    const report = run(card, scheme, 128, 1);
+    const report = run(card, scheme, 128, 1, {}, none);
     const { bytes } = report.phases[1].memories.find(({ name }) => name === 'hbm');
     const { decodeSeconds, decodeTokensPerSecond } = report.totals;
     return [

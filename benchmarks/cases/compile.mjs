@@ -1,9 +1,9 @@
 /** Seconds to compile LLaMA2-7B in W4A8 for each card, shapes only. */
 import { compile } from '@bitloom/compiler';
 import { CARDS } from '@bitloom/ir';
-import { llama7b } from '../lib/shapes.mjs';
 import { ONLY } from '../lib/run.mjs';
 import { callable } from '../lib/sample.mjs';
+import { llama7b } from '../lib/shapes.mjs';
 
 export const seconds = 20;
 

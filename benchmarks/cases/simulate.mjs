@@ -18,9 +18,9 @@ import { openModel } from '@bitloom/models/node';
 import { createCardEngine, createHostEngine } from '@bitloom/runtime';
 import { SimulatedCard, simulate } from '@bitloom/simulator';
 import { bitloom } from '../lib/command.mjs';
-import { shapesOf } from '../lib/shapes.mjs';
 import { ONLY } from '../lib/run.mjs';
 import { callable } from '../lib/sample.mjs';
+import { shapesOf } from '../lib/shapes.mjs';
 
 export const seconds = 90;
 
