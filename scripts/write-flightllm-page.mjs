@@ -214,7 +214,7 @@ What no source gives was fitted, each on one figure:
 ${fitted.join('\n')}
 
 ## Ablation
-Each feature off in turn, on the same card. Without on-chip decode nothing is fused: what a node puts out, and each head in attention, goes to HBM and comes back, and on the published card a barrier stands behind each. The paper prints 35.6 % and 65.9 % for this (1.85x); it counts otherwise, for the board reaches 43 % of the peak.
+Each feature off in turn, on the same card. Without on-chip decode nothing is fused: what a node puts out, and each head in attention, goes to HBM and comes back, and on the published card a barrier stands behind each. Programs in buckets of lengths (prefill 128, decode 16) are shared by all cores, as published, and what does not depend on the length (in a decode step all but attention) stands once for all buckets; without buckets every core has a program for each length. The paper prints 35.6 % and 65.9 % for this (1.85x); it counts otherwise, for the board reaches 43 % of the peak.
 
 ${table(['card', 'feature', 'on', 'off', 'gain'], features)}
 
