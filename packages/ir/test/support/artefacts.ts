@@ -517,7 +517,7 @@ export function tinyDevice(): Device {
       sources: { product: 'a table', hbm: 'another table', static: 'a guess' },
       macPicojoules: 0.3,
       vectorElementPicojoules: 3,
-      bytePicojoules: { hbm: 31.2, data: 1.5 },
+      bytePicojoules: { data: 1.5, hbm: 31.2, weights: 1.25 },
       staticWatts: 12,
     },
     resources: { dsp: 1024, bram: 300, uram: 64, lut: 200000 },
