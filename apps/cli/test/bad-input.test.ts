@@ -1,6 +1,7 @@
 /** Input that is wrong: a typed error with what, where and how to mend, exit code 2, and nothing left behind. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { type Device, findCard } from '@bitloom/ir';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cli, expectRefusal, shell, useBuiltCli, useScratch } from './support/cli.js';
 import { expectRefused } from './support/in-process.js';
@@ -76,6 +77,66 @@ describe('models', () => {
   test('shapes of the zoo cannot be run, and the error says what can be done', async () => {
     const { stderr } = await expectRefusal(['run', 'gpt2', '--prompt', 'x'], 'tokenizer-missing');
     expect(stderr).toContain('mend:');
+  });
+});
+
+describe('files that users write', () => {
+  /** A card of the box with one thing changed. */
+  function writeCard(change: (card: Device) => object): string {
+    const path = scratch.path('card.json');
+    writeFileSync(
+      path,
+      JSON.stringify({ ...findCard('u280-flightllm'), ...change(findCard('u280-flightllm')) }),
+    );
+    return path;
+  }
+
+  test.each<[string, (card: Device) => object, string]>([
+    [
+      'a window without end',
+      ({ matrix }) => ({ matrix: { ...matrix, chain: { ...matrix.chain, window: 1e9 } } }),
+      'matrix.chain.window: too big: expected number to be <=16, got 1000000000',
+    ],
+    [
+      'a queue without end',
+      ({ dispatcher }) => ({ dispatcher: { ...dispatcher, queueDepth: 1e9 } }),
+      'dispatcher.queueDepth: too big: expected number to be <=4096, got 1000000000',
+    ],
+    [
+      'cores without end',
+      () => ({ cores: 100_000 }),
+      'cores: too big: expected number to be <=64, got 100000',
+    ],
+    ['no memory', () => ({ memories: [] }), 'memories: too small'],
+    [
+      'bytes that cost nothing',
+      ({ energy }) => ({ energy: { ...energy, bytePicojoules: {} } }),
+      'energy.bytePicojoules.weights: expected picojoules per byte',
+    ],
+  ])('a published card of %s', async (_, change, message) => {
+    const args = ['simulate', 'gpt2', '--device', writeCard(change)];
+    const { error } = await expectRefused(args, 'artefact-invalid');
+    expect(error).toContain(message);
+  });
+
+  test.skipIf(process.platform === 'win32').each([
+    [['simulate', 'gpt2', '--attention-blocks', '/dev/zero'], 'attention-blocks', 'no regular file'],
+    [['simulate', 'gpt2', '--attention-blocks', 'large'], 'attention-blocks', '1099511627776 bytes'],
+    [['simulate', 'gpt2', '--device', '/dev/zero'], 'read-failed', 'something else'],
+    [['dram', '--device', '/dev/zero'], 'device-file-invalid', 'no regular file'],
+    [['dram', '--device', 'large'], 'device-file-invalid', '1099511627776 bytes'],
+    [
+      ['explore', '--model', 'gpt2', '--budget', 'u280', '--state', '/dev/zero'],
+      'exploration-state-invalid',
+      'no regular file',
+    ],
+  ])('%j is refused at once', async (args, code, got) => {
+    writeFileSync(scratch.path('large'), '');
+    truncateSync(scratch.path('large'), 2 ** 40);
+    const placed = args.map((arg) => (arg === 'large' ? scratch.path(arg) : arg));
+    const { error } = await expectRefused(placed, code);
+    expect(error).toContain(`got: ${got}`);
+    expect(error).toContain('a regular file');
   });
 });
 

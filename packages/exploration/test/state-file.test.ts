@@ -76,6 +76,11 @@ describe('refuses', () => {
       '{"kind":"bitloom-exploration","version":1}\n{"key":"a","measures":{"decodeSeconds":"1"}}\n',
       2,
     ],
+    [
+      'a figure without end',
+      '{"kind":"bitloom-exploration","version":1}\n{"key":"a","measures":{"prefillSeconds":1,"prefillTokensPerSecond":1,"decodeSeconds":1e999,"tokensPerSecond":1,"joulesPerToken":1}}\n',
+      2,
+    ],
   ])('%s, and leaves it as it is', (_, text, line) => {
     const path = join(folder, 'other.jsonl');
     writeFileSync(path, text);
@@ -83,6 +88,24 @@ describe('refuses', () => {
       expect.objectContaining({ code: 'exploration-state-invalid', where: `${path}, line ${line}` }),
     );
     expect(readFileSync(path, 'utf8')).toBe(text);
+  });
+
+  test.skipIf(process.platform === 'win32')('what is no regular file, and what is too large, unread', () => {
+    const large = join(folder, 'large.jsonl');
+    writeFileSync(large, '');
+    truncateSync(large, 2 ** 40);
+    for (const [path, got] of [
+      ['/dev/zero', 'no regular file'],
+      [large, `${2 ** 40} bytes`],
+    ]) {
+      expect(() => openStateFile(path)).toThrow(
+        expect.objectContaining({
+          code: 'exploration-state-invalid',
+          expected: expect.stringContaining('a regular file of up to'),
+          got,
+        }),
+      );
+    }
   });
 
   test('a place where nothing can be written', () => {

@@ -17,4 +17,5 @@ export {
 } from './node/file-sink.js';
 export { type FileSource, openFile } from './node/file-source.js';
 export { nodeSha256 } from './node/sha256.js';
+export { readSmallFile, readSmallJson } from './node/small-file.js';
 export { type AsyncWriteOptions, writePieces } from './node/write-pieces.js';

@@ -1,6 +1,10 @@
 /** Makes attention block-sparse as `--attention-blocks` says: by rule, or by a mask in a JSON file. */
-import { existsSync, readFileSync } from 'node:fs';
-import { BitloomError, type ModelBundle } from '@bitloom/ir';
+import { existsSync } from 'node:fs';
+import type { ModelBundle } from '@bitloom/ir';
+import { readJson } from './read-json.js';
+
+/** Largest mask that is read: thousands of rows of thousands of blocks. */
+const MAX_MASK = 64 << 20;
 
 /**
  * The model with the mask in all of its attention; as it is without one.
@@ -13,7 +17,9 @@ export async function withAttentionBlocks(
 ): Promise<ModelBundle> {
   if (asked === undefined) return bundle;
   const { maskAttention, maskByRule, maskFromRows } = await import('@bitloom/compression');
-  const mask = existsSync(asked) ? maskFromRows(readJson(asked)) : maskByRule(asked, positionsOf(bundle));
+  const mask = existsSync(asked)
+    ? maskFromRows(await readMask(asked))
+    : maskByRule(asked, positionsOf(bundle));
   return maskAttention(bundle, mask);
 }
 
@@ -23,17 +29,9 @@ function positionsOf({ model }: ModelBundle): number {
   return Math.max(1, ...caches.map(({ type }) => Number(type.shape[1])));
 }
 
-function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    throw new BitloomError({
-      code: 'attention-blocks',
-      message: 'the file of a mask cannot be read as JSON',
-      where: path,
-      expected: '{"block": 64, "rows": ["1", "11", "101"]}',
-      got: cause instanceof Error ? cause.message : String(cause),
-      cause,
-    });
-  }
-}
+const readMask = (path: string): Promise<unknown> =>
+  readJson(path, MAX_MASK, {
+    code: 'attention-blocks',
+    message: 'the file of a mask cannot be read as JSON',
+    expected: '{"block": 64, "rows": ["1", "11", "101"]}',
+  });

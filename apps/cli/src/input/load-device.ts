@@ -1,5 +1,5 @@
 /** A card by name, or a device description from a file: an artefact, or JSON as `devices NAME --json` prints it. */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { BitloomError, CARDS, type Device, findCard } from '@bitloom/ir';
 
 /** Largest JSON description that is read. */
@@ -11,12 +11,12 @@ export async function loadDevice(name: string): Promise<Device> {
   const stat = statSync(name, { throwIfNoEntry: false });
   if (stat === undefined || stat.isDirectory()) return findCard(name);
   const { hasContainerMagic } = await import('@bitloom/ir/container');
-  const { readDevice } = await import('@bitloom/ir/node');
+  const { readDevice, readSmallFile } = await import('@bitloom/ir/node');
   if (!stat.isFile() || stat.size > MAX_JSON) return readDevice(name);
-  const bytes = readFileSync(name);
+  const bytes = readSmallFile(name, MAX_JSON);
   if (hasContainerMagic(bytes)) return readDevice(name);
   const { parseDevice } = await import('@bitloom/ir/schema');
-  return parseDevice(parseJson(bytes.toString('utf8'), name), name);
+  return parseDevice(parseJson(new TextDecoder().decode(bytes), name), name);
 }
 
 function parseJson(text: string, where: string): unknown {

@@ -1,6 +1,7 @@
 /** DRAM parts by name, or from a JSON file: a part as device files have it, or several, of which FILE#NAME takes one. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { BitloomError, DRAM_STANDARDS, type DramStandard, findDramStandard } from '@bitloom/ir';
+import { readJson } from './read-json.js';
 
 /** What stands for every part in the box. */
 const ALL = 'all';
@@ -14,7 +15,7 @@ export async function loadDram(name: string): Promise<readonly DramStandard[]> {
   const path = existsSync(name) || hash < 0 ? name : name.slice(0, hash);
   if (DRAM_STANDARDS.some((dram) => dram.name === name) || !existsSync(path)) return [findDramStandard(name)];
   const { parseDramParts } = await import('@bitloom/ir/schema');
-  const parts = parseDramParts(readJson(path), path);
+  const parts = parseDramParts(await readParts(path), path);
   if (path === name) return parts;
   const only = name.slice(hash + 1);
   const found = parts.filter((dram) => dram.name === only);
@@ -28,19 +29,9 @@ export async function loadDram(name: string): Promise<readonly DramStandard[]> {
   });
 }
 
-function readJson(path: string): unknown {
-  try {
-    const stat = statSync(path);
-    if (!stat.isFile() || stat.size > MAX_JSON) throw new Error(`not a file of up to ${MAX_JSON} bytes`);
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    throw new BitloomError({
-      code: 'device-file-invalid',
-      message: 'this is not a JSON file of DRAM parts',
-      where: path,
-      got: cause instanceof Error ? cause.message : String(cause),
-      hint: 'take `memories[0].dram` of `bitloom devices NAME --json`, then change what you need',
-      cause,
-    });
-  }
-}
+const readParts = (path: string): Promise<unknown> =>
+  readJson(path, MAX_JSON, {
+    code: 'device-file-invalid',
+    message: 'this is not a JSON file of DRAM parts',
+    hint: 'take `memories[0].dram` of `bitloom devices NAME --json`, then change what you need',
+  });

@@ -3,8 +3,9 @@
  * one half line at the end, which is dropped when the file is opened again. The first line says what the file is, so that
  * no other file is added to.
  */
-import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { BitloomError } from '@bitloom/ir';
+import { readSmallFile } from '@bitloom/ir/node';
 import type { EvaluatedDesign } from '../explore.js';
 import type { Outcome } from '../outcome.js';
 
@@ -17,6 +18,9 @@ export interface StateFile {
   add(design: EvaluatedDesign): void;
   close(): void;
 }
+
+/** Largest file that is gone on from: about a million designs. */
+const MAX_STATE = 256 << 20;
 
 const HEADER = { kind: 'bitloom-exploration', version: 1 };
 
@@ -60,8 +64,10 @@ export function openStateFile(path: string): StateFile {
 
 function read(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    // A mark at the beginning stays: places in the text are places in the file.
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(readSmallFile(path, MAX_STATE));
   } catch (cause) {
+    if (cause instanceof BitloomError) throw invalid(path, 1, cause.got ?? cause.message, cause.expected);
     throw invalid(path, 1, cause instanceof Error ? cause.message : String(cause));
   }
 }
@@ -97,16 +103,17 @@ function outcomeOf({ measures, failure }: Record<string, unknown>): Outcome | un
     : undefined;
 }
 
-const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0;
+const isAmount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0;
 
 const SHOWN = 60;
 
-function invalid(path: string, line: number, got: string): BitloomError {
+function invalid(path: string, line: number, got: string, file?: string): BitloomError {
   return new BitloomError({
     code: 'exploration-state-invalid',
     message: 'this is not a file of explored designs',
     where: `${path}, line ${line}`,
-    expected: 'JSON lines as an exploration writes them',
+    expected: `${file === undefined ? '' : `${file}, `}JSON lines as an exploration writes them`,
     got: got.length > SHOWN ? `${got.slice(0, SHOWN)}...` : got,
     hint: 'name another file, or a new one',
   });
