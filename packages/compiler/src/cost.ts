@@ -14,6 +14,15 @@ import {
 } from '@bitloom/ir';
 import { weightSlots } from './weight-ring.js';
 
+/** Columns of a matrix that have a width of their own: whole groups, of the last band up to the last column. */
+export interface MatrixBand {
+  readonly cols: number;
+  /** Container width of the codes. */
+  readonly bits: number;
+  /** Kept values of each 16 columns; 0: dense. */
+  readonly keep: number;
+}
+
 /** What the model needs to know of a packed matrix. */
 export interface MatrixShape {
   readonly rows: number;
@@ -23,12 +32,24 @@ export interface MatrixShape {
   readonly group: number;
   /** Kept values of each 16 columns; 0: dense. */
   readonly keep: number;
+  /** Bands of other widths, from the first column on: then they say `bits` and `keep`, and the matrix those of the first. */
+  readonly bands?: readonly MatrixBand[];
 }
 
-/** A piece of the inner length of a tile: columns [start, start + length), and the bytes of one of its blocks of 16 rows. */
+/** The bands of a matrix; one of all columns where it has no others. */
+export function bandsOf({ bands, cols, bits, keep }: MatrixShape): readonly MatrixBand[] {
+  return bands ?? [{ cols, bits, keep }];
+}
+
+/**
+ * A piece of the inner length of a tile: columns [start, start + length) of one band, its width, and the bytes of one of
+ * its blocks of 16 rows.
+ */
 export interface InnerPart {
   readonly start: number;
   readonly length: number;
+  readonly bits: number;
+  readonly keep: number;
   readonly bytes: number;
 }
 
@@ -51,7 +72,7 @@ export function tiledCycles(
   const tiles = Math.ceil(matrix.rows / tile.rows);
   const lastRows = matrix.rows - (tiles - 1) * tile.rows;
   const { timeDivisor } = device.calibration;
-  const { group, keep } = matrix;
+  const { group } = matrix;
   const slots = weightSlots(device);
   const rates = ratesOf(device, bytesPerCycle);
   const dispatch = dispatchCycles(tile.kParts.length, m, slots, device);
@@ -62,7 +83,7 @@ export function tiledCycles(
     for (const [use, part] of tile.kParts.entries()) {
       const load = Math.ceil((part.bytes * Math.ceil(rows / 16)) / rates.bytesPerCycle);
       const rescales = m * rows * Math.ceil(part.length / group);
-      const product = { m, n: rows, k: part.length, group, keep, rescales };
+      const product = { m, n: rows, k: part.length, group, keep: part.keep, rescales };
       const compute = Math.ceil(matrixProductCycles(product, mode, device.matrix) / timeDivisor);
       // Sums of a part are written, those of the parts before it are read first, through one port with the activations.
       const values = (m * (part.length + 4 * rows * (use === 0 ? 1 : 2))) / rates.dataBytesPerCycle;
@@ -117,25 +138,41 @@ function dispatchCycles(parts: number, m: number, slots: number, device: Device)
   );
 }
 
-/** Cuts the inner length into the fewest equal parts of whole groups whose tile fits a slot. */
+/** Cuts the inner length, band by band, into the fewest equal parts of whole groups whose tile fits a slot. */
 export function splitInner(matrix: MatrixShape, rows: number, slotBytes: number): WeightTile | undefined {
+  const kParts: InnerPart[] = [];
+  let start = 0;
+  for (const band of bandsOf(matrix)) {
+    const parts = splitBand(band, matrix.group, start, rows, slotBytes);
+    if (parts === undefined) return undefined;
+    kParts.push(...parts);
+    start += band.cols;
+  }
+  return { rows, kParts };
+}
+
+function splitBand(
+  { cols, bits, keep }: MatrixBand,
+  group: number,
+  first: number,
+  rows: number,
+  slotBytes: number,
+): readonly InnerPart[] | undefined {
   const blocks = Math.ceil(rows / 16);
-  const groups = Math.ceil(matrix.cols / matrix.group);
-  for (let parts = 1; parts <= groups; parts++) {
-    const perPart = Math.ceil(groups / parts);
-    const kParts: InnerPart[] = [];
+  const groups = Math.ceil(cols / group);
+  for (let count = 1; count <= groups; count++) {
+    const perPart = Math.ceil(groups / count);
+    const parts: InnerPart[] = [];
     for (let g = 0; g < groups; g += perPart) {
-      const start = g * matrix.group;
-      const length = Math.min(matrix.cols - start, perPart * matrix.group);
-      const { bits, group, keep } = matrix;
+      const length = Math.min(cols - g * group, perPart * group);
       const two = weightTileBytes(bits, group, keep, length, 32);
-      kParts.push({ start, length, bytes: two - weightTileBytes(bits, group, keep, length, 16) });
+      const bytes = two - weightTileBytes(bits, group, keep, length, 16);
+      parts.push({ start: first + g * group, length, bits, keep, bytes });
     }
-    const fits = kParts.every(
-      ({ length }) =>
-        weightTileBytes(matrix.bits, matrix.group, matrix.keep, length, blocks * 16) <= slotBytes,
+    const fits = parts.every(
+      ({ length }) => weightTileBytes(bits, group, keep, length, blocks * 16) <= slotBytes,
     );
-    if (fits) return { rows, kParts };
+    if (fits) return parts;
   }
   return undefined;
 }
@@ -165,8 +202,8 @@ export function chooseWeightTile(
   const candidates = new Set<number>([padded]);
   for (let rows = 16; rows < padded && rows <= 256; rows += 16) candidates.add(rows);
   // Sparse tiles let a chain work on several rows at a time.
-  const outputs = matrix.keep === 0 ? 1 : Math.floor(16 / matrix.keep);
-  for (const step of [device.matrix.mv.n * outputs, device.matrix.mm.n * outputs]) {
+  const outputs = new Set(bandsOf(matrix).map(({ keep }) => (keep === 0 ? 1 : Math.floor(16 / keep))));
+  for (const step of [...outputs].flatMap((n) => [device.matrix.mv.n * n, device.matrix.mm.n * n])) {
     for (let rows = step; rows < padded; rows += step) candidates.add(Math.ceil(rows / 16) * 16);
   }
   const { mv, mm } = device.matrix;

@@ -88,7 +88,7 @@ export function openProduct(emitter: Emitter, node: GraphNode): Product {
   const bytesOf = (part: InnerPart, blocks: Expression): Expression => {
     const codes = multiply(part.bytes, blocks);
     // A sparse tile begins with a directory: a word per block, in whole vectors.
-    return matrix.keep === 0 ? codes : add(codes, multiply(16, ceilDivide(blocks, 4)));
+    return part.keep === 0 ? codes : add(codes, multiply(16, ceilDivide(blocks, 4)));
   };
   const wholeTile = tile.kParts.reduce((sum, part) => sum + evaluate(bytesOf(part, tile.rows / 16), {}), 0);
   const name = maxRows === 1 ? 'MV' : 'MM';
@@ -114,9 +114,9 @@ export function openProduct(emitter: Emitter, node: GraphNode): Product {
           'matrix',
           {
             mode: WEIGHTS_MODE,
-            bits: matrix.bits,
+            bits: part.bits,
             group: matrix.group,
-            keep: matrix.keep,
+            keep: part.keep,
             batch: 1,
             bShare: 1,
             m,

@@ -6,6 +6,7 @@
 import {
   type Address,
   BitloomError,
+  bandMatrices,
   type ConstantDecl,
   type Device,
   dramRowBytes,
@@ -24,7 +25,14 @@ import {
   STRIPED,
   weightTileBytes,
 } from '@bitloom/ir';
-import { type ChooseTile, chooseWeightTile, type MatrixShape, type WeightTile } from './cost.js';
+import {
+  bandsOf,
+  type ChooseTile,
+  chooseWeightTile,
+  type MatrixBand,
+  type MatrixShape,
+  type WeightTile,
+} from './cost.js';
 import type { SightTables } from './visible-columns.js';
 import { weightSlots } from './weight-ring.js';
 
@@ -162,12 +170,9 @@ export class MemoryImage {
         hint: 'quantise the model first, e.g. with --scheme W8A8',
       });
     }
-    const { codeBits, ...codes } = groupCodes(name, constant.type);
-    const keep = this.sparseChains ? codes.keep : 0;
-    const shape = { ...codes, keep, bits: containerBits(codeBits, keep, this.device.matrix.weightBits) };
-    const { rows, cols, group, bits } = shape;
+    const shape = this.matrixShape(name, constant.type);
+    const { rows, cols, group } = shape;
     const perCore = ownRows ?? rows;
-    this.requireEngine(name, shape);
     const tile = this.weightTile(name, { ...shape, rows: perCore });
     const slices = Array.from({ length: Math.ceil(rows / perCore) }, (_, core) =>
       sliceBytes(shape, tile, Math.min(perCore, rows - core * perCore)),
@@ -175,10 +180,7 @@ export class MemoryImage {
     if (rows % 16 !== 0)
       this.notes.push(`weight '${name}': ${rows} rows padded to ${Math.ceil(rows / 16) * 16} in memory`);
     if (cols % group !== 0) this.notes.push(`weight '${name}': last group of ${cols % group} of ${group}`);
-    const partGroups = Math.ceil((tile.kParts[0]?.length ?? cols) / group);
-    const layout =
-      `${keep === 0 ? 'rows16' : 'sparse16'}.${bits === 8 ? 's8' : `u${bits}`}.g${group}` +
-      `${keep === 0 ? '' : `.k${keep}`}.t${tile.rows}x${partGroups}${slices.length > 1 ? `.c${perCore}` : ''}`;
+    const layout = weightLayout(shape, tile, slices.length > 1 ? perCore : 0);
     const region = this.place(
       name,
       'hbm',
@@ -196,16 +198,41 @@ export class MemoryImage {
     return matrix;
   }
 
+  /** Shape and containers of a matrix, or of its bands. */
+  private matrixShape(name: string, type: QuantizedType): MatrixShape {
+    const [rows, cols] = [staticDim(type.shape[0], name), staticDim(type.shape[1], name)];
+    const bands = bandMatrices(type).map((band, index, all) => {
+      const where = type.bands === undefined ? name : `${name}[${index}]`;
+      const { codeBits, group, ...codes } = groupCodes(where, band.type);
+      const keep = this.sparseChains ? codes.keep : 0;
+      // The engine adds up a group in one go: it must end on a step of the inner length.
+      const step = keep === 0 ? 8 : 16;
+      if (group % step !== 0 && group < cols) {
+        throw unsupportedFormat(
+          where,
+          `groups of a multiple of ${step} columns, or one group per row`,
+          `groups of ${group}`,
+        );
+      }
+      // So must a band: a tile is of one width.
+      if (index < all.length - 1 && (band.cols % group !== 0 || band.type.scales[0].block[1] === 0)) {
+        throw unsupportedFormat(where, `bands of whole groups of ${group} columns`, `${band.cols} columns`);
+      }
+      const own = {
+        cols: band.cols,
+        keep,
+        bits: containerBits(codeBits, keep, this.device.matrix.weightBits),
+      };
+      this.requireEngine(where, own);
+      return { ...own, group };
+    });
+    const [{ group, bits, keep }] = bands;
+    const shape = { rows, cols, group, bits, keep };
+    return type.bands === undefined ? shape : { ...shape, bands };
+  }
+
   /** Refuses codes that the card's engine does not take. */
-  private requireEngine(name: string, { group, cols, bits, keep }: MatrixShape): void {
-    // The engine adds up a group in one go: it must end on a step of the inner length.
-    if (group % (keep === 0 ? 8 : 16) !== 0 && group < cols) {
-      throw unsupportedFormat(
-        name,
-        `groups of a multiple of ${keep === 0 ? 8 : 16} columns, or one group per row`,
-        `groups of ${group}`,
-      );
-    }
+  private requireEngine(name: string, { bits, keep }: MatrixBand): void {
     const { weightBits, keeps } = this.device.matrix;
     if (!weightBits.includes(bits)) {
       throw new BitloomError({
@@ -229,7 +256,8 @@ export class MemoryImage {
   }
 
   private weightTile(name: string, shape: MatrixShape): WeightTile {
-    const key = `${shape.rows} ${shape.cols} ${shape.bits} ${shape.group} ${shape.keep}`;
+    const widths = bandsOf(shape).map(({ cols, bits, keep }) => `${cols} ${bits} ${keep}`);
+    const key = `${shape.rows} ${shape.group} ${widths.join(' ')}`;
     const known = this.tiles.get(key);
     if (known !== undefined) return known;
     const slotBytes = ringSlotBytes(this.device, 'weights', weightSlots(this.device));
@@ -240,12 +268,10 @@ export class MemoryImage {
         : (peakBytesPerSecond(memory) * memory.efficiency) / this.device.clockHz / this.device.cores;
     const tile = this.chooseTile(shape, slotBytes, bytesPerCycle, this.device);
     if (tile === undefined) {
-      const least = weightTileBytes(
-        shape.bits,
-        shape.group,
-        shape.keep,
-        Math.min(shape.group, shape.cols),
-        16,
+      const least = Math.max(
+        ...bandsOf(shape).map(({ cols, bits, keep }) =>
+          weightTileBytes(bits, shape.group, keep, Math.min(shape.group, cols), 16),
+        ),
       );
       throw new BitloomError({
         code: 'compiler-does-not-fit',
@@ -514,11 +540,41 @@ function keptOf16({ sparsity }: QuantizedType): number | undefined {
 }
 
 /** Bytes of the rows of one core. */
-function sliceBytes({ bits, group, keep }: MatrixShape, tile: WeightTile, rows: number): number {
+function sliceBytes({ group }: MatrixShape, tile: WeightTile, rows: number): number {
   const ofTile = (count: number): number =>
-    tile.kParts.reduce((sum, { length }) => sum + weightTileBytes(bits, group, keep, length, count), 0);
+    tile.kParts.reduce(
+      (sum, { length, bits, keep }) => sum + weightTileBytes(bits, group, keep, length, count),
+      0,
+    );
   const whole = Math.floor(rows / tile.rows);
   return whole * ofTile(tile.rows) + (rows % tile.rows === 0 ? 0 : ofTile(rows % tile.rows));
+}
+
+/**
+ * Name of the layout of a packed matrix: `rows16.u4.g128.t64x8`; in bands `banded.u4x16t8.s8k4x2t2.g128.t64`, with the
+ * groups of each band and those of its tiles; `.c1376` behind either where cores have slices of so many rows.
+ */
+function weightLayout(shape: MatrixShape, tile: WeightTile, sliceRows: number): string {
+  const { group, bands } = shape;
+  const container = (bits: number): string => (bits === 8 ? 's8' : `u${bits}`);
+  const tileGroups = (start: number): number => {
+    const part = tile.kParts.find((one) => one.start === start);
+    return Math.ceil((part?.length ?? shape.cols) / group);
+  };
+  const slice = sliceRows === 0 ? '' : `.c${sliceRows}`;
+  if (bands === undefined) {
+    const { bits, keep } = shape;
+    const kept = keep === 0 ? '' : `.k${keep}`;
+    return `${keep === 0 ? 'rows16' : 'sparse16'}.${container(bits)}.g${group}${kept}.t${tile.rows}x${tileGroups(0)}${slice}`;
+  }
+  let start = 0;
+  const names = bands.map(({ cols, bits, keep }) => {
+    const kept = keep === 0 ? '' : `k${keep}`;
+    const name = `${container(bits)}${kept}x${Math.ceil(cols / group)}t${tileGroups(start)}`;
+    start += cols;
+    return name;
+  });
+  return `banded.${names.join('.')}.g${group}.t${tile.rows}${slice}`;
 }
 
 function unsupportedFormat(name: string, expected: string, got: string): BitloomError {

@@ -65,7 +65,7 @@ describe('splitInner', () => {
   it('keeps a short last group', () => {
     const shape = { rows: 64, cols: 172, bits: 8, group: 32, keep: 0 };
     const whole = splitInner(shape, 16, 1 << 20);
-    expect(whole?.kParts).toEqual([{ start: 0, length: 172, bytes: 16 * 172 + 6 * 32 }]);
+    expect(whole?.kParts).toEqual([{ start: 0, length: 172, bits: 8, keep: 0, bytes: 16 * 172 + 6 * 32 }]);
     const split = splitInner(shape, 16, 16 * 64 + 2 * 32);
     expect(split?.kParts.map(({ start, length }) => [start, length])).toEqual([
       [0, 64],
@@ -121,7 +121,10 @@ describe('chooseWeightTile', () => {
 
 describe('tiledCycles', () => {
   const shape = { rows: 40, cols: 64, bits: 8, group: 32, keep: 0 };
-  const tile = { rows: 16, kParts: [{ start: 0, length: 64, bytes: rows16Bytes(8, 32, 64, 16) }] };
+  const tile = {
+    rows: 16,
+    kParts: [{ start: 0, length: 64, bits: 8, keep: 0, bytes: rows16Bytes(8, 32, 64, 16) }],
+  };
   const mode = { m: 1, n: 16, k: 4, startupCycles: 0 };
   const dispatcher = {
     ...U280.dispatcher,

@@ -1,5 +1,5 @@
 /**
- * Which width each matrix of a mixed scheme gets. Weights that are there are measured: all matrices start at the narrowest
+ * Which width each matrix of a mixed scheme gets, or each band of its columns. Weights that are there are measured: all start at the narrowest
  * width, and bits go where they remove most error per bit, until the average is reached. Shapes alone say nothing about
  * errors: then the matrices nearest to both ends of the model get the wider of the two widths next to the average, which
  * is a rule of ours, because the published one is not known.
@@ -7,8 +7,8 @@
  * Not for: what a width costs in time (all of them stream through the same expander), or the error of activations.
  */
 import { dequantize, ErrorAccumulator, type NmSparsity, quantize } from '@bitloom/formats';
-import type { SectionSource, TensorScheme } from '@bitloom/ir';
-import { readFloats } from './dense-floats.js';
+import { BitloomError, type ScaleScheme, type SectionSource, type TensorScheme } from '@bitloom/ir';
+import { readFloats, takeColumns } from './dense-floats.js';
 import { type FloatSource, inTensor } from './lazy-sections.js';
 import { PRUNED_ROWS, pruneRows } from './prune-nm.js';
 import type { WidthMix } from './schemes.js';
@@ -22,49 +22,100 @@ export interface MixedMatrix {
   readonly sparsity?: NmSparsity;
 }
 
+/** Columns of a matrix next to each other, and their format. */
+export interface BandFormat {
+  readonly start: number;
+  readonly cols: number;
+  readonly format: TensorScheme;
+}
+
 /** Formats by name of matrix, and what they come to. */
 export interface ChosenWidths {
-  readonly formats: ReadonlyMap<string, TensorScheme>;
+  /** From the first column to the last; neighbours differ. */
+  readonly formats: ReadonlyMap<string, readonly BandFormat[]>;
   /** Bits per stored code over all matrices; at most the average that was asked for. */
   readonly average: number;
   readonly isMeasured: boolean;
+}
+
+/** What gets a width: columns of a matrix. */
+interface Unit extends Columns {
+  /** Index of the matrix, and of the band in it. */
+  readonly matrix: number;
+  readonly band: number;
+}
+
+interface Columns {
+  readonly start: number;
+  readonly cols: number;
 }
 
 /**
  * Chooses widths. Equal input gives the same choice on every machine.
  *
  * @param mix formats from narrow to wide
- * @throws BitloomError `quantize-not-finite` for damaged values in the rows that are measured
+ * @throws BitloomError `quantize-not-finite` for damaged values in the rows that are measured, `scheme-mix` for bands of
+ *   formats that are not all rounded in groups of as many columns
  */
 export function chooseWidths(
   matrices: readonly MixedMatrix[],
   mix: WidthMix,
   sections: SectionSource,
 ): ChosenWidths {
-  const codes = matrices.map(storedCodes);
+  const columns = matrices.map(({ shape }) => columnsOf(shape[1], mix));
+  const units = columns.flatMap((own, matrix) => own.map((one, band): Unit => ({ ...one, matrix, band })));
+  const codes = units.map((unit) => storedCodes(matrices[unit.matrix], unit));
   const all = codes.reduce((sum, count) => sum + count, 0);
   const budget = mix.average * all;
   const isMeasured = matrices.every(({ source }) => source !== undefined);
   const widths = mix.formats.map(({ element }) => element.bits);
   const chosen = isMeasured
     ? byError(
-        matrices.map((matrix) => mix.formats.map((format) => relativeError(matrix, format, sections))),
+        matrices.flatMap((matrix, index) => errorsOf(matrix, columns[index], mix.formats, sections)),
         codes,
         widths,
         budget,
       )
-    : byPlace(codes, widths, mix.average, budget);
+    : byPlace(units, matrices.length, codes, widths, mix.average, budget);
   const bits = chosen.reduce((sum, width, index) => sum + widths[width] * codes[index], 0);
-  return {
-    formats: new Map(matrices.map(({ name }, index) => [name, mix.formats[chosen[index]]])),
-    average: all === 0 ? mix.average : bits / all,
-    isMeasured,
-  };
+  const formats = new Map(matrices.map(({ name }): [string, BandFormat[]] => [name, []]));
+  for (const [index, { matrix, start, cols }] of units.entries()) {
+    const format = mix.formats[chosen[index]];
+    const bands = formats.get(matrices[matrix].name) ?? [];
+    const before = bands.at(-1);
+    if (before?.format !== format) bands.push({ start, cols, format });
+    else bands[bands.length - 1] = { ...before, cols: before.cols + cols };
+  }
+  return { formats, average: all === 0 ? mix.average : bits / all, isMeasured };
 }
 
-/** Codes of a matrix that are stored: those that its sparsity keeps. */
-function storedCodes({ shape, sparsity }: MixedMatrix): number {
-  const [rows, cols] = shape;
+/** The columns that have widths of their own: bands of as many whole groups each, the last one fewer. */
+function columnsOf(cols: number, { bands, formats }: WidthMix): readonly Columns[] {
+  if (bands === undefined) return [{ start: 0, cols }];
+  const [group, ...others] = new Set(formats.flatMap(({ scales }) => scales.map(groupOf)));
+  if (group === undefined || others.length > 0 || !(Number.isInteger(bands) && bands >= 1)) {
+    throw new BitloomError({
+      code: 'scheme-mix',
+      message: 'these formats cannot stand side by side in a matrix',
+      expected: 'a whole number of bands of formats in groups of as many columns',
+      got: `${bands} bands of ${formats.map(({ name }) => name).join(', ')}`,
+    });
+  }
+  const step = Math.ceil(Math.ceil(cols / group) / bands) * group;
+  return Array.from({ length: Math.ceil(cols / step) }, (_, band) => ({
+    start: band * step,
+    cols: Math.min(step, cols - band * step),
+  }));
+}
+
+/** Columns of a group; undefined for other granularities. */
+function groupOf({ granularity }: ScaleScheme): number | undefined {
+  return granularity.strategy === 'group' ? granularity.groupSize : undefined;
+}
+
+/** Codes of columns that are stored: those that the sparsity keeps. */
+function storedCodes({ shape, sparsity }: MixedMatrix, { cols }: Columns): number {
+  const [rows] = shape;
   return sparsity === undefined ? rows * cols : (rows * cols * Math.max(...sparsity.keep)) / sparsity.m;
 }
 
@@ -72,28 +123,44 @@ function storedCodes({ shape, sparsity }: MixedMatrix): number {
 const MEASURED_BLOCKS = 4;
 
 /**
- * Squared error of a matrix in a format over its squared values: what a matrix adds to the noise of the value it makes,
- * whatever the scale of either.
+ * Squared error of columns in each format over the squared values of the matrix [columns, formats]: what they add to the
+ * noise of the value that the matrix makes, whatever the scale of either.
  */
-function relativeError(matrix: MixedMatrix, format: TensorScheme, sections: SectionSource): number {
+function errorsOf(
+  matrix: MixedMatrix,
+  columns: readonly Columns[],
+  formats: readonly TensorScheme[],
+  sections: SectionSource,
+): number[][] {
   const { name, shape, source, sparsity } = matrix;
-  if (source === undefined) return 0;
+  if (source === undefined) return columns.map(() => formats.map(() => 0));
   const [rows, cols] = shape;
   const blocks = Math.ceil(rows / PRUNED_ROWS);
   const measured = Math.min(MEASURED_BLOCKS, blocks);
-  const errors = new ErrorAccumulator();
+  const errors = columns.map(() => formats.map(() => new ErrorAccumulator()));
+  const squares = columns.map(() => 0);
   for (let i = 0; i < measured; i += 1) {
     const first = Math.floor((i * blocks) / measured) * PRUNED_ROWS;
-    const own = [Math.min(PRUNED_ROWS, rows - first), cols];
-    const floats = readFloats(sections, source.section, source.dtype, first * cols, own[0] * cols);
-    const data = sparsity === undefined ? floats : pruneRows(floats, own, sparsity);
-    try {
-      errors.add(data, dequantize(quantize({ data, shape: own }, format)));
-    } catch (error) {
-      throw inTensor(error, name, first);
+    const count = Math.min(PRUNED_ROWS, rows - first);
+    const floats = readFloats(sections, source.section, source.dtype, first * cols, count * cols);
+    const kept = sparsity === undefined ? floats : pruneRows(floats, [count, cols], sparsity);
+    for (const [index, own] of columns.entries()) {
+      const data = takeColumns(kept, cols, own.start, own.cols);
+      for (const value of data) squares[index] += value * value;
+      for (const [at, format] of formats.entries()) {
+        try {
+          errors[index][at].add(data, dequantize(quantize({ data, shape: [count, own.cols] }, format)));
+        } catch (error) {
+          throw inTensor(error, name, first);
+        }
+      }
     }
   }
-  return errors.result().relativeRmse ** 2;
+  const all = squares.reduce((sum, square) => sum + square, 0);
+  return errors.map((own, index) => {
+    const share = columns.length === 1 || all === 0 ? 1 : squares[index] / all;
+    return own.map((one) => one.result().relativeRmse ** 2 * share);
+  });
 }
 
 /**
@@ -123,8 +190,13 @@ function byError(
   }
 }
 
-/** Index of the width of each matrix, by its place: from both ends inwards the wider width, while it fits. */
+/**
+ * Index of the width of each unit, by its place: from both ends of the model inwards the wider width, while it fits; where
+ * matrices have bands, the first band of every matrix before the second of any.
+ */
 function byPlace(
+  units: readonly Unit[],
+  matrices: number,
   codes: readonly number[],
   widths: readonly number[],
   average: number,
@@ -136,10 +208,12 @@ function byPlace(
   );
   const chosen = codes.map(() => narrow);
   if (narrow + 1 === widths.length) return chosen;
-  const distance = (index: number): number => Math.min(index, codes.length - 1 - index);
-  const order = codes.map((_, index) => index).sort((a, b) => distance(a) - distance(b) || a - b);
+  const distance = ({ matrix }: Unit): number => Math.min(matrix, matrices - 1 - matrix);
+  const order = units
+    .map((unit, index) => ({ unit, index }))
+    .sort((a, b) => a.unit.band - b.unit.band || distance(a.unit) - distance(b.unit) || a.index - b.index);
   let left = budget - codes.reduce((sum, count) => sum + count * widths[narrow], 0);
-  for (const index of order) {
+  for (const { index } of order) {
     const cost = codes[index] * (widths[narrow + 1] - widths[narrow]);
     if (cost > left) continue;
     chosen[index] = narrow + 1;

@@ -67,7 +67,10 @@ export function compareWeights(
     return {
       name: constant.name,
       shape: type.shape,
-      scheme: constant.scheme?.name ?? type.element.name,
+      scheme:
+        constant.scheme?.name ??
+        type.bands?.map(({ element }) => element.name).join('+') ??
+        type.element.name,
       bytes,
       bitsPerWeight: actual.length === 0 ? 0 : (bytes * 8) / actual.length,
       ...own.result(),

@@ -24,3 +24,14 @@ export function readFloats(
   const codes = new Uint16Array(bytes.buffer, bytes.byteOffset, count);
   return dtype === 'f16' ? decodeFp16Array(codes) : decodeBf16Array(codes);
 }
+
+/** Columns [start, start + count) of a matrix of `cols` columns, row-major; the matrix itself where that is all of it. */
+export function takeColumns(data: Float32Array, cols: number, start: number, count: number): Float32Array {
+  if (start === 0 && count === cols) return data;
+  const rows = cols === 0 ? 0 : data.length / cols;
+  const out = new Float32Array(rows * count);
+  for (let row = 0; row < rows; row += 1) {
+    out.set(data.subarray(row * cols + start, row * cols + start + count), row * count);
+  }
+  return out;
+}

@@ -1,7 +1,8 @@
 /**
  * What FlightLLM's cards compute (arXiv 2401.03868), as schemes: every product in groups of 128, the head too; the look-up
  * table of tokens, of which a step reads one row, at 8 bits. `FlightLLM` is 4 bits throughout, `FlightLLM-W3` another
- * width, `FlightLLM-mixed3.5` a width for each matrix. Which width a matrix gets is chosen in `choose-widths.ts`.
+ * width, `FlightLLM-mixed3.5` a width for each matrix, `FlightLLM-mixed3.5-bands` one for each quarter of its columns. Which
+ * width they get is chosen in `choose-widths.ts`.
  */
 import { integerScheme, perGroup, preset } from '@bitloom/formats';
 import { BitloomError, integerNumerics, type TensorScheme } from '@bitloom/ir';
@@ -35,13 +36,17 @@ export function flightLlmScheme(bits = 4): Scheme {
   };
 }
 
+/** Bands of a matrix at most: each begins a tile, and short tiles cost more than the bits they save. */
+const MOST_BANDS = 4;
+
 /**
  * Every product with weights of 2, 3, 4 or 8 bits, of `average` bits on average over all codes that are stored.
  *
+ * @param banded whether bands of columns of a matrix have widths of their own
  * @throws BitloomError `scheme-mix` unless the average is 2 to 8
  */
-export function mixedFlightLlmScheme(average: number): Scheme {
-  const name = `FlightLLM-mixed${average}`;
+export function mixedFlightLlmScheme(average: number, banded = false): Scheme {
+  const name = `FlightLLM-mixed${average}${banded ? '-bands' : ''}`;
   if (!(average >= LEAST && average <= MOST)) {
     throw new BitloomError({
       code: 'scheme-mix',
@@ -55,15 +60,19 @@ export function mixedFlightLlmScheme(average: number): Scheme {
   const { weights, numerics } = flightLlmScheme();
   return {
     name,
-    doc: `weights of ${MIXED_WIDTHS.join(', ')} bits by matrix, ${average} on average, in groups of 128, embedding INT8, INT8 activations per token, INT8 KV cache`,
+    doc: `weights of ${MIXED_WIDTHS.join(', ')} bits by ${banded ? 'band of columns' : 'matrix'}, ${average} on average, in groups of 128, embedding INT8, INT8 activations per token, INT8 KV cache`,
     weights,
-    mix: { average, formats: MIXED_WIDTHS.map(groups) },
+    mix: {
+      average,
+      formats: MIXED_WIDTHS.map(groups),
+      ...(banded ? { bands: MOST_BANDS } : {}),
+    },
     numerics: { ...numerics, scheme: name },
   };
 }
 
 const UNIFORM = /^FlightLLM-W([2-8])$/;
-const MIXED = /^FlightLLM-mixed(\d{1,3}(?:\.\d{1,3})?)$/;
+const MIXED = /^FlightLLM-mixed(\d{1,3}(?:\.\d{1,3})?)(-bands)?$/;
 
 /**
  * The scheme of a name of this family, or undefined for another name.
@@ -73,6 +82,6 @@ const MIXED = /^FlightLLM-mixed(\d{1,3}(?:\.\d{1,3})?)$/;
 export function findFlightLlmScheme(name: string): Scheme | undefined {
   const [, bits] = UNIFORM.exec(name) ?? [];
   if (bits !== undefined) return flightLlmScheme(Number(bits));
-  const [, average] = MIXED.exec(name) ?? [];
-  return average === undefined ? undefined : mixedFlightLlmScheme(Number(average));
+  const [, average, bands] = MIXED.exec(name) ?? [];
+  return average === undefined ? undefined : mixedFlightLlmScheme(Number(average), bands !== undefined);
 }

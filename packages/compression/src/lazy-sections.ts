@@ -19,7 +19,7 @@ import {
   type SectionSource,
   type TensorScheme,
 } from '@bitloom/ir';
-import { type FloatDType, readFloats } from './dense-floats.js';
+import { type FloatDType, readFloats, takeColumns } from './dense-floats.js';
 import { PRUNED_ROWS, pruneRows } from './prune-nm.js';
 
 /** Elements quantised at a time: 4 MiB of float32. */
@@ -31,6 +31,8 @@ export interface FloatSource {
   readonly constant: string;
   readonly section: string;
   readonly dtype: FloatDType;
+  /** Where the tensor is columns of a matrix: the first of them, the columns of a row of the matrix, and which band it is. */
+  readonly band?: { readonly start: number; readonly of: number; readonly index: number };
 }
 
 /** A computed section. */
@@ -96,14 +98,17 @@ export function quantizedSections(
   cache: QuantizedCache,
   sparsity?: NmSparsity,
 ): Record<string, ComputedSection> {
-  const { constant, section, dtype } = source;
+  const { constant, section, dtype, band } = source;
   const [rows, cols] = type.shape;
   const sizes = componentBytes(type);
+  const key = band === undefined ? constant : `${band.index} of ${constant}`;
   const step = isRowLocal(scheme) ? stepRows(cols, sparsity === undefined ? 1 : PRUNED_ROWS) : rows;
   const stepSizes = step >= rows ? sizes : componentBytes({ ...type, shape: [step, cols] });
   const quantizeRows = (first: number, last: number): Components => {
     try {
-      const data = readFloats(base, section, dtype, first * cols, (last - first) * cols);
+      const width = band?.of ?? cols;
+      const floats = readFloats(base, section, dtype, first * width, (last - first) * width);
+      const data = takeColumns(floats, width, band?.start ?? 0, cols);
       const shape = [last - first, cols];
       if (sparsity === undefined) return quantize({ data, shape }, scheme).components;
       const pruned = quantize({ data: pruneRows(data, shape, sparsity), shape }, scheme);
@@ -122,7 +127,7 @@ export function quantizedSections(
         // Steps lie on a fixed grid, so that ranges which follow each other meet the rows already computed.
         for (let index = Math.floor(offset / stepBytes); index * stepBytes < offset + length; index += 1) {
           const first = index * step;
-          const bytes = cache.component(constant, first, component, () =>
+          const bytes = cache.component(key, first, component, () =>
             quantizeRows(first, Math.min(rows, first + step)),
           );
           const at = index * stepBytes;

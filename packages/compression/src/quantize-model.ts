@@ -5,6 +5,8 @@
 import { type NmSparsity, nmType, schemeType } from '@bitloom/formats';
 import {
   BitloomError,
+  bandComponent,
+  bandedType,
   type ConstantDecl,
   cacheBits,
   type DenseType,
@@ -13,7 +15,7 @@ import {
   type ModelBundle,
   type TensorScheme,
 } from '@bitloom/ir';
-import { chooseWidths, type MixedMatrix } from './choose-widths.js';
+import { type BandFormat, chooseWidths, type MixedMatrix } from './choose-widths.js';
 import { isFloat } from './dense-floats.js';
 import { fittingScheme } from './fitting-scheme.js';
 import {
@@ -68,10 +70,15 @@ export function quantizeModel(bundle: CheckpointBundle, scheme: string | Scheme)
     const own = kept?.get(constant.name);
     if (own !== undefined) return own;
     const roles = weights.get(constant.name);
+    const bands = mixed?.get(constant.name);
+    if (bands !== undefined && bands.length > 1) {
+      const own = bands.map((band) => ({ ...band, format: withStream(band.format, index) }));
+      return rewrite.quantizeBands(constant, own, sparsityOf(roles, chosen));
+    }
     const scheme =
       roles === undefined
         ? undefined
-        : (mixed?.get(constant.name) ?? chooseScheme(constant.name, roles, chosen.weights, notes));
+        : (bands?.[0]?.format ?? chooseScheme(constant.name, roles, chosen.weights, notes));
     if (kept !== undefined && scheme !== undefined) notes.push(notKept(constant, scheme));
     return scheme === undefined
       ? rewrite.widen(constant)
@@ -123,7 +130,7 @@ function mixedFormats(
   scheme: Scheme,
   mix: WidthMix,
   notes: string[],
-): ReadonlyMap<string, TensorScheme> {
+): ReadonlyMap<string, readonly BandFormat[]> {
   const matrices = bundle.model.constants.flatMap((constant): MixedMatrix[] => {
     const { name, type, components } = constant;
     const roles = weights.get(name);
@@ -142,13 +149,12 @@ function mixedFormats(
   });
   const { formats, average, isMeasured } = chooseWidths(matrices, mix, bundle.sections);
   const counts = mix.formats.map((format) => {
-    const count = [...formats.values()].filter((one) => one.name === format.name).length;
+    const count = [...formats.values()].flat().filter((one) => one.format.name === format.name).length;
     return `${format.element.bits} bits ${count}`;
   });
+  const what = mix.bands === undefined ? `${matrices.length} weights` : `bands of ${matrices.length} weights`;
   const how = isMeasured ? 'by measured errors' : 'by place, for the model has shapes only';
-  notes.push(
-    `widths of ${matrices.length} weights ${how}: ${counts.join(', ')}; ${average.toFixed(3)} on average`,
-  );
+  notes.push(`widths of ${what} ${how}: ${counts.join(', ')}; ${average.toFixed(3)} on average`);
   return formats;
 }
 
@@ -254,6 +260,39 @@ class ConstantRewriter {
         ]),
       ),
     };
+  }
+
+  /** A matrix whose columns have several formats, side by side. */
+  quantizeBands(constant: ConstantDecl, bands: readonly BandFormat[], sparsity?: NmSparsity): ConstantDecl {
+    const { type, name } = constant;
+    if (type.kind !== 'dense') throw notFloat(constant);
+    const { dtype } = type;
+    if (!isFloat(dtype)) throw notFloat(constant);
+    const [rows, of] = numericShape(name, type);
+    const types = bands.map(({ cols, format }) => {
+      const dense = schemeType(format, [rows, cols]);
+      return sparsity === undefined ? dense : nmType(dense, sparsity);
+    });
+    const section = this.#dataSection(constant);
+    const components =
+      section === undefined
+        ? []
+        : bands.flatMap(({ start, format }, index) => {
+            const source = { constant: name, section, dtype, band: { start, of, index } };
+            const computed = quantizedSections(
+              this.#bundle.sections,
+              source,
+              types[index],
+              format,
+              this.#cache,
+              sparsity,
+            );
+            return Object.entries(computed).map(([component, one]) => {
+              const own = bandComponent(component, index);
+              return [own, this.#add(`${name}.${own}`, one)] as const;
+            });
+          });
+    return { ...constant, type: bandedType(types), components: Object.fromEntries(components) };
   }
 
   /** Section of the floats; undefined for a shape-only constant. */

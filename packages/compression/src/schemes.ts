@@ -18,6 +18,8 @@ export interface WidthMix {
   readonly average: number;
   /** From narrow to wide. */
   readonly formats: readonly TensorScheme[];
+  /** Bands of columns of a matrix that may differ, at most; absent: a matrix has one width. */
+  readonly bands?: number;
 }
 
 export interface Scheme {
@@ -78,7 +80,7 @@ export function schemeNames(): string[] {
 
 /**
  * The scheme called `name`: a row of {@link SCHEMES}, one of the families `FlightLLM-W<bits>` (2 to 8) and
- * `FlightLLM-mixed<average>` (2 to 8), or a preset of `@bitloom/formats`; with a suffix `-8:16`, that
+ * `FlightLLM-mixed<average>` (2 to 8), with `-bands` behind it by bands of columns, or a preset of `@bitloom/formats`; with a suffix `-8:16`, that
  * scheme with its linear weights pruned; with a suffix `-KV4`, that scheme with a KV cache of 4 bits.
  * @throws BitloomError `scheme-unknown`, `scheme-sparsity`, `scheme-kv-cache`, `scheme-mix`
  */
@@ -98,7 +100,7 @@ export function findScheme(name: string): Scheme {
     throw new BitloomError({
       code: 'scheme-unknown',
       message: 'there is no quantisation scheme of this name',
-      expected: `${schemeNames().join(', ')}; FlightLLM-W<bits>, FlightLLM-mixed<average>`,
+      expected: `${schemeNames().join(', ')}; FlightLLM-W<bits>, FlightLLM-mixed<average>, FlightLLM-mixed<average>-bands`,
       got: name,
       hint: '`bitloom formats` lists them; names are case-sensitive',
       cause: error,

@@ -2,7 +2,7 @@
  * `quantize` and `dequantize`: any scheme, any layout, one form of result. They choose the code for a layout and check
  * nothing twice; a bundle that needs one family imports that family's function instead.
  */
-import { BitloomError, type TensorScheme } from '@bitloom/ir';
+import { BANDED_LAYOUT, BitloomError, bandComponent, bandMatrices, type TensorScheme } from '@bitloom/ir';
 import { dequantizeFast, quantizeFast } from './fast/scheme-path.js';
 import { GGML_BLOCK_SIZES, type GgmlBlockName } from './ggml/block-sizes.js';
 import { decodeGgmlBlocks, encodeGgmlBlocks } from './ggml/ggml-blocks.js';
@@ -67,6 +67,7 @@ export function dequantize(tensor: QuantizedTensor, out?: Float32Array): Float32
     return decodeGgmlBlocks(block, blocks, out);
   }
   if (isNmLayout(tensor.type)) return dequantize(unpackNmTensor(tensor), out);
+  if (tensor.type.bands !== undefined) return dequantizeBands(tensor, out);
   if (tensor.type.layout !== 'canonical') throw unknownLayout(tensor.type.layout);
   const lengths = componentBytes(tensor.type);
   const isWhole = Object.entries(lengths).every(([name, bytes]) => tensor.components[name]?.length === bytes);
@@ -85,6 +86,7 @@ export function componentBytes(type: FixedQuantizedType): Record<string, number>
   const block = ggmlLayoutName(type.layout);
   if (block === undefined) {
     if (isNmLayout(type)) return nmComponents(type);
+    if (type.bands !== undefined) return bandedComponents(type);
     if (type.layout !== 'canonical') throw unknownLayout(type.layout);
     return canonicalComponents(type);
   }
@@ -92,6 +94,62 @@ export function componentBytes(type: FixedQuantizedType): Record<string, number>
   requireWholeBlocks(block, type.shape);
   const { elements, bytes } = GGML_BLOCK_SIZES[block];
   return { blocks: (elementsOf(type.shape) / elements) * bytes };
+}
+
+/** Components of all bands, which are those of matrices of their own with the number of the band behind their names. */
+function bandedComponents(type: FixedQuantizedType): Record<string, number> {
+  checkBands(type);
+  return Object.fromEntries(
+    fixedBands(type).flatMap((band, index) =>
+      Object.entries(componentBytes(band.type)).map(([name, bytes]) => [bandComponent(name, index), bytes]),
+    ),
+  );
+}
+
+/** The values of a matrix in bands, each of which is dequantised by itself. */
+function dequantizeBands(tensor: QuantizedTensor, out?: Float32Array): Float32Array {
+  const { type } = tensor;
+  for (const [name, bytes] of Object.entries(bandedComponents(type))) {
+    checkLength(`bytes of ${name}`, componentOf(tensor, name).length, bytes);
+  }
+  const [rows, cols] = type.shape;
+  const values = out ?? new Float32Array(rows * cols);
+  checkLength('values', values.length, rows * cols);
+  for (const [index, band] of fixedBands(type).entries()) {
+    const components = Object.fromEntries(
+      Object.keys(componentBytes(band.type)).map((name) => [
+        name,
+        componentOf(tensor, bandComponent(name, index)),
+      ]),
+    );
+    const own = dequantize({ type: band.type, components });
+    for (let row = 0; row < rows; row += 1) {
+      values.set(own.subarray(row * band.cols, (row + 1) * band.cols), row * cols + band.start);
+    }
+  }
+  return values;
+}
+
+function fixedBands(type: FixedQuantizedType): { start: number; cols: number; type: FixedQuantizedType }[] {
+  return bandMatrices(type).map(({ start, cols, type: own }) => ({
+    start,
+    cols,
+    type: { ...own, shape: [type.shape[0], cols] },
+  }));
+}
+
+/** @throws BitloomError `quantized-type` unless bands are the columns of a matrix, without bands in them */
+function checkBands({ shape, bands = [] }: FixedQuantizedType): void {
+  checkShape(shape);
+  const sum = bands.reduce((columns, { cols }) => columns + cols, 0);
+  if (shape.length === 2 && sum === shape[1] && bands.every(({ layout }) => layout !== BANDED_LAYOUT)) return;
+  throw new BitloomError({
+    code: 'quantized-type',
+    message: 'this quantised type says nothing that could be read in bands',
+    where: 'bands',
+    expected: 'bands that are the columns of a matrix',
+    got: `${bands.map(({ cols }) => cols).join(' + ')} of [${shape.join(', ')}]`,
+  });
 }
 
 function quantizeBlocks(tensor: Tensor, scheme: TensorScheme, block: GgmlBlockName): QuantizedTensor {

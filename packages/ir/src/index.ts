@@ -13,6 +13,7 @@ export * from './error.js';
 export * from './expression.js';
 export * from './expression-limits.js';
 export * from './hash.js';
+export * from './model/bands.js';
 export * from './model/element-format.js';
 export * from './model/graph.js';
 export { isGroupIntegers } from './model/group-integers.js';

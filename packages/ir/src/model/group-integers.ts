@@ -24,7 +24,8 @@ export function isGroupIntegers(type: QuantizedType): boolean {
     level.block.length === 2 &&
     level.block[0] === 1 &&
     type.indexMap === undefined &&
-    type.sparsity === undefined
+    type.sparsity === undefined &&
+    type.bands === undefined
   );
 }
 

@@ -6,7 +6,7 @@ import { BitloomError } from '../error.js';
 import { type Expression, formatExpression } from '../expression.js';
 import { FP32, intFormat } from './element-format.js';
 import type { AttributeValue, GraphNode } from './graph.js';
-import { type DType, dense, type ValueType } from './types.js';
+import { type Band, type DType, dense, type ValueType } from './types.js';
 
 export type AttributeKind = 'integer' | 'float' | 'string' | 'boolean' | 'integers';
 
@@ -47,7 +47,14 @@ export function formatType(type: ValueType): string {
   const scales = type.scales.map((s) => `${s.format.name}/${s.block.join('x')}`).join(' ');
   const { sparsity } = type;
   const kept = sparsity?.kind === 'n-of-m' ? `${sparsity.keep.join('|')}:${sparsity.m} ` : '';
-  return `${type.element.name}{${scales}; ${kept}${type.layout}}[${shape}]`;
+  const name = type.bands === undefined ? type.element.name : type.bands.map(formatBand).join('+');
+  return `${name}{${scales}; ${kept}${type.layout}}[${shape}]`;
+}
+
+/** Element, what is kept and columns of a band. */
+function formatBand({ element, sparsity, cols }: Band): string {
+  const kept = sparsity?.kind === 'n-of-m' ? ` ${sparsity.keep.join('|')}:${sparsity.m}` : '';
+  return `${element.name}${kept}/${cols}`;
 }
 
 function sameDim(a: Expression, b: Expression): boolean {

@@ -51,12 +51,31 @@ export type Sparsity =
     }
   | { readonly kind: 'block-mask'; readonly block: readonly number[] };
 
+/** Columns of a matrix that lie next to each other and have a width, and a sparsity, of their own. */
+export interface Band {
+  /** Columns of the band: whole groups of scales, in the last band up to the last column. */
+  readonly cols: number;
+  readonly element: ElementFormat;
+  /** In blocks like those of all other bands. */
+  readonly scales: readonly ScaleLevel[];
+  readonly sparsity?: Sparsity;
+  /** Layout of the band's components, as of a matrix of its own. */
+  readonly layout: string;
+}
+
+/** Layout of a matrix that consists of {@link QuantizedType.bands}. */
+export const BANDED_LAYOUT = 'banded';
+
+/** Bands of a matrix at most: layouts of images name each of them. */
+export const MAX_BANDS = 32;
+
 /** A tensor stored as codes with scales. */
 export interface QuantizedType {
   readonly kind: 'quantized';
   readonly shape: readonly Expression[];
+  /** Of a matrix in bands: that of the widest. */
   readonly element: ElementFormat;
-  /** Ordered from the codes outwards. */
+  /** Ordered from the codes outwards; of a matrix in bands, those of the widest. */
   readonly scales: readonly ScaleLevel[];
   /** Index of each slice along `axis` into a table (ShiftQuant groups, act-order). */
   readonly indexMap?: {
@@ -67,6 +86,12 @@ export interface QuantizedType {
   readonly sparsity?: Sparsity;
   /** Layout id, e.g. `canonical`, `rows16.u4.g32`; `formats` owns what it means. */
   readonly layout: string;
+  /**
+   * Bands along the last axis of a matrix, from its first column on; the layout is {@link BANDED_LAYOUT}, and the bands
+   * have the components of matrices of their own: `codes0`, `scales0`, `codes1`, ... What is multiplied and added, in
+   * which order, is as in the same matrix without bands.
+   */
+  readonly bands?: readonly Band[];
 }
 
 export type ValueType = DenseType | QuantizedType;

@@ -2,6 +2,7 @@
  * Schema of the model artefact's header. Whether a graph makes sense is the verifier's business.
  */
 import * as z from 'zod';
+import { MAX_BANDS } from '../model/types.js';
 import { expressionSchema } from './expression-schema.js';
 import { count, integer, label, list, name, plainRecord, positive, record, text } from './pieces.js';
 
@@ -86,6 +87,19 @@ export const quantizedTypeForm = z.object({
     .optional(),
   sparsity: sparsityForm.optional(),
   layout: name,
+  bands: z
+    .array(
+      z.object({
+        cols: positive,
+        element: elementFormatForm,
+        scales: z.array(scaleLevelForm).max(8),
+        sparsity: sparsityForm.optional(),
+        layout: name,
+      }),
+    )
+    .min(1)
+    .max(MAX_BANDS)
+    .optional(),
 });
 
 export const valueTypeForm = z.discriminatedUnion('kind', [denseTypeForm, quantizedTypeForm]);

@@ -251,8 +251,12 @@ function stepSite(
     floatConstant: (index) => constants.float(requireConstant(node, index, isConstant), identity),
     byteConstant: (index) => constants.bytes(requireConstant(node, index, isConstant), identity),
     blockConstant: (index) => constants.blocks(requireConstant(node, index, isConstant), identity),
-    isSparse: (index) => constants.isSparse(requireConstant(node, index, isConstant)),
-    sparseConstant: (index) => constants.sparse(requireConstant(node, index, isConstant), identity),
+    weightBands: (index) =>
+      constants.bands(requireConstant(node, index, isConstant)).map(({ name, start }) => {
+        const isSparse = constants.isSparse(name);
+        const blocks = isSparse ? constants.sparse(name, identity) : constants.blocks(name, identity);
+        return { start, isSparse, blocks };
+      }),
     tableConstant: (index) => constants.table(requireConstant(node, index, isConstant), identity),
     floatResult: () => floatOperand(planned(node.output, 'f32'), workspace, frame),
     codeResult: () => codeOperand(planned(node.output, 'int8'), workspace, frame),

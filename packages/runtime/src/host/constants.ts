@@ -21,6 +21,8 @@ import {
 } from '@bitloom/formats';
 import {
   BitloomError,
+  bandConstants,
+  bandMatrices,
   type ConstantDecl,
   type DenseType,
   fillFromSection,
@@ -55,6 +57,12 @@ export interface BlockConstant {
   readonly group: number;
 }
 
+/** A band of a matrix, by the name under which the store knows it, and its first column. */
+export interface BandName {
+  readonly name: string;
+  readonly start: number;
+}
+
 /** A tensor of bytes, row-major. */
 export interface ByteConstant {
   readonly pointer: number;
@@ -86,6 +94,7 @@ export class ConstantStore {
   readonly #bundle: ModelBundle;
   readonly #arena: Arena;
   readonly #declarations: ReadonlyMap<string, ConstantDecl>;
+  readonly #bands = new Map<string, readonly BandName[]>();
   readonly #floats = new Map<string, FloatConstant>();
   readonly #blocks = new Map<string, BlockConstant>();
   readonly #sparse = new Map<string, BlockConstant>();
@@ -95,7 +104,26 @@ export class ConstantStore {
   constructor(bundle: ModelBundle, arena: Arena) {
     this.#bundle = bundle;
     this.#arena = arena;
-    this.#declarations = new Map(bundle.model.constants.map((constant) => [constant.name, constant]));
+    const { constants } = bundle.model;
+    const declarations = new Map(constants.map((constant) => [constant.name, constant]));
+    for (const constant of constants) {
+      const parts = bandConstants(constant);
+      if (parts === undefined || constant.type.kind !== 'quantized') continue;
+      const starts = bandMatrices(constant.type).map(({ start }) => start);
+      const own = parts.map((part, band) => {
+        let { name } = part;
+        while (declarations.has(name)) name += '_';
+        declarations.set(name, { ...part, name });
+        return { name, start: starts[band] };
+      });
+      this.#bands.set(constant.name, own);
+    }
+    this.#declarations = declarations;
+  }
+
+  /** What a matrix consists of along its columns: its bands in order, or itself. */
+  bands(name: string): readonly BandName[] {
+    return this.#bands.get(name) ?? [{ name, start: 0 }];
   }
 
   /** @throws BitloomError `internal` when the plan names a constant that is not there. */

@@ -10,7 +10,7 @@ import {
   optionalIntegerAttribute,
   stringAttribute,
 } from '@bitloom/ir';
-import { FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '@bitloom/kernels';
+import { FLAG_CONTINUE, FLAG_FINISH, type Kernels, ROPE_HALF, ROPE_INTERLEAVED } from '@bitloom/kernels';
 import { appendStep } from './append.js';
 import { attentionScratchBytes, attentionStep } from './attention.js';
 import type { BlockConstant, ByteConstant, FloatConstant, TableConstant } from './constants.js';
@@ -43,6 +43,13 @@ export interface CodeOperand extends FloatOperand {
   readonly scales: number;
 }
 
+/** Columns of a weight matrix from `start` on, in the layout of its product. */
+export interface WeightBand {
+  readonly start: number;
+  readonly isSparse: boolean;
+  readonly blocks: BlockConstant;
+}
+
 /** What an op sees of its surroundings when it is turned into a step. Indices count the node's operands. */
 export interface StepSite {
   readonly node: GraphNode;
@@ -68,9 +75,8 @@ export interface StepSite {
   floatConstant(index: number): FloatConstant;
   byteConstant(index: number): ByteConstant;
   blockConstant(index: number): BlockConstant;
-  /** Whether products read the operand as {@link sparseConstant}. */
-  isSparse(index: number): boolean;
-  sparseConstant(index: number): BlockConstant;
+  /** A weight matrix as products read it: its bands, or the whole as the only one. */
+  weightBands(index: number): readonly WeightBand[];
   tableConstant(index: number): TableConstant;
   floatResult(): FloatOperand;
   codeResult(): CodeOperand;
@@ -161,28 +167,44 @@ function floatProduct(site: StepSite, out: FloatOperand): Step {
 }
 
 function groupProduct(site: StepSite, out: FloatOperand): Step {
-  const isSparse = site.isSparse(1);
-  // The sparse product gives the bits of the dense one of the same matrix with its zeros filled in.
-  const product = isSparse ? site.kernels.gemmSparse : site.kernels.gemmGroups;
   const x = site.codes(0);
-  const w = isSparse ? site.sparseConstant(1) : site.blockConstant(1);
-  site.reads(w);
-  return () =>
-    product(
-      w.bits,
-      w.group,
-      x.rows.rows,
-      w.rows,
-      w.cols,
-      x.pointer,
-      x.rowBytes,
-      x.scales,
-      4,
-      w.pointer,
-      out.pointer,
-      out.rowBytes,
-      FLAG_FINISH,
-    );
+  const bands = site.weightBands(1);
+  const steps = bands.map(({ start, isSparse, blocks: w }, index): Step => {
+    // The sparse product gives the bits of the dense one of the same matrix with its zeros filled in.
+    const product = isSparse ? site.kernels.gemmSparse : site.kernels.gemmGroups;
+    // Sums go on from group to group, so a border of bands changes no bit; the kernels take rows in whole steps.
+    if (start % (isSparse ? 16 : 8) !== 0) {
+      throw unsupportedNode(
+        site.identity,
+        `bands that begin at a multiple of ${isSparse ? 16 : 8}`,
+        `${start}`,
+      );
+    }
+    const flags = (index === 0 ? 0 : FLAG_CONTINUE) | (index === bands.length - 1 ? FLAG_FINISH : 0);
+    // What is fetched before a step is what it reads first.
+    if (index === 0) site.reads(w);
+    return () =>
+      product(
+        w.bits,
+        w.group,
+        x.rows.rows,
+        w.rows,
+        w.cols,
+        x.pointer + start,
+        x.rowBytes,
+        x.scales,
+        4,
+        w.pointer,
+        out.pointer,
+        out.rowBytes,
+        flags,
+      );
+  });
+  const [only] = steps;
+  if (steps.length === 1) return only;
+  return () => {
+    for (const step of steps) step();
+  };
 }
 
 function quantize(site: StepSite): Step {

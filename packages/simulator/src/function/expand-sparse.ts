@@ -5,7 +5,7 @@
 import { packSparse16, SPARSE16_TILE, type Sparse16ContainerBits, unpackSparse16 } from '@bitloom/formats';
 import { type Device, findBuffer, type Program, weightTileBytes } from '@bitloom/ir';
 import type { Arena } from '@bitloom/kernels';
-import { parseWeightLayout } from './weight-layout.js';
+import { parseBandedLayout, parseWeightLayout } from './weight-layout.js';
 
 /** A tile as an instruction describes it; `keep` values of each 16 columns everywhere. */
 export interface SparseTile {
@@ -24,8 +24,11 @@ export function isExpanded(bits: number, keep: number): bits is 2 | 3 {
 /** The place for expanded tiles of a program, as long as any tile of its card's weight buffer; 0 where it has none. */
 export function allocateExpanded(arena: Arena, program: Program, device: Device): number {
   const isNeeded = program.regions.some(({ contents }) => {
-    const layout = contents.from === 'constant' ? parseWeightLayout(contents.layout) : undefined;
-    return layout !== undefined && isExpanded(layout.containerBits, layout.keep);
+    if (contents.from !== 'constant') return false;
+    const layout = parseWeightLayout(contents.layout);
+    const layouts =
+      layout === undefined ? parseBandedLayout(contents.layout)?.map((band) => band.layout) : [layout];
+    return layouts?.some(({ containerBits, keep }) => isExpanded(containerBits, keep)) === true;
   });
   // Codes become at most twice as long.
   return isNeeded ? arena.alloc(2 * (findBuffer(device, 'weights')?.bytes ?? 0), 64) : 0;

@@ -5,15 +5,18 @@
 import { isNmLayout, unpackNmTensor } from '@bitloom/formats';
 import {
   BitloomError,
+  bandConstants,
+  bandMatrices,
   type ConstantDecl,
+  formatType,
   type ModelBundle,
   type Program,
   type QuantizedType,
   type Region,
 } from '@bitloom/ir';
 import type { CardMemory } from './card-memory.js';
-import { packedBytes, packWeights } from './pack-weights.js';
-import { parseWeightLayout } from './weight-layout.js';
+import { bandedBytes, packBands } from './pack-weights.js';
+import { parseBandedLayout, parseWeightLayout, type WeightLayout } from './weight-layout.js';
 
 function findConstant(bundle: ModelBundle, region: Region, name: string): ConstantDecl {
   const constant = bundle.model.constants.find((c) => c.name === name);
@@ -67,9 +70,10 @@ function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<Arra
   }
   const { type } = constant;
   const [rows, cols] = [type.shape[0], type.shape[1]];
-  const layout = parseWeightLayout(contents.layout);
+  const plain = parseWeightLayout(contents.layout);
+  const banded = plain === undefined ? parseBandedLayout(contents.layout) : undefined;
   if (
-    layout === undefined ||
+    (plain === undefined && banded === undefined) ||
     type.kind !== 'quantized' ||
     typeof rows !== 'number' ||
     typeof cols !== 'number'
@@ -78,18 +82,47 @@ function fillRegion(bundle: ModelBundle, region: Region, target: Uint8Array<Arra
       code: 'simulator-layout',
       message: `no transform gives layout '${contents.layout}'`,
       where: `region '${region.name}'`,
-      expected: 'f32, canonical, rows16.*, sparse16.*',
+      expected: 'f32, canonical, rows16.*, sparse16.*, banded.*',
       got: contents.layout,
     });
   }
   const block = type.scales[0]?.block[1] ?? 0;
-  const shape = { rows, cols, bits: type.element.bits, groupSize: block === 0 ? cols : block };
+  const groupSize = block === 0 ? cols : block;
+  const parts = bandMatrices(type);
+  const bands = parts.map((part, index) => {
+    const groups = Math.ceil(part.cols / groupSize);
+    const layout = plain ?? (banded?.[index]?.groups === groups ? banded[index].layout : undefined);
+    if (
+      layout === undefined ||
+      parts.length !== (banded?.length ?? 1) ||
+      (banded === undefined) !== (type.bands === undefined)
+    ) {
+      throw new BitloomError({
+        code: 'simulator-image-size',
+        message: 'a region of the image has other bands of columns than the model gives it',
+        where: `region '${region.name}'`,
+        expected: contents.layout,
+        got: formatType(type),
+        hint: 'load the program with the model it was compiled from',
+      });
+    }
+    return { layout, shape: { rows, cols: part.cols, bits: part.type.element.bits, groupSize } };
+  });
   // The codes of another model may fit the container of the region as well; that which compilers choose tells them apart.
-  const widest = shape.bits <= 4 ? 4 : 8;
-  const isChosen = layout.containerBits >= shape.bits && layout.containerBits <= widest;
-  checkSize(region, packedBytes(isChosen ? layout : { ...layout, containerBits: widest }, shape));
-  const { codes, scales } = canonicalComponents(bundle, constant, { ...type, shape: [rows, cols] });
-  packWeights(layout, { ...shape, codes, scales: halfWords(scales) }, target);
+  const chosen = bands.map(({ layout, shape }) => {
+    const widest = shape.bits <= 4 ? 4 : 8;
+    const isChosen = layout.containerBits >= shape.bits && layout.containerBits <= widest;
+    const wide: WeightLayout = { ...layout, containerBits: widest };
+    return { layout: isChosen ? layout : wide, shape };
+  });
+  checkSize(region, bandedBytes(chosen));
+  const constants = bandConstants(constant) ?? [constant];
+  const matrices = bands.map(({ layout, shape }, index) => {
+    const own = { ...parts[index].type, shape: [rows, shape.cols] };
+    const { codes, scales } = canonicalComponents(bundle, constants[index], own);
+    return { layout, shape: { ...shape, codes, scales: halfWords(scales) } };
+  });
+  packBands(matrices, target);
 }
 
 /** Codes and scales of a matrix with every element stored, whether the model keeps its zeros or not. */

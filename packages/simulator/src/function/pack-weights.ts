@@ -10,7 +10,7 @@ import {
   unpackCanonical,
 } from '@bitloom/formats';
 import { weightTileBytes } from '@bitloom/ir';
-import { type MatrixPart, type WeightLayout, weightTiles } from './weight-layout.js';
+import { type BandPart, bandedTiles, type MatrixPart, type WeightLayout } from './weight-layout.js';
 
 function partShape(shape: GroupShape, part: MatrixPart): { rows: number; cols: number } {
   const colEnd = Math.min(shape.cols, part.groupEnd * shape.groupSize);
@@ -22,12 +22,30 @@ function partBytes(layout: WeightLayout, shape: GroupShape, part: MatrixPart): n
   return weightTileBytes(layout.containerBits, shape.groupSize, layout.keep, cols, rows);
 }
 
+/** A band of a matrix, or all of it: its layout and its shape. */
+export interface PackedBand<S extends GroupShape = GroupShape> {
+  readonly layout: WeightLayout;
+  readonly shape: S;
+}
+
 /** Bytes of a matrix in a layout. */
 export function packedBytes(layout: WeightLayout, shape: GroupShape): number {
+  return bandedBytes([{ layout, shape }]);
+}
+
+/** Bytes of a matrix in bands. */
+export function bandedBytes(bands: readonly PackedBand[]): number {
   let total = 0;
-  for (const part of weightTiles(layout, shape.rows, groupsPerRow(shape)))
+  for (const part of tilesOf(bands)) {
+    const { layout, shape } = bands[part.band];
     total += partBytes(layout, shape, part);
+  }
   return total;
+}
+
+function tilesOf(bands: readonly PackedBand[]): Generator<BandPart> {
+  const tilings = bands.map(({ layout, shape }) => ({ ...layout, groups: groupsPerRow(shape) }));
+  return bandedTiles(tilings, bands[0].shape.rows);
 }
 
 /**
@@ -39,9 +57,24 @@ export function packWeights(
   matrix: CanonicalMatrix,
   target: Uint8Array<ArrayBufferLike>,
 ): void {
-  const codes = layout.kind === 'sparse16' ? unpackCanonical(matrix).codes : undefined;
+  packBands([{ layout, shape: matrix }], target);
+}
+
+/**
+ * Packs a matrix in bands, of as many rows each, into `target`, which has {@link bandedBytes} bytes.
+ * @throws BitloomError as {@link packWeights}
+ */
+export function packBands(
+  bands: readonly PackedBand<CanonicalMatrix>[],
+  target: Uint8Array<ArrayBufferLike>,
+): void {
+  const unpacked = bands.map(({ layout, shape }) =>
+    layout.kind === 'sparse16' ? unpackCanonical(shape).codes : undefined,
+  );
   let at = 0;
-  for (const part of weightTiles(layout, matrix.rows, groupsPerRow(matrix))) {
+  for (const part of tilesOf(bands)) {
+    const { layout, shape: matrix } = bands[part.band];
+    const codes = unpacked[part.band];
     const bytes = partBytes(layout, matrix, part);
     const out = target.subarray(at, at + bytes);
     if (layout.kind === 'rows16') packRows16(matrix, { ...part, containerBits: layout.containerBits }, out);

@@ -252,7 +252,15 @@ function typeKey(type: ValueType): string {
     s.zero?.kind,
     s.rule,
   ]);
-  return JSON.stringify([type.element.name, shape, scales, type.layout, type.indexMap, type.sparsity]);
+  return JSON.stringify([
+    type.element.name,
+    shape,
+    scales,
+    type.layout,
+    type.indexMap,
+    type.sparsity,
+    type.bands,
+  ]);
 }
 
 function bound(type: ValueType, bindings: Readonly<Record<string, Expression>>): ValueType {

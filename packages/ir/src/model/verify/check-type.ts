@@ -4,7 +4,16 @@
  */
 import { bounds, type Expression, formatExpression, type Interval, symbolsOf } from '../../expression.js';
 import type { ElementFormat } from '../element-format.js';
-import type { QuantizedType, Sparsity, ValueType } from '../types.js';
+import { bandMatrices } from '../bands.js';
+import {
+  BANDED_LAYOUT,
+  type Band,
+  MAX_BANDS,
+  type QuantizedType,
+  type ScaleLevel,
+  type Sparsity,
+  type ValueType,
+} from '../types.js';
 
 /** Throws the caller's error. */
 export type Fail = (message: string, expected: string, got: string) => never;
@@ -59,6 +68,46 @@ function checkQuantized(type: QuantizedType, fail: Fail): void {
     }
   }
   if (type.sparsity !== undefined) checkSparsity(type.sparsity, rank, fail);
+  if (type.bands !== undefined || type.layout === BANDED_LAYOUT) checkBands(type, type.bands ?? [], fail);
+}
+
+/** Bands are matrices side by side, in groups of as many columns. */
+function checkBands(type: QuantizedType, bands: readonly Band[], fail: Fail): void {
+  const { shape, scales, layout, sparsity, indexMap } = type;
+  const isMatrix = shape.length === 2 && sparsity === undefined && indexMap === undefined;
+  const isSane = isMatrix && layout === BANDED_LAYOUT && bands.length >= 1 && bands.length <= MAX_BANDS;
+  if (!isSane) {
+    fail(
+      'a type in bands is no matrix that has nothing but bands',
+      `1 to ${MAX_BANDS} bands of two axes in layout ${BANDED_LAYOUT}`,
+      `${bands.length} bands of ${shape.length} axes in layout ${layout}`,
+    );
+  }
+  const columns = bands.map(({ cols }) => cols);
+  const sum = columns.reduce((all, cols) => all + cols, 0);
+  if (sum !== shape[1]) {
+    fail('the bands of a matrix are not its columns', formatExpression(shape[1]), columns.join(' + '));
+  }
+  const blocks = (levels: readonly ScaleLevel[]): string =>
+    levels.map(({ block }) => block.join('x')).join(' ');
+  for (const [index, { type: band, cols }] of bandMatrices(type).entries()) {
+    if (band.layout === BANDED_LAYOUT) fail('a band has bands', 'a layout of a matrix', band.layout);
+    checkQuantized(band, fail);
+    if (blocks(band.scales) !== blocks(scales)) {
+      fail('bands of a matrix are in different groups', blocks(scales), blocks(band.scales));
+    }
+    // Sums go on from group to group, and a group ends with its band.
+    const torn = scales.find(({ block }) => block[1] === 0 || cols % block[1] !== 0);
+    if (torn !== undefined && index < bands.length - 1) {
+      const [, group] = torn.block;
+      const isRow = group === 0;
+      fail(
+        'a band of a matrix is no whole number of groups',
+        isRow ? 'groups of columns' : `multiples of ${group} columns`,
+        isRow ? 'one group per row' : `${cols} in band ${index}`,
+      );
+    }
+  }
 }
 
 function checkBlock(block: readonly number[], what: string, rank: number, least: number, fail: Fail): void {
