@@ -96,7 +96,7 @@ export function componentBytes(type: FixedQuantizedType): Record<string, number>
   return { blocks: (elementsOf(type.shape) / elements) * bytes };
 }
 
-/** Components of all bands, which are those of matrices of their own with the number of the band behind their names. */
+/** Components of all bands, which are those of matrices of their own with the number of the band before their names. */
 function bandedComponents(type: FixedQuantizedType): Record<string, number> {
   checkBands(type);
   return Object.fromEntries(

@@ -26,9 +26,9 @@ export function bandMatrices(type: QuantizedType): readonly BandMatrix[] {
   });
 }
 
-/** Name of a component of a band: that of a matrix with the number of the band behind it. */
+/** Name of a component of a band: that of a matrix, behind the number of the band. */
 export function bandComponent(component: string, band: number): string {
-  return `${component}${band}`;
+  return `${band}.${component}`;
 }
 
 /**
@@ -42,9 +42,9 @@ export function bandConstants(constant: ConstantDecl): readonly ConstantDecl[] |
     name: `${name}[${band}]`,
     type: own,
     components: Object.fromEntries(
-      ['codes', 'scales'].flatMap((component) => {
-        const section = components[bandComponent(component, band)];
-        return section === undefined ? [] : [[component, section]];
+      Object.entries(components).flatMap(([key, section]) => {
+        const prefix = bandComponent('', band);
+        return key.startsWith(prefix) ? [[key.slice(prefix.length), section]] : [];
       }),
     ),
   }));

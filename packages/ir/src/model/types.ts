@@ -88,7 +88,7 @@ export interface QuantizedType {
   readonly layout: string;
   /**
    * Bands along the last axis of a matrix, from its first column on; the layout is {@link BANDED_LAYOUT}, and the bands
-   * have the components of matrices of their own: `codes0`, `scales0`, `codes1`, ... What is multiplied and added, in
+   * have the components of matrices of their own: `0.codes`, `0.scales`, `1.codes`, ... What is multiplied and added, in
    * which order, is as in the same matrix without bands.
    */
   readonly bands?: readonly Band[];

@@ -4,6 +4,7 @@
  */
 import { BitloomError } from '../error.js';
 import type { Interval } from '../expression.js';
+import { bandComponent, bandMatrices } from './bands.js';
 import type { ConstantDecl, Model } from './graph.js';
 import type { ValueType } from './types.js';
 import { checkFunction } from './verify/check-function.js';
@@ -100,10 +101,16 @@ function checkComponents(constant: ConstantDecl): void {
 
 /**
  * Components by layout: `canonical` and the packed codes of an N:M sparsity (`nm.`) have the codes, the scales of each
- * level, zeros where a level has them, and the index map; every other layout is one run of blocks.
+ * level, zeros where a level has them, and the index map; bands have those of theirs; every other layout is one run of
+ * blocks.
  */
 function neededComponents(type: ValueType): readonly string[] {
   if (type.kind === 'dense') return ['data'];
+  if (type.bands !== undefined) {
+    return bandMatrices(type).flatMap(({ type: own }, band) =>
+      neededComponents(own).map((name) => bandComponent(name, band)),
+    );
+  }
   const hasParts = type.layout === 'canonical' || type.layout.startsWith('nm.');
   if (!hasParts) return ['blocks'];
   const levels = type.scales.flatMap(({ zero }, index) => {

@@ -3,8 +3,8 @@
  * what an operation makes of it.
  */
 import { bounds, type Expression, formatExpression, type Interval, symbolsOf } from '../../expression.js';
-import type { ElementFormat } from '../element-format.js';
 import { bandMatrices } from '../bands.js';
+import type { ElementFormat } from '../element-format.js';
 import {
   BANDED_LAYOUT,
   type Band,
