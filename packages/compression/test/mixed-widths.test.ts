@@ -1,10 +1,10 @@
 /** Mixed schemes: widths by measured errors and by place, the average, names, and what is refused. */
-import { type BitloomError, type ModelBundle, memorySections, verifyModel } from '@bitloom/ir';
+import { type BitloomError, bandMatrices, type ModelBundle, memorySections, verifyModel } from '@bitloom/ir';
 import { type DecoderConfig, randomDecoder } from '@bitloom/models';
 import { openModel } from '@bitloom/models/node';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareWeights, findScheme, quantizeModel, schemeNames } from '../src/index.js';
+import { compareWeights, findScheme, quantizeModel, type Scheme, schemeNames } from '../src/index.js';
 
 const CONFIG: DecoderConfig = {
   family: 'llama',
@@ -209,5 +209,64 @@ describe('a mix', () => {
     const run = (): unknown => quantizeModel({ model: random.model, sections }, 'FlightLLM-mixed3.5');
     expect(run).toThrow(expect.objectContaining({ code: 'quantize-not-finite' }));
     expect(run).toThrow(name);
+  });
+});
+
+describe('bands of columns', () => {
+  const wide = randomDecoder({ ...CONFIG, layers: 1, hiddenWidth: 900 }, { seed: 3, name: 'wide' });
+  const shapesOnly: ModelBundle = {
+    model: { ...wide.model, constants: wide.model.constants.map((one) => ({ ...one, components: {} })) },
+    sections: memorySections({}),
+  };
+  const scheme = (mean: number, bands: number): Scheme => {
+    const found = findScheme(`FlightLLM-mixed${mean}`);
+    return found.mix === undefined ? found : { ...found, mix: { ...found.mix, bands } };
+  };
+  /** Bits and codes of each band, by matrix. */
+  const bandsOf = ({ model }: ModelBundle): { readonly bits: number; readonly codes: number }[][] =>
+    model.constants.flatMap(({ name, type }) => {
+      if (type.kind !== 'quantized' || name.startsWith('embedding')) return [];
+      const rows = Number(type.shape[0]);
+      return [bandMatrices(type).map((band) => ({ bits: band.type.element.bits, codes: rows * band.cols }))];
+    });
+
+  it('keep the average, differ from their neighbours, and give a model that verifies', () => {
+    for (const bundle of [wide, shapesOnly]) {
+      for (const mean of [2, 2.5, 3.5, 8]) {
+        const quantized = quantizeModel(bundle, `FlightLLM-mixed${mean}-bands`);
+        verifyModel(quantized.model);
+        const all = bandsOf(quantized);
+        const bits = all.flat().reduce((sum, one) => sum + one.bits * one.codes, 0);
+        const codes = all.flat().reduce((sum, one) => sum + one.codes, 0);
+        expect(bits / codes).toBeLessThanOrEqual(mean);
+        for (const own of all) {
+          expect(own.length).toBeLessThanOrEqual(4);
+          for (const [i, { bits: width }] of own.slice(1).entries()) expect(width).not.toBe(own[i].bits);
+        }
+        expect(quantized.notes.join()).toContain('bands of');
+      }
+    }
+  });
+
+  it('of one width are the matrix without bands', () => {
+    const [banded, plain] = ['FlightLLM-mixed3-bands', 'FlightLLM-mixed3'].map((name) =>
+      quantizeModel(shapesOnly, name),
+    );
+    expect(banded.model.constants).toEqual(plain.model.constants);
+  });
+
+  it('are named with their errors', () => {
+    const { weights } = compareWeights(wide, quantizeModel(wide, 'FlightLLM-mixed2.7-bands'));
+    expect(weights.some((weight) => weight.scheme.includes('+'))).toBe(true);
+  });
+
+  it('are refused of formats in different groups, and of no bands', () => {
+    const found = scheme(4, 2);
+    const w4a8 = findScheme('W4A8').weights?.linear;
+    if (found.mix === undefined || w4a8 === undefined) throw new Error('no mix');
+    const mix = { ...found.mix, formats: [w4a8, ...found.mix.formats.slice(1)] };
+    expect(codeOf(() => quantizeModel(wide, { ...found, mix }))).toBe('scheme-mix');
+    expect(codeOf(() => quantizeModel(wide, scheme(4, 0)))).toBe('scheme-mix');
+    expect(codeOf(() => findScheme('FlightLLM-mixed9-bands'))).toBe('scheme-mix');
   });
 });
