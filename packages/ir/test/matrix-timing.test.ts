@@ -17,6 +17,7 @@ import {
   sampledProductCycles,
   VECTOR_FUNCTIONS,
   vectorTiming,
+  vectorWork,
 } from '../src/index.js';
 
 const card = findCard('u280').matrix;
@@ -162,6 +163,16 @@ describe('the special-function unit', () => {
     // One of its three passes.
     expect(vec('softmaxQuantize', 16)).toBe(600 + 2 * 100);
     expect(vec('rmsNorm', 16)).toBe(2 * 100);
+  });
+});
+
+describe('a vector function that is not there', () => {
+  const fields = { number: (field: string) => (field === 'function' ? VECTOR_FUNCTIONS.length : 1) };
+
+  it('is neither timed nor counted', () => {
+    const unknown = expect.objectContaining({ code: 'internal' });
+    expect(() => vectorTiming(fields as ResolvedFields, findCard('u280'))).toThrow(unknown);
+    expect(() => vectorWork(fields as ResolvedFields)).toThrow(unknown);
   });
 });
 

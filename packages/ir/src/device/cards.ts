@@ -1,7 +1,8 @@
 /**
  * Cards as data. `u280` and `vhk158` are plain uses of each board; the `-flightllm` cards carry the published
- * configuration of the FlightLLM artefact (arXiv 2401.03868). SLRs are lumped into one core here, which the
- * description says; every figure without a source is a choice of ours and named so in `source`.
+ * configuration of the FlightLLM artefact (arXiv 2401.03868); `u280-bitloom` is our own use of the U280. `u280` and
+ * `vhk158` lump their SLRs into one core (`lumpedSlrs`), `u280-flightllm` and `u280-bitloom` have a core per SLR, and
+ * `vhk158-flightllm` times one SLR. Every figure without a source is a choice of ours and named so in `source`.
  */
 import { BitloomError } from '../error.js';
 import { integerNumerics } from '../model/numerics.js';
@@ -65,6 +66,11 @@ const URAM_SOURCE = `${HOROWITZ}: 64 bits of a 32 KB memory, 20 pJ; an URAM has 
 
 /** Power of a U280 at rest, and where it comes from: see {@link U280_FLIGHTLLM}. */
 const U280_STATIC_WATTS = 38;
+/** Listed by every card, for all take it. */
+const FITTED_STATIC = {
+  field: `energy.staticWatts, ${U280_STATIC_WATTS}`,
+  on: 'the power of u280-flightllm: LLaMA2-7B, decode at KV 128, about 45 W in all',
+};
 const STATIC_SOURCE =
   'what about 45 W of a U280 in all (FlightLLM, arXiv 2401.03868) leave of the figures above in decode at KV 128';
 
@@ -158,7 +164,7 @@ const U280: Device = {
   numerics: INTEGER_NUMERICS,
   energy: energy(),
   resources: U280_BUDGET,
-  calibration: { timeDivisor: 1, published: false, fitted: [] },
+  calibration: { timeDivisor: 1, published: false, fitted: [FITTED_STATIC] },
 };
 
 const VHK158: Device = {
@@ -246,10 +252,7 @@ const U280_FLIGHTLLM: Device = {
         field: 'dispatcher.barrierCycles, 3475',
         on: 'LLaMA2-7B, one decode step at KV 128: 17.50 ms on a board',
       },
-      {
-        field: 'energy.staticWatts, 38',
-        on: 'LLaMA2-7B, decode at KV 128: about 45 W in all',
-      },
+      FITTED_STATIC,
     ],
   },
 };
@@ -283,6 +286,7 @@ const VHK158_FLIGHTLLM: Device = {
         field: 'startupCycles of matrix and vector, 0',
         on: 'LLaMA2-7B, prefill 128 and 512 decoded: 5236.3 ms in all',
       },
+      FITTED_STATIC,
     ],
   },
 };
@@ -296,7 +300,7 @@ const U280_BITLOOM: Device = {
   name: 'u280-bitloom',
   title: 'Alveo U280 as bitloom would fill it, 3 SLRs as cores, at most 80 % of each resource',
   source:
-    'board: 460 GB/s HBM2, 9024 DSP, 2016 BRAM, 960 URAM, 225 MHz as FlightLLM (arXiv 2401.03868); everything else: ours, within the resource model',
+    'board: 460 GB/s HBM2, 9024 DSP, 2016 BRAM, 960 URAM, 225 MHz as FlightLLM (arXiv 2401.03868); MM 2x16x128 on 2048 DSPs, chain, widths of weights and rescale units per SLR as on u280-flightllm; MV, keeps, lanes, buffers and the rest: ours, within the resource model',
   cores: 3,
   lumpedSlrs: 1,
   matrix: {

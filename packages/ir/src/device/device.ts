@@ -121,7 +121,6 @@ export interface TokenDecl {
   readonly overflow: 'error';
 }
 
-/** Picojoules per event, and watts at rest, with where they come from. */
 /** Energy of events, and power at rest. Every figure has its source in `sources`. */
 export interface EnergyTable {
   /** All sources in short. */
