@@ -1,12 +1,14 @@
 /**
  * What a transfer asks of each channel: bursts, activates, and how much of both falls to the same bank group or banks.
- * Exact for one run however long, in time that does not grow with it; of many runs a sample stands for all.
+ * Exact for one run however long, in time that does not grow with it. Of many runs the first 256 (whole inner loops,
+ * where there are two) stand for all: conflicts that begin later, such as a stride that comes round to the same banks
+ * only then, are not seen.
  */
 import { type MemoryDecl, STRIPED } from '@bitloom/ir';
 import type { TransferRuns } from '../time/memory-channels.js';
 import type { ChannelFigures } from './channel-figures.js';
 
-/** Runs that are looked at one by one; of more, this many stand for all. */
+/** Runs that are looked at one by one; of more, the first of them, so many, stand for all. */
 const SAMPLED_RUNS = 256;
 
 /** First channel, those up to the last block, the one that holds it, and those with a block less. */
@@ -64,7 +66,7 @@ export class TransferLoad {
     this.visits = new Float64Array(channels * figures.pagesPerTurn * figures.banksPerPage);
   }
 
-  /** Takes a transfer; the fields then describe it. */
+  /** Takes a transfer; the fields then describe it. Of more than {@link SAMPLED_RUNS} runs the first stand for all. */
   take(runs: TransferRuns): void {
     const total = runs.count1 * runs.count2;
     this.isScattered = total > 1;

@@ -41,7 +41,10 @@ interface Run {
   readonly sample: number;
 }
 
-/** Runs in a class to begin with. */
+/**
+ * Runs in a class to begin with; a class of fewer steps is executed whole. At least three: a line goes through any two
+ * steps, which would then seem not to scatter.
+ */
 const FIRST_RUNS = { border: 6, between: 20 } as const;
 
 /**
@@ -158,7 +161,7 @@ class ClassRuns {
     const squares = runs.reduce((sum, { sample }, i) => {
       return sum + (values[i] - average - slope * (steps[sample] - mean)) ** 2;
     }, 0);
-    const scatter = squares / Math.max(1, runs.length - 2);
+    const scatter = squares / (runs.length - 2);
     return (steps.length * (steps.length - runs.length) * scatter) / runs.length;
   }
 

@@ -106,6 +106,7 @@ export interface MixedProduct {
 }
 
 /**
+ * Definition that tests hold the simulator's chain against; no instruction carries mixed tiles, so no timing calls it.
  * Cycles of a product with mixed tiles, start-up and rescaling excluded: sets of rows of the blocks are dealt to the
  * chains as they come free, so that the engine takes the sum of what they take on one chain, shared by its chains.
  */
@@ -138,7 +139,8 @@ export interface SampledProduct {
 }
 
 /**
- * Cycles of a sampled product (SDDMM), start-up excluded: the computed tiles of a row of tiles stand side by side as
+ * Definition that tests hold the emitted code against: block-sparse attention is made of plain MMs, which are to take
+ * these cycles together. Cycles of a sampled product (SDDMM), start-up excluded: the computed tiles of a row of tiles stand side by side as
  * outputs of the chains, because they share their activations; tiles that are not computed cost nothing.
  */
 export function sampledProductCycles(
