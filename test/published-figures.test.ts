@@ -4,9 +4,9 @@
  */
 import { type CompileOptions, compile, estimateResources, instructionBytes } from '@bitloom/compiler';
 import { quantizeModel } from '@bitloom/compression';
-import { encodedLength, findCard, type Program } from '@bitloom/ir';
+import { encodedLength, findCard, type Program, type Report } from '@bitloom/ir';
 import { openModel } from '@bitloom/models/node';
-import { type Report, simulate } from '@bitloom/simulator';
+import { simulate } from '@bitloom/simulator';
 import { describe, expect, it } from 'vitest';
 
 const MODEL = 'llama2-7b';
