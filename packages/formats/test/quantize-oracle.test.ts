@@ -26,10 +26,16 @@ import {
 import { preset, presetNames } from '../src/schemes/presets.js';
 import { SCALE_RULES } from '../src/schemes/scale-rules.js';
 import { rowsOf } from '../src/tensor.js';
-import { bitsOf, casesFor, tensorOf } from './schemes-arbitraries.js';
+import { bitsOf, type Case, casesFor, tensorOf } from './schemes-arbitraries.js';
 import { ORACLE_RULES, quantizeSlowly } from './schemes-oracle.js';
 
-function expectOracle(scheme: TensorScheme, stream = 0, fillings?: readonly string[], numRuns = 8): void {
+function expectOracle(
+  scheme: TensorScheme,
+  stream = 0,
+  fillings?: readonly string[],
+  numRuns = 8,
+  examples: readonly Case[] = [],
+): void {
   fc.assert(
     fc.property(casesFor(scheme, fillings), (data) => {
       const tensor = tensorOf(data);
@@ -51,7 +57,7 @@ function expectOracle(scheme: TensorScheme, stream = 0, fillings?: readonly stri
       expect(unpackCodes(components.codes, rows, cols, scheme.element.bits), 'codes').toEqual(expected);
       expect(bitsOf(dequantize(quantized)), 'values').toEqual(bitsOf(slow.values));
     }),
-    { numRuns },
+    { numRuns, examples: examples.map((example) => [example]) },
   );
 }
 
@@ -65,6 +71,11 @@ describe('every canonical preset', () => {
     .filter(({ layout, shiftGroups }) => layout === 'canonical' && shiftGroups === undefined);
   test.each(canonical.map((scheme) => [scheme.name, scheme] as const))('%s', (_, scheme) => {
     expectOracle(scheme);
+  });
+
+  test('a product with the reciprocal where the quotient is another code', () => {
+    const tie = { filling: 'grid', shape: [1, 2, 1, 44], seed: 9 };
+    expectOracle(preset('NVFP4_RECIPROCAL').weights, 0, undefined, 100, [tie]);
   });
 
   test('MLS of convolution weights, by planes', () => {

@@ -189,6 +189,9 @@ export function quantizeSlowly(
   // From the outermost level in: the effective scale around each element.
   let around = Array.from(data, (): number | undefined => undefined);
   let effective: number[] = [];
+  // 1 / scale as torchao forms it: the tensor's reciprocal over the stored scale, rounded at each step.
+  let inverseAround = Array.from(data, () => 1);
+  let inverses: number[] = [];
   for (let level = scales.length - 1; level >= 0; level -= 1) {
     const { format, rule } = scales[level];
     const direction = scales[level + 1]?.direction;
@@ -212,7 +215,16 @@ export function quantizeSlowly(
       return direction === 'multiply' ? f(stored * outer) : f(stored / outer);
     });
     const own = effective;
+    const outerInverse: number[] = [];
+    blocks[level].forEach((block, i) => {
+      outerInverse[block] = direction === 'divide' ? (outers[block] ?? 1) : inverseAround[i];
+    });
+    inverses = scaleCodes[level].map((code, block) =>
+      f(outerInverse[block] / f(decodeElement(code, format))),
+    );
+    const ownInverses = inverses;
     around = blocks[level].map((block) => own[block]);
+    inverseAround = blocks[level].map((block) => ownInverses[block]);
   }
 
   const { zero, rule } = scales[0];
@@ -242,7 +254,9 @@ export function quantizeSlowly(
     const random = words === undefined ? undefined : { bits: 32, value: words[i] };
     const origin = zero === undefined ? 0 : decodeElement(zeroCodes[blocks[0][i]], zero.format);
     const minimum = zero?.kind === 'minimum' ? origin : 0;
-    const quotient = scale === 0 ? 0 : f(f(value - minimum) / scale);
+    const shifted = f(value - minimum);
+    const exact = scheme.quotient === 'reciprocal' ? f(shifted * inverses[blocks[0][i]]) : f(shifted / scale);
+    const quotient = scale === 0 ? 0 : exact;
     if (zero?.kind === 'zero-point') {
       const code = clamp(roundBy(scheme, quotient, random) + origin, lowest, highest);
       codes[i] = encodeElement(code, element);

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { errorMetrics } from '../src/metrics/error-metrics.js';
 import { dequantize, quantize } from '../src/quantize.js';
 import { preset, presetNames } from '../src/schemes/presets.js';
-import { bitsOf, casesFor, shapesFor, tensorOf, testRandom } from './schemes-arbitraries.js';
+import { bitsOf, casesFor, shapesFor, tensorOf, testRandom, wholeBlock } from './schemes-arbitraries.js';
 import { blocksOf, statisticsOf } from './schemes-oracle.js';
 import { type Around, type Bound, rowOf, schemeRows, TABLED } from './schemes-table.js';
 
@@ -91,11 +91,29 @@ describe('error bounds', () => {
   });
 });
 
+const TWICE_FILLINGS = ['gaussian', 'heavy', 'sparse', 'grid', 'positive', 'zero'];
+
 describe('quantising twice', () => {
   test.each(schemeRows())('$name: the same $row.again.same', ({ name, row: { again, accuracy } }) => {
     const scheme = preset(name).weights;
+    if (again.same === 'less on the whole') {
+      const cols = wholeBlock(scheme);
+      for (const filling of TWICE_FILLINGS) {
+        // Squared errors of both passes, each tensor in units of its own power so that no outlier decides alone.
+        const total = [0, 0];
+        for (let seed = 0; seed < 48; seed += 1) {
+          const { data, shape } = tensorOf({ filling, shape: [cols], seed });
+          const { values, again: more } = quantizeTwice(data, shape, scheme);
+          const power = data.reduce((sum, value) => sum + value ** 2, 0) || 1;
+          total[0] += errorMetrics(data, values).rmse ** 2 / power;
+          total[1] += errorMetrics(values, more).rmse ** 2 / power;
+        }
+        expect(total[1], filling).toBeLessThanOrEqual(total[0]);
+      }
+      return;
+    }
     fc.assert(
-      fc.property(casesFor(scheme, ['gaussian', 'heavy', 'sparse', 'grid', 'positive', 'zero']), (given) => {
+      fc.property(casesFor(scheme, TWICE_FILLINGS), (given) => {
         const { data, shape } = tensorOf(given);
         const twice = quantizeTwice(data, shape, scheme);
         if (again.same === 'values') {
@@ -108,12 +126,9 @@ describe('quantising twice', () => {
             if (again.scale === 'one ulp') expect(off).toBeLessThanOrEqual(Math.abs(value) * 2 ** -22);
             else expect(Math.abs(twice.again[i])).toBeLessThanOrEqual(Math.abs(value) * (1 + 2 ** -23));
           });
-        } else if ('bound' in accuracy) {
-          expectWithin(accuracy.bound, twice.values, twice.again, surroundings(twice.values, shape, scheme));
         } else {
-          // Searched scales: a second pass costs less than the first.
-          const [once, more] = [errorMetrics(data, twice.values), errorMetrics(twice.values, twice.again)];
-          expect(more.rmse).toBeLessThanOrEqual(once.rmse);
+          if (!('bound' in accuracy)) throw new Error(`${name} has no bound`);
+          expectWithin(accuracy.bound, twice.values, twice.again, surroundings(twice.values, shape, scheme));
         }
       }),
       { numRuns: 12 },
