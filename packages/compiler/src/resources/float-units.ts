@@ -13,7 +13,10 @@ export interface UnitCost {
   readonly lut: number;
 }
 
-export type FloatUnit = 'add' | 'multiply' | 'divide' | 'squareRoot' | 'compare' | 'convert';
+export const FLOAT_UNITS = ['add', 'multiply', 'divide', 'squareRoot', 'compare', 'convert'] as const;
+type FloatUnit = (typeof FLOAT_UNITS)[number];
+/** How many of each unit; none of those that are not named. */
+export type FloatUnitCounts = Readonly<Partial<Record<FloatUnit, number>>>;
 
 type Builds = Readonly<Record<FloatBuild, UnitCost>>;
 
@@ -65,7 +68,7 @@ export function floatUnit(
  * Units of a lane at one element per cycle: rope and layerNorm need two products and two sums of an element, every
  * quantiser a product, a conversion and a comparison.
  */
-export const LANE_UNITS: Readonly<Partial<Record<FloatUnit, number>>> = {
+export const LANE_UNITS: FloatUnitCounts = {
   add: 2,
   multiply: 2,
   compare: 1,
@@ -76,16 +79,14 @@ export const LANE_UNITS: Readonly<Partial<Record<FloatUnit, number>>> = {
  * What an exponential adds to a lane: nine products and eight sums of its polynomial in float32 (`exp32` of kernels),
  * one sum and one division for silu and gelu, and the two products that gelu needs beyond those of the lane.
  */
-export const EXPONENT_UNITS: Readonly<
-  Record<VectorEngine['format'], Readonly<Partial<Record<FloatUnit, number>>>>
-> = {
+export const EXPONENT_UNITS: Readonly<Record<VectorEngine['format'], FloatUnitCounts>> = {
   f32: { multiply: 11, add: 9, divide: 1, convert: 1 },
   // A table and a product of second order are enough for 11 bits.
   f16: { multiply: 2, add: 2, divide: 1, convert: 1 },
 };
 
 /** Units once per special-function unit, for sums and deviations of a row and for the scale of a quantiser. */
-export const ROW_UNITS: Readonly<Partial<Record<FloatUnit, number>>> = {
+export const ROW_UNITS: FloatUnitCounts = {
   add: 1,
   divide: 2,
   squareRoot: 1,

@@ -18,7 +18,8 @@ import {
 } from '@bitloom/ir';
 import {
   EXPONENT_UNITS,
-  type FloatUnit,
+  FLOAT_UNITS,
+  type FloatUnitCounts,
   floatUnit,
   LANE_UNITS,
   RESCALE_UNITS,
@@ -154,10 +155,11 @@ const UNIT_BRAM = 4;
 function vectorPart({ vector, matrix }: Device): ResourcePart {
   const { lanes, format, build } = vector;
   const exponentLanes = vector.exponentLanes === 0 ? lanes : vector.exponentLanes;
-  const sum = (units: Readonly<Partial<Record<FloatUnit, number>>>): UnitCost =>
-    Object.entries(units).reduce<UnitCost>(
-      (total, [unit, count]) => {
-        const cost = floatUnit(unit as FloatUnit, format, build, matrix.dsp.kind);
+  const sum = (units: FloatUnitCounts): UnitCost =>
+    FLOAT_UNITS.reduce<UnitCost>(
+      (total, unit) => {
+        const { [unit]: count = 0 } = units;
+        const cost = floatUnit(unit, format, build, matrix.dsp.kind);
         return { dsp: total.dsp + count * cost.dsp, lut: total.lut + count * cost.lut };
       },
       { dsp: 0, lut: 0 },
