@@ -15,8 +15,11 @@ const LAYER = { kind: 'layer', epsilon: 1e-5 } as const;
 const HALF = { kind: 'rope', theta: 100, layout: 'half', scaling: { kind: 'none' } } as const;
 const GATED = { gated: true, activation: 'silu' } as const;
 
-/** By the name under which users know them. */
-export const FAMILIES = {
+/** The names under which users know them. */
+export const FAMILY_NAMES = ['llama', 'opt', 'gpt2', 'qwen2', 'qwen3', 'mistral', 'starcoder2'] as const;
+export type FamilyName = (typeof FAMILY_NAMES)[number];
+
+const FAMILIES: Readonly<Record<FamilyName, FamilyTraits>> = {
   llama: { norm: RMS, positions: { ...HALF, layout: 'interleaved' }, biases: NO_BIASES, feedForward: GATED },
   opt: {
     norm: LAYER,
@@ -39,10 +42,7 @@ export const FAMILIES = {
     biases: ALL_BIASES,
     feedForward: { gated: false, activation: 'gelu' },
   },
-} as const satisfies Readonly<Record<string, FamilyTraits>>;
-
-export type FamilyName = keyof typeof FAMILIES;
-export const FAMILY_NAMES = Object.keys(FAMILIES) as FamilyName[];
+};
 
 /** Sizes that a random model takes; what is not said is small and ragged. */
 export interface DecoderSizes {
@@ -68,7 +68,7 @@ export interface DecoderSizes {
 export function familyConfig(family: FamilyName, sizes: DecoderSizes): DecoderConfig {
   const { layers, kvHeads, share, windows, scoreScales, rotated, normsAfter, withoutFinalNorm, ...rest } =
     sizes;
-  const traits: FamilyTraits = FAMILIES[family];
+  const traits = FAMILIES[family];
   const { positions } = traits;
   const turned = rotated?.slice(0, layers);
   return {

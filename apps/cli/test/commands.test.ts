@@ -115,14 +115,14 @@ describe('devices', () => {
 });
 
 test('models lists the zoo with its sources', async () => {
-  const entries = await cliJson(['models']);
+  const entries = await cliJson<{ readonly id: string }[]>(['models']);
   expect(entries).toEqual(
     expect.arrayContaining([
       expect.objectContaining({ id: 'llama2-7b', parameters: 6_738_415_616, sources: expect.any(Array) }),
     ]),
   );
   const { stdout } = await cli(['models']);
-  for (const { id } of entries as unknown as { id: string }[]) expect(stdout).toContain(id);
+  for (const { id } of entries) expect(stdout).toContain(id);
 });
 
 describe('streams', () => {

@@ -127,9 +127,9 @@ describe('compare', () => {
     const args = ['compare', tiny(), '--schemes', schemes.join(', '), ...scoring];
     const [{ code, stdout, stderr }, document, evaluated] = await Promise.all([
       cli(args),
-      cliJson(args) as Promise<{
+      cliJson<{
         schemes?: { scheme: string; bytes: number; relativeRmse?: number; perplexity: number }[];
-      }>,
+      }>(args),
       cliJson(['eval', tiny(), ...scoring, '--scheme', 'MXFP4']),
     ]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -37,6 +37,11 @@ function reordered<T>(value: T): T {
   return Object.fromEntries(entries.map(([key, inner]) => [key, reordered(inner)])) as T;
 }
 
+/** A value with fields of types that it must not have, as a caller without types gives it. */
+function spoiled<T extends object>(value: T, fields: Readonly<Partial<Record<keyof T, unknown>>>): T {
+  return Object.assign({ ...value }, fields);
+}
+
 describe('every artefact comes back', () => {
   test('a model that trains itself', () => {
     const bundle = trainingModel();
@@ -162,12 +167,7 @@ describe('what is not an artefact is refused', () => {
       'artefact-invalid',
       /cores/,
     ],
-    [
-      'another type',
-      () => deviceToContainer({ ...tinyDevice(), name: 7 as unknown as string }),
-      'artefact-invalid',
-      /name/,
-    ],
+    ['another type', () => deviceToContainer(spoiled(tinyDevice(), { name: 7 })), 'artefact-invalid', /name/],
     [
       'a hash that is none',
       program((value) => ({ ...value, modelHash: 'abc' })),
@@ -226,7 +226,7 @@ describe('what is not an artefact is refused', () => {
       () =>
         traceToContainer({
           ...tinyTrace(3),
-          columns: { ...tinyTrace(3).columns, end: [1, 2, 3] as unknown as Float64Array },
+          columns: spoiled(tinyTrace(3).columns, { end: [1, 2, 3] }),
         }),
       'artefact-invalid',
       /columns.end: expected a Float64Array/,

@@ -16,14 +16,14 @@ it('finds nothing without WebAssembly', () => {
 });
 
 it('finds no relaxed SIMD where the engine refuses it or gives other results', () => {
-  const { WebAssembly } = globalThis as unknown as { WebAssembly: Record<string, unknown> };
+  const api: Record<string, unknown> = Reflect.get(globalThis, 'WebAssembly');
   vi.stubGlobal('WebAssembly', {
-    ...engine(WebAssembly),
+    ...engine(api),
     validate: (bytes: Uint8Array) => !includesRelaxed(bytes),
   });
   expect(probeFeatures()).toMatchObject({ simd: true, relaxedSimd: false });
   vi.stubGlobal('WebAssembly', {
-    ...engine(WebAssembly),
+    ...engine(api),
     Instance: class {
       readonly exports = { memory: { buffer: new ArrayBuffer(65536) }, dot: () => 0 };
     },

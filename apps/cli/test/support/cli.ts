@@ -60,11 +60,11 @@ function command(program: string, args: readonly string[], options: CliOptions):
   });
 }
 
-/** The one JSON document of a run that succeeds. */
-export async function cliJson(
+/** The one JSON document of a run that succeeds, in the form that a test expects and holds it to. */
+export async function cliJson<T = Record<string, unknown>>(
   args: readonly string[],
   options: CliOptions & { code?: number } = {},
-): Promise<Record<string, unknown>> {
+): Promise<T> {
   const { code, stdout, stderr } = await cli([...args, '--json'], options);
   expect(code, stderr).toBe(options.code ?? 0);
   // JSON.parse takes one document and nothing after it.
