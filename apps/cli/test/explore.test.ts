@@ -1,9 +1,12 @@
 /** `bitloom explore` with a tiny model on a tiny budget, through the built command. */
 import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { findCard } from '@bitloom/ir';
 import { readDevice } from '@bitloom/ir/node';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { cli, cliJson, expectRefusal, useBuiltCli, useScratch } from './support/cli.js';
+import { repositoryRoot } from '../../../test/support/data.js';
+import { cli, cliJson, expectRefusal, shell, useBuiltCli, useScratch } from './support/cli.js';
 import { expectRefused } from './support/in-process.js';
 import { writeTinyModel } from './support/tiny-model.js';
 
@@ -33,8 +36,8 @@ beforeAll(() => {
   args.push('--prefill', '8', '--points', '18');
 });
 
-async function found(...more: string[]): Promise<Found> {
-  return (await cliJson([...args, ...more])) as unknown as Found;
+function found(...more: string[]): Promise<Found> {
+  return cliJson<Found>([...args, ...more]);
 }
 
 describe('explore', () => {
@@ -113,6 +116,22 @@ describe('explore', () => {
     });
     const svg = readFileSync(picture, 'utf8');
     expect(svg.match(/<circle class="front"/g)).toHaveLength(front.length);
+  });
+
+  test('a bug that a thread meets is an internal error with the name of the design', async () => {
+    const built = join(repositoryRoot, 'packages', 'exploration', 'dist', 'node.js');
+    const script = `import { openThreads } from ${JSON.stringify(pathToFileURL(built).href)};
+      const threads = openThreads({ model: {}, prefill: 8, capacity: 32 }, 1);
+      const said = (name) => threads.evaluate({ name }).catch((error) => error.toJSON());
+      console.log(JSON.stringify([await said('broken'), await said('next')]));
+      await threads.close();`;
+    writeFileSync(scratch.path('broken.mjs'), script);
+    const { stdout, stderr } = await shell('node broken.mjs', { cwd: scratch.path() });
+    const message = expect.stringMatching(/^internal: TypeError.*report/s);
+    expect(JSON.parse(stdout), stderr).toEqual([
+      expect.objectContaining({ code: 'internal', where: 'broken', message }),
+      expect.objectContaining({ code: 'exploration-thread' }),
+    ]);
   });
 
   test('searches for what it is told', async () => {

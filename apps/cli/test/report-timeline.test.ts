@@ -34,9 +34,14 @@ function traced(options: { traceStep?: 'prefill' | number; reuse?: boolean } = {
 
 const trace = traced();
 
+function inflate({ packed }: TimelineData): Uint8Array {
+  return new Uint8Array(inflateRawSync(Buffer.from(packed, 'base64')));
+}
+
 function unpack(data: TimelineData): Timeline {
-  const bytes = inflateRawSync(Buffer.from(data.packed, 'base64'));
-  return readSpans(new Uint8Array(bytes), data.spans, data.lanes.length);
+  const timeline = readSpans(inflate(data), data.spans, data.lanes.length);
+  if (timeline === undefined) throw new Error('the packed timeline ends too early');
+  return timeline;
 }
 
 const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0);
@@ -70,6 +75,15 @@ describe('packed spans', () => {
       ]);
       expect(labels[lane.label[i]]).toMatchObject(provenance[columns.origin[row]]);
     }
+  });
+
+  test('are nothing where bytes are missing, wherever they end', () => {
+    const data = timelineData(trace, device);
+    const bytes = inflate(data);
+    const { lanes } = data;
+    for (let end = 0; end < bytes.length; end += Math.max(1, Math.floor(bytes.length / 97)))
+      expect(readSpans(bytes.subarray(0, end), data.spans, lanes.length), `${end} bytes`).toBeUndefined();
+    expect(readSpans(bytes.subarray(0, bytes.length - 1), data.spans, lanes.length)).toBeUndefined();
   });
 
   test('lose no instruction, no cycle and no order however few they must be', () => {

@@ -3,12 +3,15 @@
  * difference to what comes out.
  */
 import { Worker } from 'node:worker_threads';
-import { BitloomError, type Device } from '@bitloom/ir';
+import { BitloomError, type Device, internalError } from '@bitloom/ir';
 import type { Workload } from '../evaluate-design.js';
 import type { Outcome } from '../outcome.js';
 
 export interface Threads {
-  /** Evaluates a design on the next thread that is free. @throws BitloomError `exploration-thread` */
+  /**
+   * Evaluates a design on the next thread that is free.
+   * @throws BitloomError `exploration-thread`; `internal` for the design on which a thread met a bug
+   */
   evaluate(device: Device): Promise<Outcome>;
   /** Ends the threads, in the middle of their work if need be: designs under way are given up. */
   close(): Promise<void>;
@@ -61,7 +64,7 @@ export function openThreads(workload: Workload, count: number): Threads {
       const job = running.get(worker);
       running.delete(worker);
       if ('error' in answer) {
-        job?.reject(new Error(answer.error));
+        job?.reject(internalError(answer.error, job.device.name));
         fail(answer.error);
         return;
       }

@@ -26,13 +26,18 @@ export interface Timeline {
   readonly placeOf: Int32Array;
 }
 
-export function readSpans(bytes: Uint8Array, spans: number, lanes: number): Timeline {
+/** Undefined where the bytes end too early: a page has no typed errors to throw. */
+export function readSpans(bytes: Uint8Array, spans: number, lanes: number): Timeline | undefined {
   let at = 0;
+  let endsEarly = false;
   const unsigned = (): number => {
     let value = 0;
     let scale = 1;
     for (;;) {
-      if (at >= bytes.length) throw new Error('the packed timeline ends too early');
+      if (at >= bytes.length) {
+        endsEarly = true;
+        return 0;
+      }
       const byte = bytes[at++];
       value += (byte % 128) * scale;
       if (byte < 128) return value;
@@ -44,6 +49,7 @@ export function readSpans(bytes: Uint8Array, spans: number, lanes: number): Time
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   };
   const labelBytes = unsigned();
+  if (endsEarly || at + labelBytes > bytes.length) return undefined;
   const labels: SpanLabel[] = JSON.parse(new TextDecoder().decode(bytes.subarray(at, at + labelBytes)));
   at += labelBytes;
 
@@ -98,5 +104,5 @@ export function readSpans(bytes: Uint8Array, spans: number, lanes: number): Time
   fill((lane, i) => {
     lane.count[i] = unsigned() + 1;
   });
-  return { labels, lanes: all, laneOf, placeOf };
+  return endsEarly ? undefined : { labels, lanes: all, laneOf, placeOf };
 }

@@ -7,7 +7,7 @@ import type { Timeline } from './read-spans.js';
 import type { TimelineView, timelineView, ViewTools } from './timeline-view.js';
 
 export interface PageTools extends ViewTools {
-  readonly readSpans: (bytes: Uint8Array, spans: number, lanes: number) => Timeline;
+  readonly readSpans: (bytes: Uint8Array, spans: number, lanes: number) => Timeline | undefined;
   readonly timelineView: typeof timelineView;
 }
 
@@ -51,6 +51,10 @@ export function startPage(page: Document, tools: PageTools): void {
   const start = async (): Promise<void> => {
     const data: TimelineData = JSON.parse(source.textContent ?? '{}');
     const timeline = tools.readSpans(await unpack(data.packed), data.spans, data.lanes.length);
+    if (timeline === undefined) {
+      say('internal: the packed timeline ends too early; this is a bug in bitloom, please report it');
+      return;
+    }
     const bands = await Promise.all(data.channels.map(({ packed }) => unpack(packed)));
     view = tools.timelineView(page, canvas, data, { timeline, bands }, tools);
     if (chosen !== undefined) choose(chosen);
