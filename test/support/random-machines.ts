@@ -3,7 +3,7 @@
  * one to four cores, with and without barriers of groups. Not for claims about real boards.
  */
 import type { compile } from '@bitloom/compiler';
-import { PRUNED_SPARSITIES, type Scheme, withSparsity } from '@bitloom/compression';
+import { PRUNED_SPARSITIES, type Scheme, type WidthMix, withSparsity } from '@bitloom/compression';
 import { integerScheme, perGroup } from '@bitloom/formats';
 import { type Device, findCard, integerNumerics } from '@bitloom/ir';
 import fc from 'fast-check';
@@ -15,8 +15,39 @@ const weights = fc
   .tuple(fc.integer({ min: 2, max: 8 }), fc.constantFrom(8, 16, 32, 128))
   .map(([bits, groupSize]) => integerScheme(bits, perGroup(groupSize)));
 
+/** Formats in groups of `groupSize` with bands of columns, a width chosen for each; in small groups small models have some. */
+interface MixChoice {
+  readonly widths: readonly number[];
+  /** From the narrowest width, 0, to the widest, 1. */
+  readonly wide: number;
+  readonly bands?: number;
+}
+const mix: fc.Arbitrary<MixChoice | undefined> = fc.option(
+  fc.record(
+    {
+      widths: fc
+        .uniqueArray(fc.integer({ min: 2, max: 8 }), { minLength: 2, maxLength: 4 })
+        .map((bits) => bits.sort((a, b) => a - b)),
+      wide: fc.double({ min: 0, max: 1, noNaN: true }),
+      bands: fc.integer({ min: 1, max: 6 }),
+    },
+    { requiredKeys: ['widths', 'wide'] },
+  ),
+  { nil: undefined, freq: 1 },
+);
+
+function widthMix({ widths, wide, bands }: MixChoice, groupSize: number): WidthMix {
+  const [least, most] = [widths[0], widths[widths.length - 1]];
+  return {
+    average: least + wide * (most - least),
+    formats: widths.map((bits) => integerScheme(bits, perGroup(groupSize))),
+    ...(bands === undefined ? {} : { bands }),
+  };
+}
+
 /**
- * Widths and groups of their own for each role; sometimes N:M weights, in groups of whole tiles, or a KV cache of 4 bits.
+ * Widths and groups of their own for each role; sometimes N:M weights, in groups of whole tiles, a KV cache of 4 bits, or
+ * widths mixed by matrix or by bands of columns, as `FlightLLM-mixed<average>-bands` has them in groups of 128.
  */
 export const scheme: fc.Arbitrary<Scheme> = fc
   .record({
@@ -24,18 +55,22 @@ export const scheme: fc.Arbitrary<Scheme> = fc
     sparsity: fc.option(fc.constantFrom(...PRUNED_SPARSITIES), { nil: undefined, freq: 3 }),
     bits: fc.integer({ min: 2, max: 8 }),
     groupSize: fc.constantFrom(32, 64, 128),
+    mix,
+    mixGroupSize: fc.constantFrom(8, 16, 32, 128),
     cacheBits: fc.constantFrom(4 as const, 8 as const),
   })
-  .map(({ formats, sparsity, bits, groupSize, cacheBits }) => {
+  .map(({ formats, sparsity, bits, groupSize, mix, mixGroupSize, cacheBits }) => {
     const numerics = integerNumerics('random', cacheBits);
-    const dense = { name: 'random', doc: 'for a test', weights: formats, numerics };
+    const mixed =
+      mix === undefined ? {} : { mix: widthMix(mix, sparsity === undefined ? mixGroupSize : groupSize) };
+    const dense = { name: 'random', doc: 'for a test', weights: formats, ...mixed, numerics };
     if (sparsity === undefined) return dense;
     const linear = integerScheme(bits, perGroup(groupSize));
     return withSparsity({ ...dense, weights: { ...formats, linear } }, sparsity);
   });
 
-/** The scheme with its linear weights in another width, in the same groups. */
-export function ofWidth(scheme: Scheme, bits: number): Scheme {
+/** The scheme with its linear weights in one other width, in the same groups. */
+export function ofWidth({ mix: _, ...scheme }: Scheme, bits: number): Scheme {
   const linear = scheme.weights?.linear;
   if (linear === undefined) return scheme;
   const narrow = integerScheme(bits, linear.scales[0].granularity);
