@@ -33,7 +33,7 @@ import { buildExecute } from './function/execute.js';
 import { allocateExpanded } from './function/expand-sparse.js';
 import { allocateInt4Scratch } from './function/int4-scratch.js';
 import { loadImage } from './function/load-image.js';
-import { buildReport } from './report.js';
+import { buildReport, checkEnergy } from './report.js';
 import { type Counters, createCounters } from './time/counters.js';
 import { type StartedInstruction, TimedCard } from './time/timed-run.js';
 
@@ -80,11 +80,13 @@ export class SimulatedCard {
 
   /**
    * Loads a program and its weights.
-   * @throws BitloomError `simulator-device-mismatch`, `simulator-shape-only`, `simulator-model-mismatch`, `arena-full`
+   * @throws BitloomError `simulator-device-mismatch`, `simulator-shape-only`, `simulator-model-mismatch`, `arena-full`;
+   *   `simulator-energy` in mode `both`
    */
   constructor(options: CardOptions) {
     const { program, device, kernels } = options;
     checkProgram(program, device);
+    if (options.mode === 'both') checkEnergy(device);
     this.program = program;
     this.device = device;
     this.options = options;

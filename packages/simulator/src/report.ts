@@ -2,6 +2,7 @@
  * Turns counters into the report artefact: seconds, joules, utilisation, and the split by layer and op.
  */
 import {
+  BitloomError,
   type CostRow,
   type Device,
   type EnergySplit,
@@ -53,6 +54,27 @@ function memoryReports(device: Device, counters: Counters, seconds: number): Mem
   });
 }
 
+/**
+ * That a byte of every space has a figure, as the schema of devices demands: one built in code may lack it, and joules
+ * without it would look like joules.
+ *
+ * @throws BitloomError `simulator-energy`
+ */
+export function checkEnergy({ name, energy, memories, buffers }: Device): void {
+  const spaces = [...memories, ...buffers].map(({ space }) => space);
+  const without = spaces.filter((space) => !Number.isFinite(energy.bytePicojoules[space]));
+  if (without.length === 0) return;
+  throw new BitloomError({
+    code: 'simulator-energy',
+    message: 'the card does not say what a byte costs in energy',
+    where: `device '${name}', energy.bytePicojoules`,
+    expected: `picojoules per byte of ${spaces.join(', ')}`,
+    got: `none of ${without.join(', ')}`,
+    hint: 'give each space a figure; 0 leaves it out of the joules',
+  });
+}
+
+/** Of a device that {@link checkEnergy} has seen. */
 function energySplit(device: Device, counters: Counters, seconds: number): EnergySplit {
   const { energy } = device;
   const joules = (picojoules: number): number => picojoules * 1e-12;
@@ -61,7 +83,7 @@ function energySplit(device: Device, counters: Counters, seconds: number): Energ
   for (const { space } of [...device.memories, ...device.buffers]) {
     const memory = counters.memories.get(space);
     const bytes = (counters.bytes.get(space) ?? 0) + (memory?.instructions ?? 0);
-    spaces[space] = joules(bytes * (energy.bytePicojoules[space] ?? 0));
+    spaces[space] = joules(bytes * energy.bytePicojoules[space]);
     if (memory === undefined) buffers += spaces[space];
     else memories += spaces[space];
   }

@@ -12,7 +12,7 @@ import {
   findEntry,
   type Lengths,
 } from './compiled-stream.js';
-import { buildReport } from './report.js';
+import { buildReport, checkEnergy } from './report.js';
 import { reuseSteps } from './reuse/reuse-steps.js';
 import { type Counters, createCounters } from './time/counters.js';
 import { type RunOptions, TimedCard } from './time/timed-run.js';
@@ -65,10 +65,11 @@ const NOT_REUSED =
 /**
  * Times a program.
  * @throws BitloomError `simulator-device-mismatch`, `context-full`, `program-length`, `program-entry-unknown`, `simulator-deadlock`,
- *   `simulator-unsupported`
+ *   `simulator-unsupported`, `simulator-energy`
  */
 export function simulate(program: Program, device: Device, options: SimulateOptions): Simulation {
   checkProgram(program, device);
+  checkEnergy(device);
   const card = new TimedCard(device);
   const recorder = options.trace === true ? new TraceRecorder(device) : undefined;
   const [prefill, decode] = [createCounters(device), createCounters(device)];

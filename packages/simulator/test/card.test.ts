@@ -101,6 +101,13 @@ describe('time beside function', () => {
   it('is not there unless asked for', () => {
     expect(errorOf(() => card().report()).code).toBe('simulator-no-time');
   });
+
+  it('needs a figure of energy for every space, which function alone does not', () => {
+    const device = { ...U280, energy: { ...U280.energy, bytePicojoules: {} } };
+    const program = { ...PROGRAM, deviceHash: '' };
+    expect(errorOf(() => card({ program, device, mode: 'both' })).code).toBe('simulator-energy');
+    expect(card({ program, device }).device).toBe(device);
+  });
 });
 
 describe('refusals', () => {

@@ -148,7 +148,7 @@ describe.each(ALL.map((device) => [device.name, device] as const))('on %s', (_na
     const { memories, energy } = phase(report, 'total');
     const perByte = device.energy.bytePicojoules;
     expect(energy.memories).toBeCloseTo(
-      memories.reduce((sum, { name, bytes }) => sum + bytes.total * (perByte[name] ?? 0) * 1e-12, 0),
+      memories.reduce((sum, { name, bytes }) => sum + bytes.total * perByte[name] * 1e-12, 0),
       15,
     );
   });
@@ -321,6 +321,22 @@ describe('sessions', () => {
       code: 'simulator-cores',
       got: 'core 1',
     });
+  });
+
+  it('need a figure of energy for the bytes of every space, and take 0 for one', () => {
+    const { stream: _, ...others } = U280.energy.bytePicojoules;
+    const without = { ...U280, energy: { ...U280.energy, bytePicojoules: others } };
+    const own: Program = { ...program, deviceHash: '' };
+    expect(errorOf(() => run(own, without, { decode: 1 }))).toMatchObject({
+      code: 'simulator-energy',
+      where: "device 'u280', energy.bytePicojoules",
+      got: 'none of stream',
+    });
+    const bytePicojoules = { ...others, stream: 0 };
+    const free = { ...U280, energy: { ...U280.energy, bytePicojoules } };
+    const { energy } = phase(run(own, free, { decode: 1 }).report, 'decode');
+    expect(energy.spaces.stream).toBe(0);
+    expect(energy.buffers).toBeGreaterThan(0);
   });
 
   it('on a card with fitted or lumped figures say so', () => {
