@@ -7,24 +7,17 @@
 import { type MemoryDecl, STRIPED } from '@bitloom/ir';
 import type { TransferRuns } from '../time/memory-channels.js';
 import type { ChannelFigures } from './channel-figures.js';
+import { type ChannelShares, KnownShares } from './channel-shares.js';
 
 /** Runs that are looked at one by one; of more, the first of them, so many, stand for all. */
 const SAMPLED_RUNS = 256;
-
-/** First channel, those up to the last block, the one that holds it, and those with a block less. */
-const MOST_SEGMENTS = 4;
 
 export class TransferLoad {
   /** Channels [first, first + count), around the end, that the transfer touches. */
   first = 0;
   count = 0;
-  /**
-   * Bursts of each channel of one run, by segments of neighbours that have the same: segment s ends before the channel
-   * that is segmentEnds[s] behind the first.
-   */
-  segments = 0;
-  readonly segmentEnds = new Int32Array(MOST_SEGMENTS);
-  readonly segmentBursts = new Float64Array(MOST_SEGMENTS);
+  /** What one run asks of each channel; of many runs it says nothing. */
+  shares: ChannelShares;
   /** Of many runs: bursts of each channel. */
   readonly bursts: Float64Array;
   /** Pages of the first channel that one run opens; what many runs open is in the arrays below. */
@@ -43,6 +36,7 @@ export class TransferLoad {
   private readonly interleave: number;
   private readonly blockBursts: number;
   private readonly figures: ChannelFigures;
+  private readonly known: KnownShares;
   /** While runs are walked: the page each channel is in; by channel, bursts and activates of each bank of a page, and activates of each bank. */
   private readonly pageOf: Float64Array;
   private readonly byBank: Float64Array;
@@ -55,6 +49,8 @@ export class TransferLoad {
     this.interleave = memory.interleaveBytes;
     this.figures = figures;
     this.blockBursts = Math.ceil(memory.interleaveBytes / figures.burstBytes);
+    this.known = new KnownShares(channels, this.blockBursts);
+    this.shares = this.known.ofChannel(0, 1);
     this.bursts = new Float64Array(channels);
     this.activates = new Float64Array(channels);
     this.groupBursts = new Float64Array(channels);
@@ -78,65 +74,28 @@ export class TransferLoad {
 
   /** Bytes of whole bursts of each channel; [channels], all written. */
   channelBytes(into: Float64Array): void {
-    const { channels, first, count, isScattered } = this;
-    const { burstBytes } = this.figures;
-    into.fill(0);
-    let segment = 0;
-    for (let k = 0; k < count; k++) {
-      const c = first + k < channels ? first + k : first + k - channels;
-      if (!isScattered && k >= this.segmentEnds[segment]) segment++;
-      into[c] = burstBytes * (isScattered ? this.bursts[c] : this.segmentBursts[segment]);
-    }
+    const { bursts } = this.isScattered ? this : this.shares;
+    for (let c = 0; c < into.length; c++) into[c] = bursts[c] * this.figures.burstBytes;
   }
 
   private takeOne(runs: TransferRuns): void {
     const { burstBytes, burstsPerPage } = this.figures;
     const begin = Math.floor(runs.start / burstBytes);
-    const end = Math.ceil((runs.start + runs.length) / burstBytes);
-    if (runs.channel === STRIPED) {
-      this.spread(begin * burstBytes, end * burstBytes);
-    } else {
-      this.first = runs.channel;
-      this.count = 1;
-      this.segments = 0;
-      this.segment(1, end - begin);
-      this.firstBurst = begin;
-      this.lastBurst = end - 1;
-    }
+    const bursts = Math.ceil((runs.start + runs.length) / burstBytes) - begin;
+    const turnBursts = this.channels * this.blockBursts;
+    const turn = Math.floor(begin / turnBursts);
+    const shares =
+      runs.channel === STRIPED
+        ? this.known.ofStriped(begin - turn * turnBursts, bursts)
+        : this.known.ofChannel(runs.channel, bursts);
+    const from = runs.channel === STRIPED ? turn * this.blockBursts : begin;
+    this.shares = shares;
+    this.first = shares.first;
+    this.count = shares.count;
+    this.firstBurst = from + shares.firstBurst;
+    this.lastBurst = from + shares.lastBurst;
     this.openedFrom = this.firstBurst;
     this.pages = Math.floor(this.lastBurst / burstsPerPage) - Math.floor(this.firstBurst / burstsPerPage) + 1;
-  }
-
-  /** Bursts of a striped range of whole bursts: the same for all channels but for the ends. */
-  private spread(start: number, end: number): void {
-    const { interleave, channels, blockBursts } = this;
-    const { burstBytes } = this.figures;
-    const firstBlock = Math.floor(start / interleave);
-    const lastBlock = Math.floor((end - 1) / interleave);
-    const blocks = lastBlock - firstBlock + 1;
-    const rest = blocks % channels;
-    const each = ((blocks - rest) / channels) * blockBursts;
-    this.first = firstBlock % channels;
-    this.count = Math.min(blocks, channels);
-    const firstLess = Math.floor((start - firstBlock * interleave) / burstBytes);
-    const lastLess = Math.floor(((lastBlock + 1) * interleave - end) / burstBytes);
-    // The last block's channel ends those that have a block more.
-    const last = (blocks - 1) % channels;
-    const most = rest > 0 ? each + blockBursts : each;
-    this.segments = 0;
-    if (last > 0) this.segment(1, most - firstLess);
-    if (last > 1) this.segment(last, most);
-    this.segment(last + 1, most - lastLess - (last === 0 ? firstLess : 0));
-    if (last + 1 < this.count) this.segment(this.count, each);
-    this.firstBurst = Math.floor(this.local(start) / burstBytes);
-    // Where the range goes round, its last channel has passed as much as the first.
-    this.lastBurst = Math.max(this.firstBurst, Math.floor(this.local(end - 1) / burstBytes));
-  }
-
-  private segment(end: number, bursts: number): void {
-    this.segmentEnds[this.segments] = end;
-    this.segmentBursts[this.segments] = bursts;
-    this.segments++;
   }
 
   /** Address within its channel of a striped address. */

@@ -55,13 +55,17 @@ export class BufferPorts {
   }
 
   private takeOne(buffer: number, end: number, row: number): void {
-    const best = this.firstFree(buffer);
-    this.free[best] = end;
-    this.holder[best] = row;
+    const { free, first } = this;
+    let best = first[buffer];
+    // Of the ports that stay as they are.
     let earliest = end;
-    for (let port = this.first[buffer]; port < this.first[buffer + 1]; port++) {
-      if (this.free[port] < earliest) earliest = this.free[port];
+    for (let port = best + 1; port < first[buffer + 1]; port++) {
+      const staying = free[port] < free[best] ? free[best] : free[port];
+      if (free[port] < free[best]) best = port;
+      if (staying < earliest) earliest = staying;
     }
+    free[best] = end;
+    this.holder[best] = row;
     this.earliest[buffer] = earliest;
   }
 }

@@ -284,7 +284,7 @@ export class CoreClock {
     this.weights[slot] = dispatcher.weight;
     this.context.totals.add(shape, stream.origin[pc], dispatcher.weight);
     if (stream.isInterlocked[q] === 1) {
-      for (let i = 0; i < shape.accessCount; i++) this.locate(slot, pc, shape, i);
+      for (let i = 0; i < shape.located.length; i++) this.locate(slot, pc, shape, shape.located[i]);
     } else if (shape.memory >= 0) {
       this.locate(slot, pc, shape, shape.memoryAccess);
     }

@@ -49,6 +49,8 @@ export interface InstructionShape {
   /** Of each access: whether it waits for earlier writes of the unit: reads do, but for what the pipeline hands over. */
   readonly interlocks: Uint8Array;
   readonly hasWrites: boolean;
+  /** Accesses whose place matters to the unit itself: all but reads that the pipeline hands over. */
+  readonly located: Int32Array;
   /** Executions in the run that is under way. */
   executions: number;
 }
@@ -171,6 +173,9 @@ export function makeShape(
     writes: Uint8Array.from(accesses, ({ write }) => (write ? 1 : 0)),
     interlocks: Uint8Array.from(accesses, ({ write, forwarded }) => (write || forwarded === true ? 0 : 1)),
     hasWrites: accesses.some(({ write, start, end }) => write && end > start),
+    located: Int32Array.from(
+      accesses.flatMap(({ operand, forwarded }, i) => (forwarded === true && operand !== side ? [] : [i])),
+    ),
     executions: 0,
   };
 }

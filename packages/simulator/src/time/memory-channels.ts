@@ -69,6 +69,10 @@ export class MemoryChannels {
   private isTurn = false;
   /** Whether activates of others are still under way where this transfer could begin. */
   private rowsWait = false;
+  private readonly time = { alone: 0, end: 0, latency: 0 };
+  /** What a burst takes is stretched by the memory's efficiency, of one run and of many. */
+  private readonly stretch: number;
+  private readonly scatteredStretch: number;
 
   constructor(decl: MemoryDecl, clockHz: number) {
     this.decl = decl;
@@ -77,13 +81,22 @@ export class MemoryChannels {
     this.pages = new OpenPages(this.figures);
     this.free = new Float64Array(decl.channels);
     this.rowsFree = new Float64Array(decl.channels);
+    const { efficiency, scatteredEfficiency = efficiency } = decl;
+    this.stretch = 1 / efficiency;
+    this.scatteredStretch = 1 / scatteredEfficiency;
   }
 
-  /** Takes the channels for a transfer that a unit asks for at cycle `start`. */
+  /** Takes the channels for a transfer that a unit asks for at cycle `start`. The answer holds until the next call. */
   serve(runs: TransferRuns, start: number, isWrite = false): TransferTime {
     const { load, figures, pages } = this;
     load.take(runs);
-    if (load.count === 0) return { alone: 0, end: start, latency: 0 };
+    const { time } = this;
+    if (load.count === 0) {
+      time.alone = 0;
+      time.end = start;
+      time.latency = 0;
+      return time;
+    }
     const row = pages.find(runs.channel, load.firstBurst, start);
     const opening = row === 'open' ? 0 : row === 'closed' ? figures.open : figures.reopen;
     // Units start on whole cycles, channels do not: asking goes on within the cycle in which it ended.
@@ -102,11 +115,10 @@ export class MemoryChannels {
     this.asked = Math.max(asks + busWork, busy - figures.reopen);
     const end = Math.max(start, Math.ceil(this.asked));
     const latency = isWrite ? figures.writeLatency : figures.readLatency;
-    return {
-      alone: Math.ceil(this.pass(start, work) - start),
-      end,
-      latency: Math.ceil(last + latency) - end,
-    };
+    time.alone = Math.ceil(this.pass(start, work) - start);
+    time.end = end;
+    time.latency = Math.ceil(last + latency) - end;
+    return time;
   }
 
   /** Bytes that the last transfer moved on each channel, in whole bursts; [channels], all written. */
@@ -127,7 +139,7 @@ export class MemoryChannels {
 
   /** Takes every channel of the transfer; results are in fields. */
   private takeChannels(start: number, earliest: number, opened: number, isWrite: boolean): void {
-    const { load, figures } = this;
+    const { load } = this;
     this.isTurn = isWrite !== this.wrote;
     this.wrote = isWrite;
     this.rowsWait = this.rowsBusy > earliest;
@@ -137,37 +149,92 @@ export class MemoryChannels {
     this.busy = 0;
     this.start = start;
     this.earliest = earliest;
-    const perCycle = 1 / this.efficiency();
-    const { first, count } = load;
-    const channels = this.free.length;
-    if (load.isScattered) {
-      for (let k = 0, c = first; k < count; k++, c = c + 1 === channels ? 0 : c + 1) {
-        const bursts = load.bursts[c];
-        if (bursts === 0) continue;
-        this.bus = Math.max(bursts * figures.burst, load.groupBursts[c] * figures.sameGroup) * perCycle;
-        this.rows = this.scatteredRows(c) * perCycle;
-        this.takeNeighbours(c, c + 1, bursts, isWrite);
-      }
-    } else {
-      const { segments, segmentEnds, segmentBursts } = load;
-      for (let s = 0, from = first; s < segments; s++) {
-        const bursts = segmentBursts[s];
-        const to = first + segmentEnds[s];
-        if (bursts > 0) {
-          this.bus = bursts * figures.burst * perCycle;
-          // Cycles between the first and the last activate, with one more.
-          this.rows = Math.min(opened * figures.banksPerPage, bursts) * figures.activate * perCycle;
-          if (from < channels) this.takeNeighbours(from, Math.min(to, channels), bursts, isWrite);
-          if (to > channels)
-            this.takeNeighbours(Math.max(from - channels, 0), to - channels, bursts, isWrite);
-        }
-        from = to;
-      }
-    }
+    if (load.isScattered) this.takeScattered(isWrite);
+    else if (!this.takeCalmly(opened)) this.takeSegments(opened, isWrite);
     if (!this.rowsWait) {
       this.rowsPassed = earliest + this.rowWork;
       this.rowsBusy = Math.max(this.rowsBusy, this.rowsPassed);
     }
+  }
+
+  private takeScattered(isWrite: boolean): void {
+    const { load, figures, scatteredStretch } = this;
+    const channels = this.free.length;
+    for (let k = 0, c = load.first; k < load.count; k++, c = c + 1 === channels ? 0 : c + 1) {
+      const bursts = load.bursts[c];
+      if (bursts === 0) continue;
+      this.bus = Math.max(bursts * figures.burst, load.groupBursts[c] * figures.sameGroup) * scatteredStretch;
+      this.rows = this.scatteredRows(c) * scatteredStretch;
+      this.takeNeighbours(c, c + 1, bursts, isWrite);
+    }
+  }
+
+  /** One run, neighbours with the same work together. */
+  private takeSegments(opened: number, isWrite: boolean): void {
+    const { first, shares } = this.load;
+    const { segmentEnds, segmentBursts } = shares;
+    const { figures, stretch } = this;
+    const channels = this.free.length;
+    for (let s = 0, from = first; s < segmentEnds.length; s++) {
+      const bursts = segmentBursts[s];
+      const to = first + segmentEnds[s];
+      if (bursts > 0) {
+        this.bus = bursts * figures.burst * stretch;
+        this.rows = this.openingCycles(opened, bursts);
+        if (from < channels) this.takeNeighbours(from, Math.min(to, channels), bursts, isWrite);
+        if (to > channels) this.takeNeighbours(Math.max(from - channels, 0), to - channels, bursts, isWrite);
+      }
+      from = to;
+    }
+  }
+
+  /** Cycles between the first and the last activate of a run on a channel, with one more. */
+  private openingCycles(opened: number, bursts: number): number {
+    const { banksPerPage, activate } = this.figures;
+    return Math.min(opened * banksPerPage, bursts) * activate * this.stretch;
+  }
+
+  /**
+   * One run where no refresh, turn, activate or backlog is in the way of any channel: each is taken for its bursts and
+   * nothing else. Most transfers are so. Gives false, and takes nothing, where something may be.
+   */
+  private takeCalmly(opened: number): boolean {
+    const { shares } = this.load;
+    const { figures, stretch, earliest, latest } = this;
+    const least = shares.least * figures.burst * stretch;
+    const most = shares.most * figures.burst * stretch;
+    const rows = this.openingCycles(opened, shares.most);
+    const isCalm =
+      !this.isTurn &&
+      !this.rowsWait &&
+      least > 0 &&
+      rows <= least + figures.activatesAhead &&
+      latest - (this.start + figures.reopen + figures.queue) <= least &&
+      earliest >= this.calmFrom &&
+      Math.max(latest, earliest) + most <= this.calmTo;
+    if (!isCalm) return false;
+    this.busWork = most;
+    this.rowWork = rows;
+    const channels = this.free.length;
+    const end = shares.first + shares.count;
+    this.takeShares(shares.bursts, shares.first, Math.min(end, channels));
+    if (end > channels) this.takeShares(shares.bursts, 0, end - channels);
+    return true;
+  }
+
+  /** Takes channels [first, end) for their bursts. */
+  private takeShares(bursts: Float64Array, first: number, end: number): void {
+    const { free, earliest, stretch } = this;
+    const { burst } = this.figures;
+    let { busy } = this;
+    for (let c = first; c < end; c++) {
+      const before = free[c];
+      const to = (before > earliest ? before : earliest) + bursts[c] * burst * stretch;
+      free[c] = to;
+      if (to > busy) busy = to;
+    }
+    this.busy = busy;
+    if (busy > this.latest) this.latest = busy;
   }
 
   /** Takes channels [first, end) that have the same work: `bus` and `rows`. */
@@ -179,17 +246,6 @@ export class MemoryChannels {
     const doRowsCount = rows > 0 && (this.rowsWait || rows > bus + activatesAhead);
     // Backlog of others above which a transfer does not wait for all of it.
     const shared = start + figures.reopen + figures.queue;
-    const { latest } = this;
-    const isPlain =
-      !this.isTurn &&
-      !doRowsCount &&
-      latest - shared <= bus &&
-      earliest >= this.calmFrom &&
-      Math.max(latest, earliest) + bus <= this.calmTo;
-    if (isPlain) {
-      this.takePlainly(first, end);
-      return;
-    }
     const { free, isTurn } = this;
     for (let c = first; c < end; c++) {
       const before = free[c];
@@ -205,31 +261,12 @@ export class MemoryChannels {
     }
   }
 
-  /** The same where no refresh, turn, activate or backlog is in the way. This loop is most of the time of a serve. */
-  private takePlainly(first: number, end: number): void {
-    const { free, bus, earliest } = this;
-    let { busy } = this;
-    for (let c = first; c < end; c++) {
-      const before = free[c];
-      const to = (before > earliest ? before : earliest) + bus;
-      free[c] = to;
-      if (to > busy) busy = to;
-    }
-    this.busy = busy;
-    if (busy > this.latest) this.latest = busy;
-  }
-
   /** Takes the activates of a channel; gives when they are over. */
   private takeRows(c: number): number {
     const to = this.pass(Math.max(this.rowsFree[c], this.rowsPassed, this.earliest), this.rows);
     this.rowsFree[c] = to;
     if (to > this.rowsBusy) this.rowsBusy = to;
     return to;
-  }
-
-  private efficiency(): number {
-    const { efficiency, scatteredEfficiency = efficiency } = this.decl;
-    return this.load.isScattered ? scatteredEfficiency : efficiency;
   }
 
   /** Cycles of a channel's activates of many runs. */
