@@ -64,10 +64,50 @@ describe('formats', () => {
     });
   });
 
+  test.each([
+    ['FlightLLM-W3', [/^ {2}linear weights +int3 .*per 128 .*3\.125 bits per weight$/m, /embedding +int8/]],
+    ['FlightLLM-mixed3.5', [/mixed +by matrix; 3\.5 bits/, /^ {4}2 bits +int2/m, /^ {4}8 bits +int8/m]],
+    ['FlightLLM-mixed3-bands', [/by band of columns, at most 4 of a matrix; 3 bits/]],
+    ['FlightLLM-8:16', [/kept +8 of each 16 linear weights/, /linear weights +int4/]],
+    ['FlightLLM-KV4', [/KV cache +int4-per-token-head/]],
+    ['W4A8-2:4-KV4', [/kept +2 of each 4/, /KV cache +int4/, /head +int8/]],
+    ['stored', [/Q4_0 and Q8_0 weights of a GGUF file/]],
+  ])('describes %s, a scheme of models', async (name, expected) => {
+    const text = await run('formats', name);
+    expect(text.startsWith(`${name}: `)).toBe(true);
+    for (const line of expected) expect(text).toMatch(line);
+  });
+
+  test('describes schemes of models as documents', async () => {
+    expect(JSON.parse(await run('formats', 'FlightLLM-mixed3.5-bands-8:16-KV4', '--json'))).toMatchObject({
+      name: 'FlightLLM-mixed3.5-bands-8:16-KV4',
+      weights: { embedding: { element: 'int8' } },
+      mix: { average: 3.5, bands: 4, formats: [2, 3, 4, 8].map((elementBits) => ({ elementBits })) },
+      sparsity: { linear: { keep: [8], m: 16 } },
+      numerics: { kvCache: 'int4-per-token-head', linear: 'int8-activations' },
+    });
+    const { mix, sparsity, weights } = JSON.parse(await run('formats', 'FlightLLM-W3', '--json'));
+    expect({ mix, sparsity }).toEqual({});
+    expect(weights.linear).toMatchObject({ elementBits: 3, bitsPerWeight: 3.125, range: [-4, 3] });
+  });
+
+  test('says what a scheme of models cannot have', async () => {
+    for (const [name, code] of [
+      ['FlightLLM-mixed9', 'scheme-mix'],
+      ['FlightLLM-3:16', 'scheme-sparsity'],
+      ['FlightLLM-KV2', 'scheme-kv-cache'],
+      ['FP3-KV4', 'preset-unknown'],
+      ['FlightLLM-W9', 'preset-unknown'],
+    ])
+      await expectRefused(['formats', name], code);
+  });
+
   test('draws the code points', async () => {
     const path = scratch.path('points.svg');
     await run('formats', 'MXFP4', '--svg', path);
     expect(readFileSync(path, 'utf8')).toMatch(/^<svg.*fp4_e2m1.*<\/svg>\s*$/s);
+    await run('formats', 'FlightLLM-mixed3.5', '--svg', path);
+    expect(readFileSync(path, 'utf8')).toMatch(/int2.*int3.*int4.*int8/s);
     await run('formats', '<2,3>', '--svg', path);
     expect(readFileSync(path, 'utf8')).toMatch(/^<svg.*<\/svg>\s*$/s);
     await expectRefused(['formats', 'MXFP4', '--svg', scratch.path('nowhere', 'points.svg')], 'write-failed');

@@ -1,4 +1,7 @@
-/** `bitloom formats`: element formats and quantisation schemes, or one of them in full. */
+/**
+ * `bitloom formats`: element formats and quantisation schemes, or one of them in full, schemes of whole models included.
+ */
+import type { Scheme } from '@bitloom/compression';
 import {
   decodeElement,
   describe,
@@ -11,6 +14,7 @@ import {
 } from '@bitloom/formats';
 import { BitloomError, type ElementFormat, type TensorScheme } from '@bitloom/ir';
 import { EXIT } from '../exit-codes.js';
+import { linearFormats, modelSchemeDocument, modelSchemeFacts } from '../formats/model-scheme.js';
 import { requireWritable } from '../output/require-writable.js';
 import { writeText } from '../output/write-text.js';
 import { formatColumns, formatFacts } from '../terminal/table.js';
@@ -42,19 +46,22 @@ export async function formats(
   requireWritable(svg, []);
   if (svg !== undefined) await writePicture(name, svg, terminal);
   if (name === undefined) return listAll(terminal);
-  const found = findFormat(name);
-  return 'element' in found ? showElement(found.element, terminal) : showScheme(found.scheme, terminal);
+  const found = await findFormat(name);
+  if ('element' in found) return showElement(found.element, terminal);
+  return 'scheme' in found ? showScheme(found.scheme, terminal) : showModelScheme(found.model, terminal);
 }
 
-type Found = { readonly element: ElementFormat } | { readonly scheme: string };
+type Found = { readonly element: ElementFormat } | { readonly scheme: string } | { readonly model: Scheme };
 
 /**
- * What a name means: an element by its own name, a scheme, then an element by another program's name or as <E,M>.
- * @throws BitloomError `format-record` for widths that no element has, `preset-unknown`
+ * What a name means: an element by its own name, a scheme of a tensor, an element by another program's name or as <E,M>,
+ * then a scheme of models.
+ * @throws BitloomError `format-record` for widths that no element has, `preset-unknown`; `scheme-mix`, `scheme-sparsity`
+ *   and `scheme-kv-cache` for what a scheme of models cannot have
  */
-function findFormat(name: string): Found {
+async function findFormat(name: string): Promise<Found> {
   try {
-    return lookUp(name);
+    return await lookUp(name);
   } catch (error) {
     if (!(error instanceof BitloomError) || error.hint !== undefined) throw error;
     const { code, where, expected, got } = error;
@@ -67,13 +74,14 @@ function findFormat(name: string): Found {
 const MEND =
   '`bitloom formats` lists them; families are MLS<E,M>, ShiftQuant<bits>x<groups> and elements <E,M>';
 
-function lookUp(name: string): Found {
+async function lookUp(name: string): Promise<Found> {
   if (Object.hasOwn(ELEMENT_FORMATS, name)) return { element: ELEMENT_FORMATS[name] };
-  return (
+  const format =
     known('preset-unknown', () => ({ scheme: preset(name).name })) ??
-    known('format-unknown', () => ({ element: elementFormat(name) })) ??
-    unknownName(name)
-  );
+    known('format-unknown', () => ({ element: elementFormat(name) }));
+  if (format !== undefined) return format;
+  const { findScheme } = await import('@bitloom/compression');
+  return known('scheme-unknown', () => ({ model: findScheme(name) })) ?? unknownName(name);
 }
 
 /** What `find` finds; undefined where it throws that it knows no such name. */
@@ -100,9 +108,12 @@ function unknownName(name: string): never {
 async function writePicture(name: string | undefined, path: string, terminal: Terminal): Promise<void> {
   const { codePointsSvg } = await import('@bitloom/formats');
   const shown = name === undefined ? COMPARED : [name];
-  const elements = shown.map((one) => {
-    const found = findFormat(one);
-    return 'element' in found ? found.element : preset(found.scheme).weights.element;
+  const found = await Promise.all(shown.map(findFormat));
+  const elements = found.flatMap((one) => {
+    if ('element' in one) return [one.element];
+    return 'scheme' in one
+      ? [preset(one.scheme).weights.element]
+      : linearFormats(one.model).map(({ element }) => element);
   });
   const axis = elements.some(({ kind }) => kind === 'float') ? 'symlog' : 'linear';
   writeText(path, codePointsSvg(elements, { axis }));
@@ -197,6 +208,18 @@ function showScheme(name: string, terminal: Terminal): number {
   const { out } = terminal;
   terminal.write(`${out.style.strong(name)}: ${doc}\n${formatFacts(facts, out)}`);
   if (weights.element.bits <= 4) terminal.write(codePoints(weights.element));
+  return EXIT.ok;
+}
+
+function showModelScheme(scheme: Scheme, terminal: Terminal): number {
+  if (terminal.json) {
+    terminal.document(modelSchemeDocument(scheme));
+    return EXIT.ok;
+  }
+  const { out } = terminal;
+  terminal.write(
+    `${out.style.strong(scheme.name)}: ${scheme.doc}\n${formatFacts(modelSchemeFacts(scheme), out)}`,
+  );
   return EXIT.ok;
 }
 
