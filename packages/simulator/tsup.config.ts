@@ -1,3 +1,3 @@
 import { packageConfig } from '../../tsup.base.js';
 
-export default packageConfig(import.meta.dirname);
+export default packageConfig(import.meta.dirname, ['src/node/step-worker.ts']);

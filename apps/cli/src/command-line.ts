@@ -206,6 +206,11 @@ export function createCommandLine(terminal: Terminal, finish: (exitCode: number)
       '--reuse',
       'execute only as many decode steps as it takes to know all within 0.1 %; those of a trace are executed all, unless --trace-step names one',
     )
+    .option(
+      '--threads <n>',
+      `${THREADS}, that decode steps are divided among (default: those of the machine)`,
+      integer(1, MOST_THREADS),
+    )
     .option('--trace <file>', 'write a timeline for Perfetto (ui.perfetto.dev)')
     .option('--html <file>', 'write a report as one self-contained page')
     .option('--save-report <file>', 'write the report artefact')

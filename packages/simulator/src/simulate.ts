@@ -68,11 +68,24 @@ const NOT_REUSED =
  *   `simulator-unsupported`, `simulator-energy`
  */
 export function simulate(program: Program, device: Device, options: SimulateOptions): Simulation {
+  return simulateRest(program, device, options, undefined);
+}
+
+/**
+ * What of {@link simulate} is left when all decode steps have been counted elsewhere.
+ * @param steps what they add up to; undefined: nothing was counted, all is done here
+ */
+export function simulateRest(
+  program: Program,
+  device: Device,
+  options: SimulateOptions,
+  steps: Counters | undefined,
+): Simulation {
   checkProgram(program, device);
   checkEnergy(device);
   const card = new TimedCard(device);
   const recorder = options.trace === true ? new TraceRecorder(device) : undefined;
-  const [prefill, decode] = [createCounters(device), createCounters(device)];
+  const [prefill, decode] = [createCounters(device), steps ?? createCounters(device)];
   const entries = new Map<string, CompiledEntry>();
   const compiled = (name: string): CompiledEntry => {
     const known =
@@ -110,7 +123,7 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
     options.onProgress?.(1, total);
   }
   const notes: string[] = [...(options.notes ?? [])];
-  if (isReused && options.decode > 0) {
+  if (isReused && options.decode > 0 && steps === undefined) {
     notes.push(
       reuseSteps({
         steps: options.decode,
@@ -132,7 +145,7 @@ export function simulate(program: Program, device: Device, options: SimulateOpti
     );
   } else {
     if (options.reuse === true && options.decode > 0) notes.push(NOT_REUSED);
-    for (let i = 0; i < options.decode; i++) {
+    for (let i = 0; i < options.decode && steps === undefined; i++) {
       run('decode', { seq: 1, past: options.prefill + i }, decode);
       options.onProgress?.((options.prefill > 0 ? 1 : 0) + i + 1, total);
     }

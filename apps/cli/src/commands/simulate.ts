@@ -1,6 +1,8 @@
 /** `bitloom simulate`: the timing reading of a prompt and its continuation on a card. */
+import { availableParallelism } from 'node:os';
 import { BitloomError, encodedLength, type Report } from '@bitloom/ir';
 import { simulate } from '@bitloom/simulator';
+import { simulateOnThreads } from '@bitloom/simulator/node';
 import { EXIT } from '../exit-codes.js';
 import {
   type CompiledModel,
@@ -9,6 +11,7 @@ import {
   type SourceOptions,
 } from '../input/compiled-model.js';
 import { fixedPrograms, LENGTH_NOTES } from '../input/fixed-lengths.js';
+import { MOST_THREADS } from '../input/kernel-names.js';
 import type { LengthMode } from '../input/length-modes.js';
 import { modelInputs } from '../output/require-not-input.js';
 import { requireWritable } from '../output/require-writable.js';
@@ -25,6 +28,8 @@ export interface SimulateOptions extends SourceOptions {
   readonly saveTrace?: string;
   readonly lengths: LengthMode;
   readonly reuse?: boolean;
+  /** Threads for decode steps; as many as the machine has where nobody says. */
+  readonly threads?: number;
   /** The only call to record: the prompt, a decode step from 0, or the last of these. */
   readonly traceStep?: 'prefill' | 'last' | number;
 }
@@ -97,20 +102,28 @@ async function time(compiled: CompiledModel, options: TimeOptions, terminal: Ter
   const { program, device, name } = compiled;
   const instructionBytes = await countInstructionBytes(program, terminal);
   const progress = await terminal.progress('simulating');
-  const { report, trace } = simulate(program, device, {
+  const common = {
     prefill: options.prefill,
     decode: options.decode,
     model: name,
     instructionBytes,
-    encodedLength,
-    ...(options.lengths === 'resolved'
-      ? {}
-      : { fixed: fixedPrograms(program, options.lengths), notes: [LENGTH_NOTES[options.lengths]] }),
     reuse: options.reuse === true,
     ...(options.traceStep === undefined ? {} : { traceStep: options.traceStep }),
     trace: [options.trace, options.html, options.saveTrace].some((path) => path !== undefined),
-    onProgress: (done, total) => progress.update(done, total),
-  });
+    onProgress: (done: number, total: number) => progress.update(done, total),
+  };
+  const { report, trace } =
+    options.lengths === 'resolved'
+      ? await simulateOnThreads(program, device, {
+          ...common,
+          threads: options.threads ?? Math.min(availableParallelism(), MOST_THREADS),
+        })
+      : simulate(program, device, {
+          ...common,
+          encodedLength,
+          fixed: fixedPrograms(program, options.lengths),
+          notes: [LENGTH_NOTES[options.lengths]],
+        });
   progress.stop();
   if (options.saveReport !== undefined) {
     const { writeReport } = await import('@bitloom/ir/node');
