@@ -81,7 +81,7 @@ export function tinyDevice(changes: Partial<Device> = {}): Device {
       sources: {},
       macPicojoules: 1,
       vectorElementPicojoules: 1,
-      bytePicojoules: {},
+      bytePicojoules: { hbm: 1, weights: 1, data: 1 },
       staticWatts: 1,
     },
     resources: { dsp: 16, bram: 1, uram: 1, lut: 1 },
