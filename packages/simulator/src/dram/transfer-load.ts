@@ -75,7 +75,9 @@ export class TransferLoad {
   /** Bytes of whole bursts of each channel; [channels], all written. */
   channelBytes(into: Float64Array): void {
     const { bursts } = this.isScattered ? this : this.shares;
-    for (let c = 0; c < into.length; c++) into[c] = bursts[c] * this.figures.burstBytes;
+    // Of a transfer of nothing the arrays hold what was before.
+    for (let c = 0; c < into.length; c++)
+      into[c] = this.count === 0 ? 0 : bursts[c] * this.figures.burstBytes;
   }
 
   private takeOne(runs: TransferRuns): void {

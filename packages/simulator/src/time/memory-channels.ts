@@ -69,7 +69,6 @@ export class MemoryChannels {
   private isTurn = false;
   /** Whether activates of others are still under way where this transfer could begin. */
   private rowsWait = false;
-  private readonly time = { alone: 0, end: 0, latency: 0 };
   /** What a burst takes is stretched by the memory's efficiency, of one run and of many. */
   private readonly stretch: number;
   private readonly scatteredStretch: number;
@@ -86,17 +85,11 @@ export class MemoryChannels {
     this.scatteredStretch = 1 / scatteredEfficiency;
   }
 
-  /** Takes the channels for a transfer that a unit asks for at cycle `start`. The answer holds until the next call. */
+  /** Takes the channels for a transfer that a unit asks for at cycle `start`. */
   serve(runs: TransferRuns, start: number, isWrite = false): TransferTime {
     const { load, figures, pages } = this;
     load.take(runs);
-    const { time } = this;
-    if (load.count === 0) {
-      time.alone = 0;
-      time.end = start;
-      time.latency = 0;
-      return time;
-    }
+    if (load.count === 0) return { alone: 0, end: start, latency: 0 };
     const row = pages.find(runs.channel, load.firstBurst, start);
     const opening = row === 'open' ? 0 : row === 'closed' ? figures.open : figures.reopen;
     // Units start on whole cycles, channels do not: asking goes on within the cycle in which it ended.
@@ -115,10 +108,11 @@ export class MemoryChannels {
     this.asked = Math.max(asks + busWork, busy - figures.reopen);
     const end = Math.max(start, Math.ceil(this.asked));
     const latency = isWrite ? figures.writeLatency : figures.readLatency;
-    time.alone = Math.ceil(this.pass(start, work) - start);
-    time.end = end;
-    time.latency = Math.ceil(last + latency) - end;
-    return time;
+    return {
+      alone: Math.ceil(this.pass(start, work) - start),
+      end,
+      latency: Math.ceil(last + latency) - end,
+    };
   }
 
   /** Bytes that the last transfer moved on each channel, in whole bursts; [channels], all written. */
