@@ -7,7 +7,7 @@
 import { type Device, numericsKey } from '../device/device.js';
 import { BitloomError } from '../error.js';
 import { type Bindings, symbolsOf } from '../expression.js';
-import { compileStream, expressionsOf, type RegisterValues } from './expand-stream.js';
+import { type CompiledStream, compileStream, expressionsOf, type RegisterValues } from './expand-stream.js';
 import { INSTRUCTION_SET_VERSION } from './instruction-set.js';
 import { CORE_SYMBOL, coresOf, type Program, type ProgramEntry, type Stream } from './program.js';
 import { checkBounds } from './verify/check-bounds.js';
@@ -169,35 +169,45 @@ function verifyEntry(
   const divisors = new Set<number>();
   const written = new Set<Area>();
   let work = 0;
-  for (const stream of entry.streams.flatMap(streamsByCore)) {
-    const isCoreRead = stream.instructions.flatMap(expressionsOf).some((e) => symbolsOf(e).has(CORE_SYMBOL));
-    const scope = streamScope(program, device, isCoreRead ? entryOfCore(entry, stream.core) : entry, stream);
-    const fields = checkFields(scope);
-    work = checkWork(scope, fields.intervals, work);
-    tally.inOrder(checkTokens(scope));
-    const bounds = checkBounds(scope, fields.intervals, areas, registers);
-    tally.statically(fields.proved, bounds.proved.size);
-    for (const area of bounds.written) written.add(area);
-    for (const [index, open] of fields.open) {
-      for (const field of open) tally.openFields.add(`${stream.core}/${fieldKey(index, field)}`);
+  for (const shared of entry.streams) {
+    const expressions = shared.instructions.flatMap(expressionsOf);
+    const isCoreRead = expressions.some((expression) => symbolsOf(expression).has(CORE_SYMBOL));
+    // Cores differ in the value of their number only: what does not ask for it is made once for all of them.
+    let compiled: CompiledStream | undefined;
+    for (const stream of streamsByCore(shared)) {
+      const scope = streamScope(
+        program,
+        device,
+        isCoreRead ? entryOfCore(entry, stream.core) : entry,
+        stream,
+      );
+      const fields = checkFields(scope);
+      work = checkWork(scope, fields.intervals, work);
+      tally.inOrder(checkTokens(scope));
+      const bounds = checkBounds(scope, fields.intervals, areas, registers);
+      tally.statically(fields.proved, bounds.proved.size);
+      for (const area of bounds.written) written.add(area);
+      for (const [index, open] of fields.open) {
+        for (const field of open) tally.openFields.add(`${stream.core}/${fieldKey(index, field)}`);
+      }
+      for (const key of bounds.open) tally.openAccesses.add(`${stream.core}/${key}`);
+      compiled ??= compileStream(shared);
+      const maxIterations = options.maxIterations ?? 7;
+      const reach = loopReach(scope, compiled, fields.intervals, bounds.spans);
+      plans.push({
+        scope,
+        compiled,
+        areas,
+        registers,
+        openFields: fields.open,
+        bounds,
+        written,
+        maxIterations,
+        reach,
+      });
     }
-    for (const key of bounds.open) tally.openAccesses.add(`${stream.core}/${key}`);
-    const compiled = compileStream(stream);
-    for (const name of compiled.symbols) used.add(name);
-    for (const divisor of divisorsOf(stream.instructions.flatMap(expressionsOf))) divisors.add(divisor);
-    const maxIterations = options.maxIterations ?? 7;
-    const reach = loopReach(scope, compiled, fields.intervals, bounds.spans);
-    plans.push({
-      scope,
-      compiled,
-      areas,
-      registers,
-      openFields: fields.open,
-      bounds,
-      written,
-      maxIterations,
-      reach,
-    });
+    for (const name of compiled?.symbols ?? []) used.add(name);
+    for (const divisor of divisorsOf(expressions)) divisors.add(divisor);
   }
   const seed = options.seed ?? 1;
   const samples = sampleLengths(entry.symbols, used, program.capacity, divisors, seed, options.samples ?? 8);

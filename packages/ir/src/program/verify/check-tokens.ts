@@ -26,16 +26,19 @@ export function counterName(index: number): string {
 
 export const COUNTERS = QUEUE_COUNT * QUEUE_COUNT;
 
+const COUNTER_INDICES: ReadonlyMap<string, number> = new Map(
+  Array.from({ length: COUNTERS }, (_, i) => [counterName(i), i]),
+);
+
 /**
  * Counters from a record of `from>to` names.
  *
  * @throws BitloomError `token-counter-name`
  */
 export function parseCounters(record: Readonly<Record<string, number>>, where: string): Int32Array {
-  const names = new Map(Array.from({ length: COUNTERS }, (_, i) => [counterName(i), i]));
   const out = new Int32Array(COUNTERS);
   for (const [name, count] of Object.entries(record)) {
-    const index = names.get(name);
+    const index = COUNTER_INDICES.get(name);
     if (index === undefined || !Number.isInteger(count) || count < 0) {
       throw new BitloomError({
         code: 'token-counter-name',
