@@ -29,7 +29,49 @@ import {
 } from '@bitloom/ir';
 import { DECODE_BUCKET, LENGTH_SYMBOLS, loopFields, PREFILL_BUCKET, SYMBOL_SLOTS } from './fixed-lengths.js';
 
-type Evaluate = (values: Float64Array) => number;
+/** Values of the lengths and of loop variables, by slot; another number after each change. */
+class Point {
+  readonly values = new Float64Array(LENGTH_SYMBOLS.length);
+  version = 0;
+
+  set(slot: number, value: number): void {
+    if (this.values[slot] === value) return;
+    this.values[slot] = value;
+    this.version++;
+  }
+}
+
+/** An expression that keeps its latest value: a stream has many fields, but few different expressions. */
+class Term {
+  readonly #evaluate: (values: Float64Array) => number;
+  #version = -1;
+  #value = 0;
+
+  constructor(expression: Expression) {
+    this.#evaluate = compileExpression(expression, SYMBOL_SLOTS);
+  }
+
+  at(point: Point): number {
+    if (this.#version !== point.version) {
+      this.#value = this.#evaluate(point.values);
+      this.#version = point.version;
+    }
+    return this.#value;
+  }
+}
+
+/** What the streams of an entry have in common, made once. They are counted at one {@link Point}. */
+class Shared {
+  readonly loops = new Map<string, CountedLoop>();
+  readonly #terms = new Map<string, Term>();
+
+  /** @param text the expression as JSON */
+  term(expression: Expression, text = JSON.stringify(expression)): Term {
+    const term = this.#terms.get(text) ?? new Term(expression);
+    this.#terms.set(text, term);
+    return term;
+  }
+}
 
 /** Bytes of an instruction whose present fields take `bits`, without expressions. */
 function bytesOf(bits: number): number {
@@ -42,19 +84,19 @@ interface CountedInstruction {
   readonly key: string;
   readonly staticBits: number;
   /** Fields that are absent where they are zero. */
-  readonly dynamic: readonly { readonly evaluate: Evaluate; readonly bits: number }[];
+  readonly dynamic: readonly { readonly term: Term; readonly bits: number }[];
 }
 
 interface CountedLoop {
   readonly kind: 'loop';
   readonly key: string;
   readonly variable: number;
-  readonly trips: Evaluate;
+  readonly trips: Term;
   readonly body: Blocks;
   /** Expressions without this loop's variable that decide the bytes of the whole loop. */
-  readonly atoms: readonly Evaluate[];
+  readonly atoms: readonly Term[];
   /** Expressions without variables of loops inside that decide the bytes of one iteration. */
-  readonly iterationAtoms: readonly Evaluate[];
+  readonly iterationAtoms: readonly Term[];
   readonly known: Map<number | string, number>;
   readonly knownIterations: Map<number | string, number>;
 }
@@ -99,18 +141,23 @@ function dynamicNumbers(instruction: Instruction): Expression[] {
   );
 }
 
-function countedInstruction(instruction: Instruction, spec: InstructionSpec): CountedInstruction {
+function countedInstruction(
+  instruction: Instruction,
+  spec: InstructionSpec,
+  shared: Shared,
+): CountedInstruction {
   let staticBits = 0;
   let key = '';
-  const dynamic: { evaluate: Evaluate; bits: number }[] = [];
+  const dynamic: { term: Term; bits: number }[] = [];
   for (const field of spec.fields) {
     const value = instruction.fields[field.name];
     if (value === undefined || Object.is(value, 0)) continue;
     if (isAddress(value) || typeof value === 'number') {
       staticBits += field.bits;
     } else {
-      dynamic.push({ evaluate: compileExpression(value, SYMBOL_SLOTS), bits: field.bits });
-      key += `${field.bits}:${JSON.stringify(value)};`;
+      const text = JSON.stringify(value);
+      dynamic.push({ term: shared.term(value, text), bits: field.bits });
+      key += `${field.bits}:${text};`;
     }
   }
   return { kind: 'instruction', key: `${staticBits};${key}`, staticBits, dynamic };
@@ -149,8 +196,7 @@ function piecesOf(instructions: readonly Instruction[]): {
 }
 
 /** Turns a stream into nested blocks. */
-function countedBlocks(instructions: readonly Instruction[]): Blocks {
-  const interned = new Map<string, CountedLoop>();
+function countedBlocks(instructions: readonly Instruction[], shared: Shared): Blocks {
   let at = 0;
   const read = (): Blocks => {
     const out = new Map<string, { block: Counted; times: number }>();
@@ -163,14 +209,14 @@ function countedBlocks(instructions: readonly Instruction[]): Blocks {
       const instruction = instructions[at++];
       if (instruction === undefined || instruction.name === 'END') break;
       if (instruction.name !== 'LOOP') {
-        append(countedInstruction(instruction, instructionSpec(instruction.name)));
+        append(countedInstruction(instruction, instructionSpec(instruction.name), shared));
         continue;
       }
       const first = at;
       const body = read();
-      const loop = countedLoop(instruction, body, instructions.slice(first, at - 1));
-      const same = interned.get(loop.key) ?? loop;
-      interned.set(loop.key, same);
+      const loop = countedLoop(instruction, body, instructions.slice(first, at - 1), shared);
+      const same = shared.loops.get(loop.key) ?? loop;
+      shared.loops.set(loop.key, same);
       append(same);
     }
     return [...out.values()];
@@ -178,7 +224,12 @@ function countedBlocks(instructions: readonly Instruction[]): Blocks {
   return read();
 }
 
-function countedLoop(loop: Instruction, body: Blocks, inside: readonly Instruction[]): CountedLoop {
+function countedLoop(
+  loop: Instruction,
+  body: Blocks,
+  inside: readonly Instruction[],
+  shared: Shared,
+): CountedLoop {
   const { variable, trips } = loopFields(loop);
   const nested = new Set(inside.filter((i) => i.name === 'LOOP').map((i) => `i${loopFields(i).variable}`));
   const [atoms, iterationAtoms] = [new Map<string, Expression>(), new Map<string, Expression>()];
@@ -188,30 +239,35 @@ function countedLoop(loop: Instruction, body: Blocks, inside: readonly Instructi
     collectAtoms(expression, all, atoms);
     collectAtoms(expression, nested, iterationAtoms);
   }
-  const compiled = (list: Map<string, Expression>): Evaluate[] =>
-    [...list.values()].map((expression) => compileExpression(expression, SYMBOL_SLOTS));
+  const terms = (list: Map<string, Expression>): Term[] =>
+    [...list].map(([text, expression]) => shared.term(expression, text));
   return {
     kind: 'loop',
-    key: `loop ${variable} ${JSON.stringify(trips)} [${body.map(({ block, times }) => `${times}x${block.key}`).join('|')}]`,
+    key: `loop ${variable} ${JSON.stringify(trips)} [${blocksKey(body)}]`,
     variable,
-    trips: compileExpression(trips, SYMBOL_SLOTS),
+    trips: shared.term(trips),
     body,
-    atoms: compiled(atoms),
-    iterationAtoms: compiled(iterationAtoms),
+    atoms: terms(atoms),
+    iterationAtoms: terms(iterationAtoms),
     known: new Map(),
     knownIterations: new Map(),
   };
 }
 
-function countBlocks(blocks: Blocks, values: Float64Array): number {
+/** Equal keys take equal bytes at all lengths. */
+function blocksKey(blocks: Blocks): string {
+  return blocks.map(({ block, times }) => `${times}x${block.key}`).join('|');
+}
+
+function countBlocks(blocks: Blocks, point: Point): number {
   let bytes = 0;
   for (const { block, times } of blocks) {
     if (block.kind === 'loop') {
-      bytes += times * countLoop(block, values);
+      bytes += times * countLoop(block, point);
       continue;
     }
     let bits = block.staticBits;
-    for (const field of block.dynamic) if (!Object.is(field.evaluate(values), 0)) bits += field.bits;
+    for (const field of block.dynamic) if (!Object.is(field.term.at(point), 0)) bits += field.bits;
     bytes += times * bytesOf(bits);
   }
   return bytes;
@@ -219,14 +275,14 @@ function countBlocks(blocks: Blocks, values: Float64Array): number {
 
 function remembered(
   known: Map<number | string, number>,
-  atoms: readonly Evaluate[],
-  values: Float64Array,
+  atoms: readonly Term[],
+  point: Point,
   count: () => number,
 ): number {
   const [only] = atoms;
   let key: number | string = '';
-  if (atoms.length === 1 && only !== undefined) key = only(values);
-  else for (const atom of atoms) key += `${atom(values)} `;
+  if (atoms.length === 1 && only !== undefined) key = only.at(point);
+  else for (const atom of atoms) key += `${atom.at(point)} `;
   const found = known.get(key);
   if (found !== undefined) return found;
   const bytes = count();
@@ -234,26 +290,27 @@ function remembered(
   return bytes;
 }
 
-function countLoop(loop: CountedLoop, values: Float64Array): number {
-  return remembered(loop.known, loop.atoms, values, () => {
-    const trips = loop.trips(values);
+function countLoop(loop: CountedLoop, point: Point): number {
+  return remembered(loop.known, loop.atoms, point, () => {
+    const trips = loop.trips.at(point);
     const slot = 2 + loop.variable;
     let bytes = 0;
     for (let i = 0; i < trips; i++) {
-      values[slot] = i;
-      bytes += remembered(loop.knownIterations, loop.iterationAtoms, values, () =>
-        countBlocks(loop.body, values),
+      point.set(slot, i);
+      bytes += remembered(loop.knownIterations, loop.iterationAtoms, point, () =>
+        countBlocks(loop.body, point),
       );
     }
-    values[slot] = 0;
+    point.set(slot, 0);
     return bytes;
   });
 }
 
-/** A stream as one core counts it: what depends on lengths, and what does not. */
+/** A stream as some cores count it, all alike: what depends on lengths, and what does not. */
 interface CountedStream {
   readonly own: Blocks;
   readonly common: Blocks;
+  cores: number;
 }
 
 /** The instructions of one core: where its number stands in number fields is known. */
@@ -290,33 +347,41 @@ export interface ExactBytes {
 export class ExactLengths {
   /** Pieces of code that alternate between common and own ones. */
   readonly pieces: number;
-  /** By stream and core. */
+  private readonly point = new Point();
+  /** By stream, and cores that count alike. */
   private readonly streams: readonly (readonly CountedStream[])[];
 
   constructor(entry: ProgramEntry) {
     let pieces = 0;
+    const shared = new Shared();
     this.streams = entry.streams.map((stream: Stream) => {
       const split = piecesOf(stream.instructions);
       pieces += split.pieces;
-      return coresOf(stream).map((core) => ({
-        own: countedBlocks(ofCore(split.own, core)),
-        common: countedBlocks(ofCore(split.common, core)),
-      }));
+      const alike = new Map<string, CountedStream>();
+      for (const core of coresOf(stream)) {
+        const own = countedBlocks(ofCore(split.own, core), shared);
+        const common = countedBlocks(ofCore(split.common, core), shared);
+        const key = `${blocksKey(own)} and ${blocksKey(common)}`;
+        const known = alike.get(key);
+        if (known === undefined) alike.set(key, { own, common, cores: 1 });
+        else known.cores++;
+      }
+      return [...alike.values()];
     });
     this.pieces = pieces;
   }
 
   bytes(lengths: { seq: number; past: number }): ExactBytes {
-    const values = new Float64Array(LENGTH_SYMBOLS.length);
-    values[0] = lengths.seq;
-    values[1] = lengths.past;
+    const { point } = this;
+    point.set(0, lengths.seq);
+    point.set(1, lengths.past);
     const sum = { own: 0, shared: 0, common: 0 };
-    for (const cores of this.streams) {
+    for (const stream of this.streams) {
       let [longest, longestCommon] = [0, 0];
-      for (const { own, common } of cores) {
-        const commonBytes = countBlocks(common, values);
-        const bytes = commonBytes + countBlocks(own, values);
-        sum.own += bytes;
+      for (const { own, common, cores } of stream) {
+        const commonBytes = countBlocks(common, point);
+        const bytes = commonBytes + countBlocks(own, point);
+        sum.own += cores * bytes;
         longest = Math.max(longest, bytes);
         longestCommon = Math.max(longestCommon, commonBytes);
       }
