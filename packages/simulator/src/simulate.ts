@@ -34,7 +34,7 @@ export interface SimulateOptions {
    */
   readonly traceStep?: 'prefill' | number;
   /**
-   * Execute only as many decode steps as it takes to know the sum of all within 0.07 % (two standard errors), and of
+   * Execute only as many decode steps as it takes to know the sum of all within 0.05 % (two standard errors), and of
    * many steps only a few of the layers whose text repeats; the report says how many.
    * Where all are recorded for a trace, all are executed, and the report says so. Default false.
    */

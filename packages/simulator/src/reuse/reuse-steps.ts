@@ -7,7 +7,7 @@ import { drawPlan, type PeriodPlan, PLANNED, skippedDeviation } from '../time/pe
 import { piecesOf, sampleSteps } from './sampled-steps.js';
 
 /** Twice the standard error of a sum, relative to it, with which the executed steps are enough. */
-export const REUSE_TOLERANCE = 0.0007;
+export const REUSE_TOLERANCE = 0.0005;
 
 export interface ReusableSteps {
   /** Number of steps, and the past of the first. */

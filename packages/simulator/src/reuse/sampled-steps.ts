@@ -47,6 +47,9 @@ interface Run {
  */
 const FIRST_RUNS = { border: 6, between: 20 } as const;
 
+/** Of the largest variance that a class has in the sum: classes with less are left as they are. */
+const SHARE = 0.25;
+
 /**
  * Chooses the steps to execute and weighs them.
  * @param figures executes a step, once, and gives the figures whose sums must be right, as many for every step
@@ -65,14 +68,17 @@ export function sampleSteps(
   };
   let runs = classesOf(pieces).map(({ steps, most }) => new ClassRuns(steps, most));
   for (;;) {
-    const error = doubleError(runs, measure);
+    const { error, variances } = doubleError(runs, measure);
     if (error <= tolerance) {
       const weights = new Map<number, number>();
       for (const one of runs) for (const [step, weight] of one.weights()) weights.set(step, weight);
       for (const step of weights.keys()) measure(step);
       return { weights, error };
     }
-    runs = runs.map((one) => one.divided());
+    const most = Math.max(...variances);
+    // Variance falls as steps are added; a little more than what is missing, at most twice as many.
+    const growth = Math.min(1, Math.max(0.1, 1.1 * (error / tolerance) ** 2 - 1));
+    runs = runs.map((one, i) => (variances[i] >= SHARE * most ? one.divided(growth) : one));
   }
 }
 
@@ -115,22 +121,14 @@ class ClassRuns {
     return this.runs.length === this.steps.length;
   }
 
-  /** Every run of several steps in two: one keeps the step that is executed already. */
-  divided(): ClassRuns {
-    const runs = this.runs.flatMap((run): Run[] => {
-      const { from, to, sample } = run;
-      if (to - from < 2) return [run];
-      const cut = (from + to) >> 1;
-      return sample < cut
-        ? [
-            { from, to: cut, sample },
-            { from: cut, to, sample: draw(cut, to) },
-          ]
-        : [
-            { from, to: cut, sample: draw(from, cut) },
-            { from: cut, to, sample },
-          ];
-    });
+  /**
+   * A share of the runs in two, the longest first: one half keeps the step that is executed already.
+   * @param share above 0, up to 1 for all
+   */
+  divided(share: number): ClassRuns {
+    const byLength = [...this.runs].sort((a, b) => b.to - b.from - (a.to - a.from) || a.from - b.from);
+    const cut = new Set(byLength.slice(0, Math.ceil(share * byLength.length)));
+    const runs = this.runs.flatMap((run) => (cut.has(run) ? halves(run) : [run]));
     return new ClassRuns(this.steps, runs.length, runs);
   }
 
@@ -172,6 +170,25 @@ class ClassRuns {
   }
 }
 
+function halves(run: Run): readonly Run[] {
+  const { from, to, sample } = run;
+  if (to - from < 2) return [run];
+  const cut = (from + to) >> 1;
+  const [low, high] = [
+    { from, to: cut },
+    { from: cut, to },
+  ];
+  return sample < cut
+    ? [
+        { ...low, sample },
+        { ...high, sample: draw(cut, to) },
+      ]
+    : [
+        { ...low, sample: draw(from, cut) },
+        { ...high, sample },
+      ];
+}
+
 /** A place in [from, to), the same for the same run. */
 function draw(from: number, to: number): number {
   let bits = Math.imul(from + 1, 0x9e3779b1) ^ Math.imul(to + 1, 0x85ebca77);
@@ -180,8 +197,12 @@ function draw(from: number, to: number): number {
   return from + (((bits ^ (bits >>> 15)) >>> 0) % (to - from));
 }
 
-function doubleError(runs: readonly ClassRuns[], measure: (step: number) => readonly number[]): number {
-  if (runs.every(({ isWhole }) => isWhole)) return 0;
+/** Twice the standard error of the sum of all steps, of the figure where it is largest, and what each class has in it. */
+function doubleError(
+  runs: readonly ClassRuns[],
+  measure: (step: number) => readonly number[],
+): { error: number; variances: readonly number[] } {
+  let worst: { error: number; variances: readonly number[] } = { error: 0, variances: runs.map(() => 0) };
   const sums: number[] = [];
   for (const one of runs) {
     for (const [step, weight] of one.weights()) {
@@ -190,8 +211,10 @@ function doubleError(runs: readonly ClassRuns[], measure: (step: number) => read
       });
     }
   }
-  return sums.reduce((worst, sum, i) => {
-    const variance = runs.reduce((all, one) => all + one.variance((step) => measure(step)[i]), 0);
-    return variance > 0 ? Math.max(worst, (2 * Math.sqrt(variance)) / Math.abs(sum)) : worst;
-  }, 0);
+  sums.forEach((sum, i) => {
+    const variances = runs.map((one) => one.variance((step) => measure(step)[i]));
+    const error = (2 * Math.sqrt(variances.reduce((all, own) => all + own, 0))) / Math.abs(sum);
+    if (error > worst.error) worst = { error, variances };
+  });
+  return worst;
 }
