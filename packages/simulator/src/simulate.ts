@@ -83,6 +83,12 @@ export function simulateRest(
 ): Simulation {
   checkProgram(program, device);
   checkEnergy(device);
+  // What a run would only meet at its end is refused before its beginning.
+  if (options.decode > 0)
+    checkLengths(program, findEntry(program, 'decode'), {
+      seq: 1,
+      past: options.prefill + options.decode - 1,
+    });
   const card = new TimedCard(device);
   const recorder = options.trace === true ? new TraceRecorder(device) : undefined;
   const [prefill, decode] = [createCounters(device), steps ?? createCounters(device)];

@@ -290,6 +290,10 @@ describe('sessions', () => {
       code: 'context-full',
       got: '64 cached and 1 new',
     });
+    const refuseProgress = (): never => expect.fail('a call was executed');
+    expect(
+      errorOf(() => run(program, U280, { prefill: 8, decode: 57, onProgress: refuseProgress })).code,
+    ).toBe('context-full');
     expect(errorOf(() => run(program, U280, { prefill: 65 }))).toMatchObject({
       code: 'context-full',
       expected: 'at most 64 tokens',
