@@ -4,7 +4,7 @@ import { checkLengths, compileEntry, type EncodedLength, findEntry } from './com
 import { type Counters, createCounters } from './time/counters.js';
 import { TimedCard } from './time/timed-run.js';
 
-/** Decode steps `count` long from the one that reads a cache of `past` tokens on. */
+/** `count` decode steps, the first of which reads a cache of `past` tokens. */
 export interface StepRange {
   readonly past: number;
   readonly count: number;

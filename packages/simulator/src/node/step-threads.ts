@@ -45,6 +45,7 @@ export async function simulateOnThreads(
   const isInOrder = options.reuse === true || (options.trace === true && options.traceStep === undefined);
   const count = isInOrder ? 1 : Math.min(threads, Math.floor(decode / STEPS_OF_A_THREAD));
   if (count <= 1 || !existsSync(WORKER)) return simulate(program, device, options);
+  // Refused before a thread starts, as `simulate` refuses it before the first step.
   checkLengths(program, findEntry(program, 'decode'), { seq: 1, past: prefill + decode - 1 });
   const total = (prefill > 0 ? 1 : 0) + decode;
   let steps: Counters;
